@@ -1,0 +1,132 @@
+#ifndef SB_DB_H
+#define SB_DB_H
+
+/**
+ * PostgreSQL. This file's implementation is the only one that sees libpq-fe.h; repository functions
+ * elsewhere hold SQL and shape rows. Values are parameters, never pasted into the text. Schema names
+ * come from configuration or are batch guids; they enter SQL only by sb_sql().
+ */
+
+#include <apr_time.h>
+#include "core/sb_status.h"
+
+typedef struct sb_db_t sb_db_t;         /* one connection, used by one thread at a time */
+typedef struct sb_dbpool_t sb_dbpool_t; /* connections of one URL and role; safe for threads */
+typedef struct sb_rows_t sb_rows_t;     /* a result, in memory */
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *schema;  /* replaces {schema} in statements; NULL: none */
+    const char *app;     /* application_name, as seen in pg_stat_activity */
+    int max_connections; /* pool only; 0: 16 */
+    apr_interval_time_t wait;              /* pool only: how long to wait for a free one; 0: 5 s */
+    apr_interval_time_t connect_timeout;   /* 0: 5 s */
+    apr_interval_time_t statement_timeout; /* 0: none */
+    int no_prepare;                        /* behind a pooler in transaction mode */
+} sb_db_opts_t;
+
+/** Connect now. Closed when p is cleared. @return SB_EUNAVAILABLE when the server does not answer */
+apr_status_t sb_db_open(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts, apr_pool_t *p)
+    SB_MUST_CHECK;
+
+/** Make a pool; connects on first use. Destroyed with p, after all that borrowed from it. */
+apr_status_t sb_dbpool_make(sb_dbpool_t **ppool, const char *url, const sb_db_opts_t *opts,
+                            apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Borrow a connection; it goes back when p is cleared, or is closed if it is broken or was left
+ * inside a transaction.
+ * @return APR_SUCCESS; SB_EUNAVAILABLE no answer, or none free within the wait
+ */
+apr_status_t sb_dbpool_get(sb_db_t **pdb, sb_dbpool_t *pool, apr_pool_t *p) SB_MUST_CHECK;
+
+/** The last complaint of this connection: server text without values of rows. Never NULL. */
+const char *sb_db_error(const sb_db_t *db);
+/** Its SQLSTATE, "" if none. */
+const char *sb_db_sqlstate(const sb_db_t *db);
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+/** A constant statement, prepared once a connection. Parameters $1.. are sent as text. */
+typedef struct {
+    const char *name; /* unique in the product */
+    int nargs;
+    const char *sql; /* {schema} stands for the quoted schema of the connection */
+} sb_stmt_t;
+
+/**
+ * Run a statement that returns rows.
+ * @param args nargs texts; NULL is SQL NULL
+ * @param prows allocated in p; NULL unless APR_SUCCESS
+ * @return APR_SUCCESS; SB_EUNAVAILABLE connection lost, shutting down, or timed out;
+ *         SB_ECONFLICT unique violation, serialisation failure, deadlock; SB_EDB anything else
+ */
+apr_status_t sb_db_query(sb_rows_t **prows, sb_db_t *db, const sb_stmt_t *st, const char *const *args,
+                         apr_pool_t *p) SB_MUST_CHECK;
+
+/** Run a statement that returns none. @param paffected rows touched; may be NULL. @return as above */
+apr_status_t sb_db_exec(apr_int64_t *paffected, sb_db_t *db, const sb_stmt_t *st,
+                        const char *const *args) SB_MUST_CHECK;
+
+/** The same for SQL made at run time by sb_sql(): not prepared. nargs 0..32 */
+apr_status_t sb_db_query_text(sb_rows_t **prows, sb_db_t *db, const char *sql, int nargs,
+                              const char *const *args, apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_db_exec_text(apr_int64_t *paffected, sb_db_t *db, const char *sql, int nargs,
+                             const char *const *args) SB_MUST_CHECK;
+
+/** Several statements separated by semicolons, no parameters (DDL of migrations). */
+apr_status_t sb_db_script(sb_db_t *db, const char *sql) SB_MUST_CHECK;
+
+/**
+ * Fill a template: each {name} is replaced by its value as a quoted identifier, "{{" is "{".
+ * @param ... name, value pairs, ended by NULL: sb_sql(p, "SELECT 1 FROM {batch}.t", "batch", guid, NULL)
+ * An unknown {name} aborts: it is a programming error.
+ */
+const char *sb_sql(apr_pool_t *p, const char *template, ...) __attribute__((sentinel));
+
+typedef enum {
+    SB_TX_WRITE,   /* READ COMMITTED */
+    SB_TX_SNAPSHOT /* REPEATABLE READ, READ ONLY: one response, one view of the data */
+} sb_tx_t;
+
+apr_status_t sb_db_begin(sb_db_t *db, sb_tx_t kind) SB_MUST_CHECK;
+apr_status_t sb_db_commit(sb_db_t *db) SB_MUST_CHECK;
+void sb_db_rollback(sb_db_t *db); /* harmless outside a transaction */
+
+/** Wait for a NOTIFY on a channel listened to (LISTEN by sb_db_script). @return APR_TIMEUP none */
+apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout) SB_MUST_CHECK;
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+int sb_rows_count(const sb_rows_t *rows);
+/** Text of a cell, valid as long as the pool of the rows; NULL is SQL NULL. */
+const char *sb_rows_text(const sb_rows_t *rows, int row, int col);
+/** Integer of a cell; dflt for SQL NULL. */
+apr_int64_t sb_rows_int(const sb_rows_t *rows, int row, int col, apr_int64_t dflt);
+/** Boolean of a cell: 1, 0, or -1 for SQL NULL. */
+int sb_rows_bool(const sb_rows_t *rows, int row, int col);
+
+/* ---- typed COPY stream ----------------------------------------------------------------------- */
+
+/**
+ * COPY ... FROM STDIN (FORMAT binary): rows are encoded straight into a send buffer.
+ * Begin; for each row sb_copy_row and one call a column; finish or abort. Errors in between are
+ * kept and come out of sb_copy_row and sb_copy_finish, so that columns need no check.
+ */
+typedef struct sb_copy_t sb_copy_t;
+
+apr_status_t sb_copy_begin(sb_copy_t **pcopy, sb_db_t *db, const char *sql, int ncols, apr_pool_t *p)
+    SB_MUST_CHECK;
+apr_status_t sb_copy_row(sb_copy_t *c) SB_MUST_CHECK;
+void sb_copy_null(sb_copy_t *c);
+void sb_copy_bool(sb_copy_t *c, int value);
+void sb_copy_int2(sb_copy_t *c, int value);
+void sb_copy_int4(sb_copy_t *c, apr_int32_t value);
+void sb_copy_int8(sb_copy_t *c, apr_int64_t value);
+void sb_copy_text(sb_copy_t *c, const char *s, apr_size_t len); /* UTF-8 without NULs */
+/** @param prows rows the server stored; may be NULL. @return as sb_db_exec */
+apr_status_t sb_copy_finish(sb_copy_t *c, apr_int64_t *prows) SB_MUST_CHECK;
+void sb_copy_abort(sb_copy_t *c, const char *reason);
+
+#endif

@@ -1,0 +1,71 @@
+#ifndef TAP_H
+#define TAP_H
+
+/** A dozen lines of TAP for unit tests: ok() a fact, is_*() a comparison, done() the plan. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <apr_general.h>
+#include <apr_pools.h>
+
+static int tap_run, tap_failed;
+
+__attribute__((format(printf, 2, 3), unused)) static int ok(int good, const char *fmt, ...)
+{
+    va_list ap;
+
+    tap_run++;
+    tap_failed += !good;
+    printf("%sok %d - ", good ? "" : "not ", tap_run);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+    fflush(stdout);
+    return good;
+}
+
+__attribute__((unused)) static int is_str(const char *have, const char *want, const char *what)
+{
+    int good = have && want ? !strcmp(have, want) : have == want;
+
+    ok(good, "%s", what);
+    if (!good) {
+        printf("# have: %s\n# want: %s\n", have ? have : "(null)", want ? want : "(null)");
+    }
+    return good;
+}
+
+__attribute__((unused)) static int is_int(long long have, long long want, const char *what)
+{
+    int good = have == want;
+
+    ok(good, "%s", what);
+    if (!good) {
+        printf("# have: %lld\n# want: %lld\n", have, want);
+    }
+    return good;
+}
+
+/** Ends main: prints the plan. @return the exit status */
+__attribute__((unused)) static int done(void)
+{
+    printf("1..%d\n", tap_run);
+    return tap_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/** A pool for the whole test. */
+__attribute__((unused)) static apr_pool_t *tap_pool(void)
+{
+    apr_pool_t *p;
+
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        puts("Bail out! APR does not start");
+        exit(EXIT_FAILURE);
+    }
+    return p;
+}
+
+#endif
