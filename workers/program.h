@@ -1,0 +1,97 @@
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+/**
+ * What every program in sbin has in common: options, ini file, logging, signals, exit status.
+ * A program is a definition, a function that works, and
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         return program_main(&def, argc, argv);
+ *     }
+ *
+ * Common options: --help --version -c/--config INI, --log TARGET, -v/--verbose. The ini is
+ * the one of -c, else $SMARTER_INI, else SYSCONFDIR/smarter.ini.
+ */
+
+#include <apr_tables.h>
+#include <apr_time.h>
+#include "core/sb_conf.h"
+#include "core/sb_status.h"
+
+/* Exit status; design.md 4. */
+#define PROGRAM_DONE 0
+#define PROGRAM_FAILED 1
+#define PROGRAM_USAGE 2
+#define PROGRAM_AGAIN 75 /* a server is down: try again later (EX_TEMPFAIL) */
+
+/* program_option_t.flags */
+#define PROGRAM_ONCE 1 /* makes this run a one-shot for people: log as text on stderr */
+
+/* program_def_t.flags */
+#define PROGRAM_TOOL 1   /* always for people: log as text on stderr */
+#define PROGRAM_NO_INI 2 /* runs without an ini; one named by -c is read all the same */
+
+typedef struct {
+    const char *name; /* without "--" */
+    int letter;       /* short form, or 0 */
+    const char *arg;  /* what the argument is called in the help; NULL: the option takes none */
+    const char *help;
+    int flags;
+} program_option_t;
+
+typedef struct program_t program_t;
+
+typedef struct {
+    const char *name;                /* as installed: "smarter-worker-udl" */
+    const char *summary;             /* one line for --help */
+    const char *usage;               /* "[OPTION...] FILE..." */
+    const char *section;             /* of the ini: "app" or "app:main" */
+    const program_option_t *options; /* own ones, ended by name NULL; may be NULL */
+    int max_args;                    /* how many arguments besides options; more is a usage error */
+    int flags;
+    int (*run)(program_t *prog); /* the work; its value is the exit status */
+} program_def_t;
+
+struct program_t {
+    const program_def_t *def;
+    apr_pool_t *pool;         /* lives as long as the program */
+    sb_conf_t *conf;          /* the section of def; NULL only with PROGRAM_NO_INI and no -c */
+    const char *ini;          /* its path; NULL as above */
+    apr_array_header_t *args; /* of const char *: arguments that are no options */
+};
+
+int program_main(const program_def_t *def, int argc, char **argv);
+
+/** Value of an option (the last one given), "" if it takes none, NULL if it was not given. */
+const char *program_option(const program_t *prog, const char *name);
+
+/** All values of an option in the order given; empty if none. */
+const apr_array_header_t *program_options(const program_t *prog, const char *name);
+
+/** Load another section of the same ini; says what is wrong on stderr. @return NULL if it is bad */
+sb_conf_t *program_section(program_t *prog, const char *section);
+
+/** Say "NAME: text" and a hint at --help on stderr. @return PROGRAM_USAGE */
+int program_usage(const program_t *prog, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** Was SIGTERM or SIGINT received? Safe from any thread. */
+int program_stopping(void);
+
+/** Becomes readable for good once the program is to stop: for poll(2). */
+int program_stop_fd(void);
+
+/** Sleep, or less when the program is to stop. @return program_stopping() */
+int program_sleep(apr_interval_time_t t);
+
+/** PROGRAM_DONE, PROGRAM_AGAIN (sb_is_transient) or PROGRAM_FAILED. */
+int program_status(apr_status_t rv);
+
+/** A growing pause between attempts: 0.5 s, 1 s, ... max 30 s; any success sets it back to zero. */
+typedef struct {
+    apr_interval_time_t next;
+} program_backoff_t;
+apr_interval_time_t program_backoff(program_backoff_t *b); /* the pause to take now */
+
+#endif
