@@ -11,14 +11,14 @@
 #include "core/sb_conf.h"
 #include "core/sb_json.h"
 
-typedef enum { /* what a route asks for */
-    SB_PERM_NONE,        /* public */
-    SB_PERM_VIEW,
-    SB_PERM_LOGOUT,
-    SB_PERM_DOWNLOAD,
-    SB_PERM_LOAD,
-    SB_PERM_DISPLAY_HOME,
-    SB_PERM_SUPER_ADMIN
+typedef enum {               /* what a route asks for */
+               SB_PERM_NONE, /* public */
+               SB_PERM_VIEW,
+               SB_PERM_LOGOUT,
+               SB_PERM_DOWNLOAD,
+               SB_PERM_LOAD,
+               SB_PERM_DISPLAY_HOME,
+               SB_PERM_SUPER_ADMIN
 } sb_perm_t;
 
 /** One role at one place; a NULL place means everything below the deepest given one. */

@@ -39,8 +39,8 @@ const char *sb_scope_state(const sb_scope_t *s);
  * @param first number of the first free parameter; values are appended to args (const char *,
  *              PostgreSQL array literals)
  */
-const char *sb_scope_sql(const sb_scope_t *s, const char *alias, int first, apr_array_header_t *args,
-                         apr_pool_t *p);
+const char *sb_scope_sql(const sb_scope_t *s, const char *alias, int first,
+                         apr_array_header_t *args, apr_pool_t *p);
 
 /** A short text equal for equal row conditions, for cache keys; no ids in clear. */
 const char *sb_scope_key(const sb_scope_t *s, apr_pool_t *p);

@@ -11,13 +11,13 @@
 #include "store/sb_cache.h"
 
 typedef struct {
-    const char *id;             /* 64 hex digits; never logged: sb_session_ref() is */
-    apr_time_t created, seen;   /* UTC */
-    apr_time_t not_after;       /* absolute end: ours or the identity provider's, the earlier */
-    const char *name_id;        /* for single logout */
-    const char *session_index;  /* NULL none */
-    const char *lasso_dump;     /* Lasso's session, for single logout; NULL none */
-    const char *csrf;           /* token of this session */
+    const char *id;            /* 64 hex digits; never logged: sb_session_ref() is */
+    apr_time_t created, seen;  /* UTC */
+    apr_time_t not_after;      /* absolute end: ours or the identity provider's, the earlier */
+    const char *name_id;       /* for single logout */
+    const char *session_index; /* NULL none */
+    const char *lasso_dump;    /* Lasso's session, for single logout; NULL none */
+    const char *csrf;          /* token of this session */
     sb_identity_t *identity;
 } sb_session_t;
 
@@ -29,8 +29,8 @@ typedef struct {
 } sb_session_store_t;
 
 /** Fill in id, csrf and times and store. @return SB_EUNAVAILABLE the cache is down */
-apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
+                               apr_pool_t *p) SB_MUST_CHECK;
 /** @return APR_SUCCESS; APR_NOTFOUND none, expired or forged; SB_EUNAVAILABLE the cache is down */
 apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
                              apr_pool_t *p) SB_MUST_CHECK;

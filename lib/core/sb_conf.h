@@ -16,21 +16,21 @@
 
 typedef enum {
     SB_KEY_TEXT,
-    SB_KEY_SECRET,   /* text that is never printed */
-    SB_KEY_URL,      /* a database, broker or web address; passwords inside are never printed */
+    SB_KEY_SECRET, /* text that is never printed */
+    SB_KEY_URL,    /* a database, broker or web address; passwords inside are never printed */
     SB_KEY_PATH,
-    SB_KEY_INT,      /* min..max */
-    SB_KEY_BOOL,     /* true/false, yes/no, on/off, 1/0, any case */
-    SB_KEY_SECONDS,  /* a number of seconds, or with a unit: 90, 500ms, 20min, 12h, 7d */
-    SB_KEY_BYTES,    /* a number, or with a unit: 64K, 16M, 2G (powers of 1024) */
-    SB_KEY_LIST,     /* comma- or blank-separated texts; brackets and quotes of old files tolerated */
-    SB_KEY_CHOICE,   /* one of choices, separated by '|' */
-    SB_KEY_RETIRED,  /* accepted and ignored with a note: help says what replaced it */
-    SB_KEY_NEVER     /* only "False" is accepted: a switch too dangerous to exist */
+    SB_KEY_INT,     /* min..max */
+    SB_KEY_BOOL,    /* true/false, yes/no, on/off, 1/0, any case */
+    SB_KEY_SECONDS, /* a number of seconds, or with a unit: 90, 500ms, 20min, 12h, 7d */
+    SB_KEY_BYTES,   /* a number, or with a unit: 64K, 16M, 2G (powers of 1024) */
+    SB_KEY_LIST,   /* comma- or blank-separated texts; brackets and quotes of old files tolerated */
+    SB_KEY_CHOICE, /* one of choices, separated by '|' */
+    SB_KEY_RETIRED, /* accepted and ignored with a note: help says what replaced it */
+    SB_KEY_NEVER    /* only "False" is accepted: a switch too dangerous to exist */
 } sb_key_type_t;
 
 typedef struct {
-    const char *name;     /* "<tenant>", "<name>" and "<region>" stand for one component */
+    const char *name; /* "<tenant>", "<name>" and "<region>" stand for one component */
     sb_key_type_t type;
     const char *dflt;     /* NULL: none */
     apr_int64_t min, max; /* INT; SECONDS and BYTES when max > 0 */
@@ -49,8 +49,8 @@ typedef struct sb_conf_t sb_conf_t;
  * @return NULL; or the complaint: file, line, key, value (unless secret) and what is accepted.
  *         Unknown keys are warned about in the log, naming the nearest known one.
  */
-const char *sb_conf_load(sb_conf_t **pconf, const char *path, const char *section, apr_pool_t *p)
-    SB_MUST_CHECK;
+const char *sb_conf_load(sb_conf_t **pconf, const char *path, const char *section,
+                         apr_pool_t *p) SB_MUST_CHECK;
 
 /** Text value, the table's default, or NULL. Valid as long as conf. */
 const char *sb_conf_str(const sb_conf_t *conf, const char *key);

@@ -36,8 +36,8 @@ char *sb_base64_encode(const void *data, apr_size_t len, apr_pool_t *p);
  * @param pdata NUL-terminated for convenience; the NUL is not counted
  * @return APR_SUCCESS; SB_EINPUT any other character, bad padding or bad length
  */
-apr_status_t sb_base64_decode(unsigned char **pdata, apr_size_t *plen, const char *text, apr_size_t len,
-                              apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_base64_decode(unsigned char **pdata, apr_size_t *plen, const char *text,
+                              apr_size_t len, apr_pool_t *p) SB_MUST_CHECK;
 
 /* ---- sealing: AES-256-GCM under one of several keys ------------------------------------------ */
 
@@ -55,11 +55,12 @@ apr_status_t sb_keyring_make(sb_keyring_t **pring, const char *const *secrets, c
  * @param aad bound to the ciphertext but not stored (what the record belongs to); may be NULL
  */
 apr_status_t sb_seal(unsigned char **psealed, apr_size_t *psealed_len, const sb_keyring_t *ring,
-                     const void *data, apr_size_t len, const char *aad, apr_pool_t *p) SB_MUST_CHECK;
+                     const void *data, apr_size_t len, const char *aad,
+                     apr_pool_t *p) SB_MUST_CHECK;
 
 /** @return APR_SUCCESS; SB_EINPUT no key of the ring made it, or one bit changed */
 apr_status_t sb_unseal(unsigned char **pdata, apr_size_t *plen, const sb_keyring_t *ring,
-                       const void *sealed, apr_size_t sealed_len, const char *aad, apr_pool_t *p)
-    SB_MUST_CHECK;
+                       const void *sealed, apr_size_t sealed_len, const char *aad,
+                       apr_pool_t *p) SB_MUST_CHECK;
 
 #endif

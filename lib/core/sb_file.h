@@ -8,12 +8,12 @@
 /**
  * Read a whole file. @param max bytes; a longer file is SB_ETOOBIG. The content is NUL-terminated.
  */
-apr_status_t sb_file_read(char **pdata, apr_size_t *plen, const char *path, apr_size_t max, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_file_read(char **pdata, apr_size_t *plen, const char *path, apr_size_t max,
+                          apr_pool_t *p) SB_MUST_CHECK;
 
 /** Write by temporary name, fsync, rename, fsync of the directory. @param mode as for open(2) */
-apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, int mode, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, int mode,
+                           apr_pool_t *p) SB_MUST_CHECK;
 
 /** mkdir -p. Existing directories are fine. */
 apr_status_t sb_dir_make(const char *path, int mode, apr_pool_t *p) SB_MUST_CHECK;

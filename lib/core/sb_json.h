@@ -19,7 +19,8 @@ sb_jw_t *sb_jw_make(apr_pool_t *p);
 void sb_jw_object(sb_jw_t *w, const char *key);
 void sb_jw_array(sb_jw_t *w, const char *key);
 void sb_jw_end(sb_jw_t *w); /* of the innermost object or array */
-void sb_jw_str(sb_jw_t *w, const char *key, const char *value); /* NULL: null; bad UTF-8: replaced */
+void sb_jw_str(sb_jw_t *w, const char *key,
+               const char *value); /* NULL: null; bad UTF-8: replaced */
 void sb_jw_strn(sb_jw_t *w, const char *key, const char *value, apr_size_t len);
 void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value);
 void sb_jw_real(sb_jw_t *w, const char *key, double value);
@@ -27,7 +28,8 @@ void sb_jw_bool(sb_jw_t *w, const char *key, int value);
 void sb_jw_null(sb_jw_t *w, const char *key);
 void sb_jw_raw(sb_jw_t *w, const char *key, const char *json, apr_size_t len); /* already JSON */
 /** A printf'd string value. */
-void sb_jw_fmt(sb_jw_t *w, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void sb_jw_fmt(sb_jw_t *w, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** The finished text, NUL-terminated. @param plen may be NULL */
 const char *sb_jw_text(sb_jw_t *w, apr_size_t *plen);
@@ -46,12 +48,12 @@ typedef enum {
 typedef struct sb_json_t sb_json_t;
 struct sb_json_t {
     sb_json_type_t type;
-    int truth;           /* SB_JSON_BOOL */
-    const char *text;    /* STRING: UTF-8, may hold NULs; NUMBER: as written. NUL-terminated */
-    apr_size_t len;      /* of text */
-    const char *key;     /* name inside the parent object, else NULL */
-    sb_json_t *child;    /* OBJECT, ARRAY: first member */
-    sb_json_t *next;     /* next sibling */
+    int truth;        /* SB_JSON_BOOL */
+    const char *text; /* STRING: UTF-8, may hold NULs; NUMBER: as written. NUL-terminated */
+    apr_size_t len;   /* of text */
+    const char *key;  /* name inside the parent object, else NULL */
+    sb_json_t *child; /* OBJECT, ARRAY: first member */
+    sb_json_t *next;  /* next sibling */
     apr_size_t nchild;
 };
 

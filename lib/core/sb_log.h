@@ -16,16 +16,11 @@
 #define SBLOGNO(n) n
 #define SB_NO_STATUS APR_SUCCESS
 
-typedef enum {
-    SB_LOG_DEBUG,
-    SB_LOG_INFO,
-    SB_LOG_NOTICE,
-    SB_LOG_WARN,
-    SB_LOG_ERROR
-} sb_log_level_t;
+typedef enum { SB_LOG_DEBUG, SB_LOG_INFO, SB_LOG_NOTICE, SB_LOG_WARN, SB_LOG_ERROR } sb_log_level_t;
 
 /** @param rv the status to print behind the text; APR_SUCCESS prints none */
-typedef void sb_log_fn(void *ctx, sb_log_level_t level, int number, apr_status_t rv, const char *text);
+typedef void sb_log_fn(void *ctx, sb_log_level_t level, int number, apr_status_t rv,
+                       const char *text);
 
 /** Set the host's callback, before threads start. The default writes text to stderr. */
 void sb_log_set(sb_log_fn *fn, void *ctx);

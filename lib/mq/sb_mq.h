@@ -16,18 +16,18 @@ typedef struct sb_mq_t sb_mq_t;
 
 /** The envelope. Source: docs/architecture.md, "Messages". */
 typedef struct {
-    const char *id;   /* UUID of the message */
-    const char *task; /* name, e.g. "udl.package" */
-    const char *args; /* a JSON object as text, "{}" when none */
-    const char *job;  /* batch guid or job id; NULL none */
+    const char *id;         /* UUID of the message */
+    const char *task;       /* name, e.g. "udl.package" */
+    const char *args;       /* a JSON object as text, "{}" when none */
+    const char *job;        /* batch guid or job id; NULL none */
     const char *request_id; /* ties log lines of web tier and worker together; NULL none */
-    int attempt;      /* 0 first */
+    int attempt;            /* 0 first */
 } sb_envelope_t;
 
 typedef struct {
-    const char *ca_file;   /* PEM; for amqps */
+    const char *ca_file;                 /* PEM; for amqps */
     apr_interval_time_t connect_timeout; /* 0: 3 s */
-    int heartbeat_secs;    /* 0: none */
+    int heartbeat_secs;                  /* 0: none */
 } sb_mq_opts_t;
 
 /**
@@ -35,8 +35,8 @@ typedef struct {
  * @return APR_SUCCESS; SB_EUNAVAILABLE no answer; SB_EDENIED bad user, password or vhost;
  *         SB_ECONFIG the url is none
  */
-apr_status_t sb_mq_open(sb_mq_t **pmq, const char *url, const sb_mq_opts_t *opts, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_mq_open(sb_mq_t **pmq, const char *url, const sb_mq_opts_t *opts,
+                        apr_pool_t *p) SB_MUST_CHECK;
 void sb_mq_close(sb_mq_t *mq); /* also when its pool is cleared */
 
 /** Declare queue and "<queue>.dead" as durable quorum queues; declaring again is fine. */
@@ -57,21 +57,22 @@ apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *
 apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch) SB_MUST_CHECK;
 
 typedef struct {
-    sb_envelope_t env;   /* allocated in the pool given to sb_mq_next */
-    apr_uint64_t tag;    /* for sb_mq_ack and sb_mq_reject */
+    sb_envelope_t env; /* allocated in the pool given to sb_mq_next */
+    apr_uint64_t tag;  /* for sb_mq_ack and sb_mq_reject */
     int redelivered;
     const char *problem; /* NULL, or why the body is no envelope: then reject to dead letters */
 } sb_delivery_t;
 
 /** @return APR_SUCCESS; APR_TIMEUP nothing came; SB_EUNAVAILABLE connection lost: open again */
-apr_status_t sb_mq_next(sb_delivery_t *d, sb_mq_t *mq, apr_interval_time_t timeout, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_mq_next(sb_delivery_t *d, sb_mq_t *mq, apr_interval_time_t timeout,
+                        apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_mq_ack(sb_mq_t *mq, apr_uint64_t tag) SB_MUST_CHECK;
-apr_status_t sb_mq_reject(sb_mq_t *mq, apr_uint64_t tag, int requeue) SB_MUST_CHECK; /* 0: dead letters */
+apr_status_t sb_mq_reject(sb_mq_t *mq, apr_uint64_t tag,
+                          int requeue) SB_MUST_CHECK; /* 0: dead letters */
 
 /** Pure functions, for tests and for other transports. */
 const char *sb_envelope_write(const sb_envelope_t *env, apr_pool_t *p);
-const char *sb_envelope_read(sb_envelope_t *env, const char *text, apr_size_t len, apr_pool_t *p)
-    SB_MUST_CHECK; /* NULL or the complaint */
+const char *sb_envelope_read(sb_envelope_t *env, const char *text, apr_size_t len,
+                             apr_pool_t *p) SB_MUST_CHECK; /* NULL or the complaint */
 
 #endif

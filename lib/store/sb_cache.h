@@ -13,15 +13,15 @@
 typedef struct sb_cache_t sb_cache_t;
 
 /** @param servers "host:port" separated by ';' or ','. @param max_connections 0: 32 */
-apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_connections, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_connections,
+                           apr_pool_t *p) SB_MUST_CHECK;
 
 /* Keys: printable ASCII without blanks; longer than 200 bytes are replaced by their SHA-256.
  * Values up to 1 MiB - 1 KiB; larger: SB_ETOOBIG. expire: 0 never, at most 30 days. */
 
 /** @return APR_SUCCESS; APR_NOTFOUND a miss; SB_EUNAVAILABLE the node is down (after one retry) */
-apr_status_t sb_cache_get(char **pdata, apr_size_t *plen, sb_cache_t *c, const char *key, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_cache_get(char **pdata, apr_size_t *plen, sb_cache_t *c, const char *key,
+                          apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_cache_set(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
                           apr_interval_time_t expire) SB_MUST_CHECK;
 /** Store only if the key is new. @return APR_EEXIST it is there already */

@@ -17,9 +17,9 @@ typedef struct sb_rows_t sb_rows_t;     /* a result, in memory */
 /* ---- connections ----------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *schema;  /* replaces {schema} in statements; NULL: none */
-    const char *app;     /* application_name, as seen in pg_stat_activity */
-    int max_connections; /* pool only; 0: 16 */
+    const char *schema;                    /* replaces {schema} in statements; NULL: none */
+    const char *app;                       /* application_name, as seen in pg_stat_activity */
+    int max_connections;                   /* pool only; 0: 16 */
     apr_interval_time_t wait;              /* pool only: how long to wait for a free one; 0: 5 s */
     apr_interval_time_t connect_timeout;   /* 0: 5 s */
     apr_interval_time_t statement_timeout; /* 0: none */
@@ -27,8 +27,8 @@ typedef struct {
 } sb_db_opts_t;
 
 /** Connect now. Closed when p is cleared. @return SB_EUNAVAILABLE when the server does not answer */
-apr_status_t sb_db_open(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_db_open(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts,
+                        apr_pool_t *p) SB_MUST_CHECK;
 
 /** Make a pool; connects on first use. Destroyed with p, after all that borrowed from it. */
 apr_status_t sb_dbpool_make(sb_dbpool_t **ppool, const char *url, const sb_db_opts_t *opts,
@@ -62,8 +62,8 @@ typedef struct {
  * @return APR_SUCCESS; SB_EUNAVAILABLE connection lost, shutting down, or timed out;
  *         SB_ECONFLICT unique violation, serialisation failure, deadlock; SB_EDB anything else
  */
-apr_status_t sb_db_query(sb_rows_t **prows, sb_db_t *db, const sb_stmt_t *st, const char *const *args,
-                         apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_db_query(sb_rows_t **prows, sb_db_t *db, const sb_stmt_t *st,
+                         const char *const *args, apr_pool_t *p) SB_MUST_CHECK;
 
 /** Run a statement that returns none. @param paffected rows touched; may be NULL. @return as above */
 apr_status_t sb_db_exec(apr_int64_t *paffected, sb_db_t *db, const sb_stmt_t *st,
@@ -116,8 +116,8 @@ int sb_rows_bool(const sb_rows_t *rows, int row, int col);
  */
 typedef struct sb_copy_t sb_copy_t;
 
-apr_status_t sb_copy_begin(sb_copy_t **pcopy, sb_db_t *db, const char *sql, int ncols, apr_pool_t *p)
-    SB_MUST_CHECK;
+apr_status_t sb_copy_begin(sb_copy_t **pcopy, sb_db_t *db, const char *sql, int ncols,
+                           apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_copy_row(sb_copy_t *c) SB_MUST_CHECK;
 void sb_copy_null(sb_copy_t *c);
 void sb_copy_bool(sb_copy_t *c, int value);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_general.h>
+#include <apr_strings.h>
 #include <apr_pools.h>
 
 static int tap_run, tap_failed;

@@ -1,0 +1,445 @@
+/* JSON by yajl: a writer into one growing buffer, a reader into a tree with limits. */
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <apr_strings.h>
+#include <yajl/yajl_gen.h>
+#include <yajl/yajl_parse.h>
+#include "core/sb_json.h"
+#include "core/sb_path.h"
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+#define MAX_DEPTH 64
+
+struct sb_jw_t {
+    yajl_gen gen;
+    apr_pool_t *pool;
+    int depth;
+    char kind[MAX_DEPTH]; /* '{' or '[' of each open level */
+};
+
+static apr_status_t free_gen(void *data)
+{
+    yajl_gen_free(data);
+    return APR_SUCCESS;
+}
+
+sb_jw_t *sb_jw_make(apr_pool_t *p)
+{
+    sb_jw_t *w = apr_pcalloc(p, sizeof(*w));
+
+    w->pool = p;
+    w->gen = yajl_gen_alloc(NULL);
+    if (!w->gen) {
+        abort(); /* out of memory, as apr_palloc would */
+    }
+    apr_pool_cleanup_register(p, w->gen, free_gen, apr_pool_cleanup_null);
+    return w;
+}
+
+/* A wrong sequence of calls is a bug in ours, never in data: stop at once. */
+static void must(yajl_gen_status st)
+{
+    if (st != yajl_gen_status_ok) {
+        fprintf(stderr, "sb_json: wrong sequence of calls (%d)\n", (int)st);
+        abort();
+    }
+}
+
+static void string(sb_jw_t *w, const char *s, apr_size_t len)
+{
+    if (!sb_utf8_is_valid(s, len)) { /* never lose a whole answer to one bad byte */
+        char *fixed = apr_palloc(w->pool, len * 3);
+        apr_size_t i, n = 0, step;
+
+        for (i = 0; i < len; i += step) {
+            for (step = 1;
+                 step < 4 && i + step < len && ((unsigned char)s[i + step] & 0xc0) == 0x80;
+                 step++) {
+            }
+            if (sb_utf8_is_valid(s + i, step)) {
+                memcpy(fixed + n, s + i, step);
+                n += step;
+            }
+            else {
+                memcpy(fixed + n, "\xef\xbf\xbd", 3); /* U+FFFD */
+                n += 3;
+                step = 1;
+            }
+        }
+        s = fixed;
+        len = n;
+    }
+    must(yajl_gen_string(w->gen, (const unsigned char *)s, len));
+}
+
+static void name(sb_jw_t *w, const char *key)
+{
+    if (key) {
+        must(yajl_gen_string(w->gen, (const unsigned char *)key, strlen(key)));
+    }
+}
+
+static void push(sb_jw_t *w, char kind)
+{
+    if (w->depth == MAX_DEPTH) {
+        must(yajl_max_depth_exceeded);
+    }
+    w->kind[w->depth++] = kind;
+}
+
+void sb_jw_object(sb_jw_t *w, const char *key)
+{
+    name(w, key);
+    must(yajl_gen_map_open(w->gen));
+    push(w, '{');
+}
+
+void sb_jw_array(sb_jw_t *w, const char *key)
+{
+    name(w, key);
+    must(yajl_gen_array_open(w->gen));
+    push(w, '[');
+}
+
+void sb_jw_end(sb_jw_t *w)
+{
+    if (w->depth == 0) {
+        must(yajl_gen_in_error_state);
+    }
+    must(w->kind[--w->depth] == '{' ? yajl_gen_map_close(w->gen) : yajl_gen_array_close(w->gen));
+}
+
+void sb_jw_strn(sb_jw_t *w, const char *key, const char *value, apr_size_t len)
+{
+    name(w, key);
+    string(w, value, len);
+}
+
+void sb_jw_str(sb_jw_t *w, const char *key, const char *value)
+{
+    if (!value) {
+        sb_jw_null(w, key);
+        return;
+    }
+    sb_jw_strn(w, key, value, strlen(value));
+}
+
+void sb_jw_fmt(sb_jw_t *w, const char *key, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    sb_jw_str(w, key, apr_pvsprintf(w->pool, fmt, ap));
+    va_end(ap);
+}
+
+void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value)
+{
+    name(w, key);
+    must(yajl_gen_integer(w->gen, value));
+}
+
+void sb_jw_real(sb_jw_t *w, const char *key, double value)
+{
+    name(w, key);
+    must(isfinite(value) ? yajl_gen_double(w->gen, value) : yajl_gen_null(w->gen));
+}
+
+void sb_jw_bool(sb_jw_t *w, const char *key, int value)
+{
+    name(w, key);
+    must(yajl_gen_bool(w->gen, value));
+}
+
+void sb_jw_null(sb_jw_t *w, const char *key)
+{
+    name(w, key);
+    must(yajl_gen_null(w->gen));
+}
+
+void sb_jw_raw(sb_jw_t *w, const char *key, const char *json, apr_size_t len)
+{
+    name(w, key);
+    must(yajl_gen_number(w->gen, json, len)); /* yajl copies a "number" as it is */
+}
+
+const char *sb_jw_text(sb_jw_t *w, apr_size_t *plen)
+{
+    const unsigned char *text;
+    size_t len;
+
+    must(w->depth == 0 ? yajl_gen_get_buf(w->gen, &text, &len) : yajl_gen_in_error_state);
+    if (plen) {
+        *plen = len;
+    }
+    return (const char *)text;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+typedef struct {
+    apr_pool_t *pool;
+    sb_json_limits_t limits;
+    sb_json_t *root;
+    sb_json_t *open[MAX_DEPTH];
+    sb_json_t *last[MAX_DEPTH]; /* last member of each open container */
+    int depth;
+    apr_size_t nodes;
+    const char *key;
+    const char *problem;
+    apr_status_t status;
+} reader_t;
+
+static int refuse(reader_t *r, apr_status_t status, const char *problem)
+{
+    r->status = status;
+    r->problem = problem;
+    return 0;
+}
+
+/* Objects of more members than this are searched by the linear check for doubles too slowly. */
+#define MAX_MEMBERS 10000
+
+static sb_json_t *add(reader_t *r, sb_json_type_t type)
+{
+    sb_json_t *n;
+
+    if (++r->nodes > r->limits.max_nodes) {
+        refuse(r, SB_ETOOBIG,
+               apr_psprintf(r->pool, "more than %" APR_SIZE_T_FMT " values", r->limits.max_nodes));
+        return NULL;
+    }
+    n = apr_pcalloc(r->pool, sizeof(*n));
+    n->type = type;
+    if (r->depth == 0) {
+        r->root = n;
+        return n;
+    }
+    if (r->open[r->depth - 1]->type == SB_JSON_OBJECT) {
+        sb_json_t *parent = r->open[r->depth - 1];
+
+        if (parent->nchild >= MAX_MEMBERS) {
+            refuse(r, SB_ETOOBIG, "an object of more than 10000 members");
+            return NULL;
+        }
+        if (sb_json_get(parent, r->key)) {
+            refuse(r, SB_EINPUT,
+                   apr_psprintf(r->pool, "the name \"%.60s\" stands twice in one object", r->key));
+            return NULL;
+        }
+        n->key = r->key;
+    }
+    if (r->last[r->depth - 1]) {
+        r->last[r->depth - 1]->next = n;
+    }
+    else {
+        r->open[r->depth - 1]->child = n;
+    }
+    r->last[r->depth - 1] = n;
+    r->open[r->depth - 1]->nchild++;
+    return n;
+}
+
+static int on_null(void *ctx)
+{
+    return add(ctx, SB_JSON_NULL) != NULL;
+}
+
+static int on_bool(void *ctx, int value)
+{
+    sb_json_t *n = add(ctx, SB_JSON_BOOL);
+
+    if (n) {
+        n->truth = value != 0;
+    }
+    return n != NULL;
+}
+
+static int text_node(reader_t *r, sb_json_type_t type, const char *s, size_t len)
+{
+    sb_json_t *n = add(r, type);
+
+    if (n) {
+        n->text = apr_pstrmemdup(r->pool, s, len);
+        n->len = len;
+    }
+    return n != NULL;
+}
+
+static int on_number(void *ctx, const char *s, size_t len)
+{
+    return text_node(ctx, SB_JSON_NUMBER, s, len);
+}
+
+static int on_string(void *ctx, const unsigned char *s, size_t len)
+{
+    return text_node(ctx, SB_JSON_STRING, (const char *)s, len);
+}
+
+static int on_key(void *ctx, const unsigned char *s, size_t len)
+{
+    reader_t *r = ctx;
+
+    if (memchr(s, '\0', len)) {
+        return refuse(r, SB_EINPUT, "a NUL in a name");
+    }
+    r->key = apr_pstrmemdup(r->pool, (const char *)s, len);
+    return 1;
+}
+
+static int open_container(reader_t *r, sb_json_type_t type)
+{
+    sb_json_t *n;
+
+    if (r->depth >= r->limits.max_depth) {
+        return refuse(r, SB_ETOOBIG,
+                      apr_psprintf(r->pool, "nested deeper than %d", r->limits.max_depth));
+    }
+    n = add(r, type);
+    if (!n) {
+        return 0;
+    }
+    r->open[r->depth] = n;
+    r->last[r->depth] = NULL;
+    r->depth++;
+    return 1;
+}
+
+static int on_object(void *ctx)
+{
+    return open_container(ctx, SB_JSON_OBJECT);
+}
+
+static int on_array(void *ctx)
+{
+    return open_container(ctx, SB_JSON_ARRAY);
+}
+
+static int on_end(void *ctx)
+{
+    ((reader_t *)ctx)->depth--;
+    return 1;
+}
+
+apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *text, apr_size_t len,
+                           const sb_json_limits_t *limits, apr_pool_t *p)
+{
+    static const yajl_callbacks callbacks = {
+        .yajl_null = on_null,
+        .yajl_boolean = on_bool,
+        .yajl_number = on_number,
+        .yajl_string = on_string,
+        .yajl_start_map = on_object,
+        .yajl_map_key = on_key,
+        .yajl_end_map = on_end,
+        .yajl_start_array = on_array,
+        .yajl_end_array = on_end,
+    };
+    reader_t r = {.pool = p, .status = SB_EINPUT};
+    yajl_handle h;
+    yajl_status st;
+
+    *proot = NULL;
+    if (perror) {
+        *perror = NULL;
+    }
+    if (limits) {
+        r.limits = *limits;
+    }
+    r.limits.max_bytes = r.limits.max_bytes ? r.limits.max_bytes : 1024 * 1024;
+    r.limits.max_depth = r.limits.max_depth ? r.limits.max_depth : 32;
+    r.limits.max_nodes = r.limits.max_nodes ? r.limits.max_nodes : 100000;
+    if (r.limits.max_depth > MAX_DEPTH) {
+        r.limits.max_depth = MAX_DEPTH;
+    }
+    if (len > r.limits.max_bytes) {
+        if (perror) {
+            *perror = apr_psprintf(p, "longer than %" APR_SIZE_T_FMT " bytes", r.limits.max_bytes);
+        }
+        return SB_ETOOBIG;
+    }
+    if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        text += 3;
+        len -= 3;
+    }
+    h = yajl_alloc(&callbacks, NULL, &r);
+    if (!h) {
+        return APR_ENOMEM;
+    }
+    st = yajl_parse(h, (const unsigned char *)text, len);
+    if (st == yajl_status_ok) {
+        st = yajl_complete_parse(h);
+    }
+    if (st == yajl_status_ok && r.root) {
+        r.status = APR_SUCCESS;
+        *proot = r.root;
+    }
+    else if (perror) {
+        apr_size_t at = yajl_get_bytes_consumed(h);
+
+        if (r.problem) {
+            *perror = apr_psprintf(p, "%s, at byte %" APR_SIZE_T_FMT, r.problem, at);
+        }
+        else {
+            unsigned char *why = yajl_get_error(h, 0, NULL, 0);
+
+            *perror = apr_psprintf(p, "not JSON at byte %" APR_SIZE_T_FMT ": %s", at,
+                                   why ? (char *)why : "");
+            yajl_free_error(h, why);
+            for (char *c = (char *)*perror; *c; c++) {
+                *c = *c == '\n' ? ' ' : *c;
+            }
+        }
+    }
+    yajl_free(h);
+    return r.status;
+}
+
+const sb_json_t *sb_json_get(const sb_json_t *o, const char *key)
+{
+    const sb_json_t *n = o && o->type == SB_JSON_OBJECT ? o->child : NULL;
+
+    for (; n; n = n->next) {
+        if (!strcmp(n->key, key)) {
+            break;
+        }
+    }
+    return n;
+}
+
+const sb_json_t *sb_json_get_nocase(const sb_json_t *o, const char *key)
+{
+    const sb_json_t *n = o && o->type == SB_JSON_OBJECT ? o->child : NULL;
+
+    for (; n; n = n->next) {
+        if (!strcasecmp(n->key, key)) {
+            break;
+        }
+    }
+    return n;
+}
+
+const char *sb_json_str(const sb_json_t *n, const char *dflt)
+{
+    return n && n->type == SB_JSON_STRING ? n->text : dflt;
+}
+
+apr_status_t sb_json_int(apr_int64_t *pv, const sb_json_t *n)
+{
+    char *end;
+
+    *pv = 0;
+    if (!n || n->type != SB_JSON_NUMBER || strspn(n->text, "-0123456789") != n->len) {
+        return SB_EINPUT;
+    }
+    errno = 0;
+    *pv = strtoll(n->text, &end, 10);
+    return errno || *end ? SB_EINPUT : APR_SUCCESS;
+}

@@ -1,0 +1,105 @@
+/**
+ * Every configuration key there is: the one place that says its type, default and meaning.
+ * `smarter-config keys` prints this table. Ordered by application, then by prefix.
+ */
+
+#include "core/sb_conf.h"
+
+#define TEXT(name, dflt, help)                                                                     \
+    {                                                                                              \
+        name, SB_KEY_TEXT, dflt, 0, 0, NULL, help                                                  \
+    }
+#define SECRET(name, help)                                                                         \
+    {                                                                                              \
+        name, SB_KEY_SECRET, NULL, 0, 0, NULL, help                                                \
+    }
+#define URL(name, help)                                                                            \
+    {                                                                                              \
+        name, SB_KEY_URL, NULL, 0, 0, NULL, help                                                   \
+    }
+#define PATH(name, dflt, help)                                                                     \
+    {                                                                                              \
+        name, SB_KEY_PATH, dflt, 0, 0, NULL, help                                                  \
+    }
+#define INT(name, dflt, min, max, help)                                                            \
+    {                                                                                              \
+        name, SB_KEY_INT, dflt, min, max, NULL, help                                               \
+    }
+#define BOOL(name, dflt, help)                                                                     \
+    {                                                                                              \
+        name, SB_KEY_BOOL, dflt, 0, 0, NULL, help                                                  \
+    }
+#define SECONDS(name, dflt, min, max, help)                                                        \
+    {                                                                                              \
+        name, SB_KEY_SECONDS, dflt, min, max, NULL, help                                           \
+    }
+#define BYTES(name, dflt, min, max, help)                                                          \
+    {                                                                                              \
+        name, SB_KEY_BYTES, dflt, min, max, NULL, help                                             \
+    }
+#define LIST(name, dflt, help)                                                                     \
+    {                                                                                              \
+        name, SB_KEY_LIST, dflt, 0, 0, NULL, help                                                  \
+    }
+#define CHOICE(name, dflt, choices, help)                                                          \
+    {                                                                                              \
+        name, SB_KEY_CHOICE, dflt, 0, 0, choices, help                                             \
+    }
+#define RETIRED(name, help)                                                                        \
+    {                                                                                              \
+        name, SB_KEY_RETIRED, NULL, 0, 0, NULL, help                                               \
+    }
+#define NEVER(name, help)                                                                          \
+    {                                                                                              \
+        name, SB_KEY_NEVER, "False", 0, 0, NULL, help                                              \
+    }
+
+/* clang-format off */
+const sb_key_t sb_keys[] = {
+    /* ---- both applications ---- */
+    TEXT("logging.audit", "syslog", "where audit lines go: syslog (local0), stderr, none, file:/PATH"),
+    TEXT("logging.application", "syslog", "where application lines go: syslog (local1), stderr, none, file:/PATH"),
+    TEXT("logging.security", "syslog", "where security events go: syslog (local2), stderr, none, file:/PATH"),
+    URL("edware_stats.db.url", "statistics database, schema edware_stats"),
+    TEXT("edware_stats.db.schema_name", "edware_stats", "schema of the statistics tables"),
+
+    /* ---- reporting: section [app:main] ---- */
+    CHOICE("mode", "prod", "dev|test|prod", "prod hides everything meant for development"),
+    URL("edware.db.<tenant>.url", "production database of a tenant, as the read-only web role"),
+    TEXT("edware.db.<tenant>.schema_name", NULL, "production schema of a tenant"),
+    TEXT("edware.db.<tenant>.state_code", NULL, "two-letter code of the tenant's state"),
+    INT("edware.db.<tenant>.pool_size", "16", 1, 1000, "connections a web server process keeps per tenant"),
+    INT("edware.db.pool_size", "16", 1, 1000, "the same for all tenants"),
+    BOOL("edware.db.prepare", "True", "prepared statements; False behind a pooler in transaction mode"),
+    TEXT("cache.session.url", "127.0.0.1:11211", "memcached servers of the sessions: host:port;host:port"),
+    TEXT("cache.data.url", "127.0.0.1:11211", "memcached servers of report data: host:port;host:port"),
+    SECONDS("cache.data.expire", "1h", 0, 2592000, "how long a report stays cached at most"),
+    INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
+    NEVER("disable.context.security", "accepted for old files when False"),
+
+    /* ---- migration: section [app:main] ---- */
+    URL("migrate_source.db.<tenant>.url", "where batch schemas are, as the loader role"),
+    URL("migrate_dest.db.<tenant>.url", "production database of a tenant, as the loader role"),
+    TEXT("migrate_dest.db.<tenant>.schema_name", NULL, "production schema of a tenant"),
+    URL("migrate_stats.db.url", "statistics database as the loader role; default edware_stats.db.url"),
+
+    /* ---- loader: section [app] ---- */
+    PATH("zones.arrivals", "/opt/edware/zones/landing/arrivals", "where packages arrive: one directory a tenant"),
+    PATH("zones.work", "/opt/edware/zones/landing/work", "scratch directories of running batches"),
+    PATH("zones.history", "/opt/edware/zones/landing/history", "where packages are kept after loading"),
+    PATH("gpg_home", "/opt/edware/keys", "key ring with the loader's private key and the senders' public keys"),
+    SECRET("passphrase", "passphrase of the loader's private key"),
+    URL("udl2_db_conn.url", "loader database, as the loader role"),
+    TEXT("udl2_db_conn.db_schema", "udl2", "schema of the loader's tables"),
+    URL("target_db_conn.<tenant>.url", "where the batch schemas of a tenant are made"),
+    URL("prod_db_conn.<tenant>.url", "production database of a tenant"),
+    TEXT("prod_db_conn.<tenant>.db_schema", NULL, "production schema of a tenant"),
+    TEXT("tenant.<tenant>.state_code", NULL, "two-letter code of the tenant's state"),
+    LIST("tenant.<tenant>.senders", NULL, "OpenPGP fingerprints whose packages are accepted"),
+    BOOL("tenant.<tenant>.require_signature", "True", "refuse packages that no known sender signed"),
+    URL("udl2.broker.url", "amqp://user:password@host:port/edudl"),
+    TEXT("udl2.queue", "celery", "queue of packages to load"),
+
+    { NULL, SB_KEY_TEXT, NULL, 0, 0, NULL, NULL }
+};
+/* clang-format on */
