@@ -1,0 +1,86 @@
+# shellcheck shell=sh
+# The stack's smarter.ini: [app:main] for the web tier and the migration, [app] for the loader.
+
+ini_text()
+{
+    _pg=127.0.0.1:$PORT_PG/smarter
+    _owner=postgresql://smarter_owner:$PW_OWNER@$_pg
+    _loader=postgresql://smarter_loader:$PW_LOADER@$_pg
+    _web=postgresql://smarter_web:$PW_WEB@$_pg
+    _cache="127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
+    _amqp=amqp://smarter:$PW_AMQP@localhost:$PORT_AMQP
+    cat <<END
+# Made by smarterctl for the stack in $VAR.
+# Lines you change are kept: smarterctl replaces this file only while nobody has edited it.
+# What each key means: smarter-config keys
+
+[app:main]
+edware.db.nc.url = $_web
+edware.db.nc.schema_name = $SMARTER_SCHEMA
+edware.db.nc.state_code = $SMARTER_STATE
+edware_stats.db.url = $_web
+edware_stats.db.schema_name = edware_stats
+security.db.url = $_web
+security.db.schema_name = signin
+migrate_source.db.nc.url = $_loader
+migrate_dest.db.nc.url = $_loader
+migrate_dest.db.nc.schema_name = $SMARTER_SCHEMA
+migrate_stats.db.url = $_loader
+cache.session.url = $_cache
+cache.data.url = $_cache
+auth.idp.metadata = $VAR/etc/idp_metadata.xml
+auth.saml.issuer_name = $SMARTER_URL/saml_post
+auth.saml.sp_key = $VAR/tls/sp.key
+auth.saml.sp_cert = $VAR/tls/sp.pem
+auth.saml.acs_url = $SMARTER_URL/saml_post
+auth.saml.slo_url = $SMARTER_URL/logout_redirect
+auth.session.secret = $PW_SESSION
+logging.audit = file:$VAR/log/audit.log
+logging.application = file:$VAR/log/application.log
+logging.security = file:$VAR/log/security.log
+
+[app]
+zones.arrivals = $SMARTER_ARRIVALS
+zones.work = $VAR/work
+zones.history = $VAR/history
+gpg_home = $VAR/keys/loader
+udl2_db_conn.url = $_loader
+udl2_db_conn.db_schema = udl2
+target_db_conn.nc.url = $_loader
+prod_db_conn.nc.url = $_loader
+prod_db_conn.nc.db_schema = $SMARTER_SCHEMA
+edware_stats.db.url = $_loader
+edware_stats.db.schema_name = edware_stats
+udl2.broker.url = $_amqp/edudl
+udl2.queue = celery
+tenant.nc.senders = $FPR_SENDER_NC
+tenant.nc.require_signature = true
+tenant.nc.state_code = $SMARTER_STATE
+logging.application = file:$VAR/log/application.log
+END
+}
+
+# Write it; a file that somebody edited stays, with the new default beside it.
+make_ini()
+{
+    _ini=$SMARTER_INI
+    # Web children and loader processes read it; nobody else.
+    if [ ! -f "$_ini" ] || cmp -s "$_ini" "$_ini.default"; then
+        ini_text | replace "$_ini" 640 "$USER_LOADER:$USER_WEB" || :
+        ini_text | replace "$_ini.default" 600 || :
+    elif ini_text | replace "$_ini.default" 600; then
+        say "Kept your edited $_ini; the new default is $_ini.default"
+    fi
+    for _log in audit application security; do
+        [ -f "$VAR/log/$_log.log" ] || : >>"$VAR/log/$_log.log"
+        ! is_root || chown "$USER_WEB:$USER_LOADER" "$VAR/log/$_log.log"
+        chmod 660 "$VAR/log/$_log.log"
+    done
+}
+
+# Refuses a configuration that a server would not start with.
+check_ini()
+{
+    [ ! -x "$SMARTER_SBIN/smarter-config" ] || "$SMARTER_SBIN/smarter-config" check "$SMARTER_INI" ||
+        die "the configuration $SMARTER_INI is not usable (above); nothing was stopped or started. Mend it, or remove it: ./smarterctl up writes a fresh one."
+}

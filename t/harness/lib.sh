@@ -1,0 +1,155 @@
+# shellcheck shell=sh
+# Messages, waiting, and processes of the stack: each is started in a session of its own with its
+# pid and start time recorded, and is stopped by that record, never by name.
+
+say() { printf '%s\n' "$*" >&2; }
+
+die()
+{
+    printf 'smarterctl: %s\n' "$*" >&2
+    exit 1
+}
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+now() { date +%s; }
+
+# One smarterctl at a time changes a stack. The lock is released when this shell ends; the
+# descriptor is closed for everything it runs, or a server would hold the lock for ever.
+locked()
+{
+    mkdir -p "$VAR" || die "cannot create $VAR: choose another place with SMARTER_VAR=DIR"
+    exec 9>"$VAR/.lock" || die "cannot write $VAR/.lock: the stack in $VAR belongs to another user"
+    flock -w 600 9 || die "another smarterctl has been busy in $VAR for ten minutes; is it stuck? see: fuser $VAR/.lock"
+    "$@" 9>&-
+}
+
+# Start time of a living process in clock ticks since boot; fails for zombies and for the gone.
+proc_start()
+{
+    { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # shellcheck disable=SC2086  # fields after "pid (comm) ": state is the first of them
+    set -- ${_stat##*) }
+    [ "$1" != Z ] && [ "$1" != X ] && echo "${20}"
+}
+
+# The pid of a part that lives, or failure.
+running()
+{
+    { read -r _pid _start <"$VAR/run/$1.pid"; } 2>/dev/null || return 1
+    [ "$(proc_start "$_pid")" = "$_start" ] && echo "$_pid"
+}
+
+# as USER: the words to put before a command so that it runs as USER; none for an ordinary user.
+as()
+{
+    if is_root && [ "$1" != root ]; then
+        echo "setpriv --reuid $1 --regid $(id -gn "$1") --clear-groups"
+    fi
+}
+
+# The clean environment of everything the stack runs. SMARTER_STACK marks our processes.
+clean_env() { (exec_clean "$@"); }
+
+exec_clean()
+{
+    exec env -i PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin HOME="$VAR/home" \
+        LC_ALL=C.UTF-8 TZ=UTC SMARTER_STACK="$VAR" "$@"
+}
+
+# launch NAME USER COMMAND...: start in the background, output to the log, record the process.
+launch()
+{
+    _name=$1
+    _as=$(as "$2")
+    shift 2
+    # shellcheck disable=SC2086  # $_as is several words
+    exec_clean setsid $_as "$@" </dev/null >>"$VAR/log/$_name.log" 2>&1 &
+    echo "$! $(proc_start $!)" >"$VAR/run/$_name.pid"
+}
+
+# halt NAME SIGNAL SECONDS: ask the process to end, wait, then end its whole group.
+halt()
+{
+    if _halt=$(running "$1"); then
+        kill "-$2" "$_halt" 2>/dev/null
+        _until=$(($(now) + $3))
+        while proc_start "$_halt" >/dev/null; do
+            if [ "$(now)" -ge "$_until" ]; then
+                say "  $1 (pid $_halt) did not end within $3 s; killed"
+                break
+            fi
+            sleep 0.05
+        done
+        kill -KILL -- "-$_halt" 2>/dev/null
+        while proc_start "$_halt" >/dev/null; do sleep 0.05; done
+    fi
+    rm -f "$VAR/run/$1.pid"
+}
+
+# await NAME SECONDS COMMAND...: until the command succeeds. Dies, showing the log, when the part's
+# process has ended or the time is up.
+await()
+{
+    _part=$1
+    _secs=$2
+    _until=$(($(now) + $2))
+    shift 2
+    while ! "$@" >/dev/null 2>&1; do
+        running "$_part" >/dev/null || await_failed "$_part" "ended while starting"
+        [ "$(now)" -lt "$_until" ] || await_failed "$_part" "was not ready within $_secs s"
+        sleep 0.1
+    done
+}
+
+await_failed()
+{
+    say "--- the last lines of $VAR/log/$1.log:"
+    tail -n 15 "$VAR/log/$1.log" >&2
+    die "$1 $2. When the cause is mended, ./smarterctl up goes on from here."
+}
+
+# Does anybody listen on this TCP port?
+listening()
+{
+    awk -v port="$(printf ':%04X' "$1")" \
+        '$4 == "0A" && index($2, port) == length($2) - 4 { found = 1 } END { exit !found }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+need_free_port()
+{
+    ! listening "$1" ||
+        die "port $1, wanted for $2, is taken by another program. Stop it (ss -ltnp shows it), or choose other ports: SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) ./smarterctl up"
+}
+
+# Processes of this stack by their mark, whether recorded or not.
+stack_pids()
+{
+    grep -lsxzF "SMARTER_STACK=$VAR" /proc/[0-9]*/environ | while IFS=/ read -r _ _ _pid _; do
+        proc_start "$_pid" >/dev/null && echo "$_pid"
+    done
+}
+
+# replace FILE [MODE [OWNER:GROUP]]: standard input becomes the file, in one step. Fails when it is unchanged.
+replace()
+{
+    cat >"$1.new" || die "cannot write $1.new"
+    chmod "${2:-644}" "$1.new"
+    if is_root && [ -n "${3-}" ]; then chown "$3" "$1.new"; fi
+    if cmp -s "$1.new" "$1"; then
+        rm -f "$1.new"
+        return 1
+    fi
+    mv -f "$1.new" "$1"
+}
+
+# own USER PATH...: give to the server's user, when we can.
+own()
+{
+    ! is_root || {
+        _owner=$1
+        shift
+        chown -R "$_owner:" "$@"
+    }
+}

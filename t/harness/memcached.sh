@@ -1,0 +1,19 @@
+# shellcheck shell=sh
+# Two memcached nodes, as an installation has several.
+
+memcached_start()
+{
+    for _node in 1 2; do
+        ! running "memcached$_node" >/dev/null || continue
+        eval "_port=\$PORT_CACHE$_node"
+        need_free_port "$_port" "memcached, node $_node"
+        launch "memcached$_node" nobody memcached -l 127.0.0.1 -p "$_port" -U 0 -m 64 -c 1024
+        await "memcached$_node" 10 listening "$_port"
+    done
+}
+
+memcached_stop()
+{
+    halt memcached2 TERM 5
+    halt memcached1 TERM 5
+}

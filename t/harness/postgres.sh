@@ -1,0 +1,86 @@
+# shellcheck shell=sh
+# PostgreSQL: one server, one database, the product's roles. fsync stays on: what tests and
+# benchmarks see is what an installation does.
+
+pg_bin()
+{
+    for PG_BIN in /usr/lib/postgresql/15/bin /usr/lib/postgresql/1[6-9]/bin; do
+        [ ! -x "$PG_BIN/postgres" ] || return 0
+    done
+    die "no PostgreSQL 15 or later in /usr/lib/postgresql: apt-get install postgresql-15"
+}
+
+pg_user() { if is_root; then echo postgres; else id -un; fi; }
+
+# psql as the superuser of this server
+pg_super()
+{
+    PGPASSWORD=$PW_SUPERUSER PGCONNECT_TIMEOUT=5 \
+        "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PORT_PG" -U postgres "$@"
+}
+
+postgres_prepare()
+{
+    _pg=$VAR/pg
+    if [ ! -d "$_pg/data" ]; then
+        rm -rf "$_pg"
+        mkdir -p "$_pg"
+        (umask 077 && echo "$PW_SUPERUSER" >"$_pg/pw")
+        own postgres "$_pg"
+        # shellcheck disable=SC2046  # $(as) is several words
+        clean_env $(as postgres) "$PG_BIN/initdb" -D "$_pg/data.new" -U postgres -A scram-sha-256 \
+            --pwfile="$_pg/pw" -E UTF8 --locale=C.UTF-8 >"$VAR/log/initdb.log" 2>&1 ||
+            die "initdb failed: see $VAR/log/initdb.log"
+        rm -f "$_pg/pw"
+        cat >>"$_pg/data.new/postgresql.conf" <<END
+listen_addresses = '127.0.0.1'
+port = $PORT_PG
+unix_socket_directories = '$_pg'
+max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 2GB
+checkpoint_timeout = 15min
+random_page_cost = 1.1
+jit = off
+log_line_prefix = '%m [%p] %q%u@%d %a '
+log_min_duration_statement = 5s
+timezone = 'UTC'
+END
+        mv "$_pg/data.new" "$_pg/data"
+    fi
+}
+
+postgres_start()
+{
+    pg_bin
+    need_free_port "$PORT_PG" PostgreSQL
+    postgres_prepare
+    rm -f "$VAR/pg/data/postmaster.pid"
+    launch postgres postgres "$PG_BIN/postgres" -D "$VAR/pg/data"
+    await postgres 60 "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT_PG"
+    postgres_roles
+}
+
+# Roles and the database, once; safe to repeat when it was interrupted.
+postgres_roles()
+{
+    [ ! -f "$VAR/done/roles" ] || return 0
+    {
+        for _role in owner:"$PW_OWNER" loader:"$PW_LOADER" web:"$PW_WEB" jobs:"$PW_JOBS" analyst:"$PW_ANALYST"; do
+            cat <<END
+DO \$\$ BEGIN CREATE ROLE smarter_${_role%%:*} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
+ALTER ROLE smarter_${_role%%:*} PASSWORD '${_role#*:}';
+END
+        done
+        # The owner may look into and remove what the loader made (batch schemas).
+        echo 'GRANT smarter_loader TO smarter_owner;'
+    } | pg_super -d postgres || die "creating the database roles failed: see $VAR/log/postgres.log"
+    [ -n "$(pg_super -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = 'smarter'")" ] ||
+        pg_super -d postgres -c "CREATE DATABASE smarter OWNER smarter_owner" || exit 1
+    pg_super -d smarter -c "REVOKE ALL ON DATABASE smarter FROM PUBLIC" \
+        -c "GRANT CONNECT, TEMPORARY ON DATABASE smarter TO smarter_loader, smarter_web, smarter_jobs, smarter_analyst" \
+        -c "GRANT CREATE ON DATABASE smarter TO smarter_loader" || exit 1
+    : >"$VAR/done/roles"
+}
+
+postgres_stop() { halt postgres INT 30; }

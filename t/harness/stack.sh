@@ -1,0 +1,245 @@
+# shellcheck shell=sh
+# The stack as a whole: its parts, their order, what each needs, what people are told.
+
+PARTS='rabbitmq postgres memcached idp httpd workers'
+
+# The processes of a part, as recorded in run/.
+part_processes()
+{
+    case $1 in
+    rabbitmq) echo epmd rabbitmq ;;
+    memcached) echo memcached1 memcached2 ;;
+    workers) workers_processes ;;
+    *) echo "$1" ;;
+    esac
+}
+
+part_address()
+{
+    case $1 in
+    rabbitmq) echo "amqp://localhost:$PORT_AMQP" ;;
+    postgres) echo "postgresql://127.0.0.1:$PORT_PG/smarter" ;;
+    memcached) echo "127.0.0.1:$PORT_CACHE1, 127.0.0.1:$PORT_CACHE2" ;;
+    idp) echo "http://127.0.0.1:$PORT_IDP/" ;;
+    httpd) echo "$SMARTER_URL/" ;;
+    workers) echo "watching $SMARTER_ARRIVALS" ;;
+    esac
+}
+
+part_needs()
+{
+    case $1 in
+    httpd) echo "postgres memcached idp" ;;
+    workers) echo "postgres rabbitmq" ;;
+    esac
+}
+
+part_running()
+{
+    for _process in $(part_processes "$1"); do
+        running "$_process" >/dev/null || return 1
+    done
+}
+
+# want PART...: sets WANTED to the parts and what they need, in starting order.
+want()
+{
+    _asked=
+    for _part; do
+        case " $PARTS " in
+        *" $_part "*) _asked="$_asked $(part_needs "$_part") $_part" ;;
+        *) die "there is no part '$_part'; the parts are: $PARTS" ;;
+        esac
+    done
+    WANTED=
+    for _part in $PARTS; do
+        case " $_asked " in
+        *" $_part "*) WANTED="$WANTED $_part" ;;
+        esac
+    done
+}
+
+wanted()
+{
+    case " $WANTED " in
+    *" $1 "*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# Starts the part if it is wanted and not there.
+start_part()
+{
+    wanted "$1" && ! part_running "$1" || return 0
+    say "Starting $1"
+    "$1_start"
+}
+
+stack_up()
+{
+    [ $# -gt 0 ] || set -- $PARTS
+    want "$@"
+    say_where
+    make_dirs
+    if wanted httpd || wanted workers; then
+        install_packages stack build web
+        build_programs
+    else
+        install_packages stack
+    fi
+    make_secrets
+    make_tls
+    make_gpg
+    make_ini
+    ! wanted httpd && ! wanted workers || check_ini
+    # The broker takes longest: it starts first and is awaited last.
+    _broker=
+    wanted rabbitmq && ! part_running rabbitmq && _broker=new
+    start_part rabbitmq
+    start_part postgres
+    start_part memcached
+    start_part idp
+    ! wanted postgres || make_schemas
+    ! httpd_ready || start_part httpd
+    [ -z "$_broker" ] || rabbitmq_await
+    ! workers_ready || start_part workers
+}
+
+# Schemas, by the product's own tool; a no-op once they are up to date.
+make_schemas()
+{
+    [ -x "$SMARTER_SBIN/smarter-schema" ] || return 0
+}
+
+stack_down()
+{
+    _all=
+    [ $# -gt 0 ] || {
+        set -- $PARTS
+        _all=1
+    }
+    _backwards=
+    for _part; do
+        case " $PARTS " in
+        *" $_part "*) _backwards="$_part $_backwards" ;;
+        *) die "there is no part '$_part'; the parts are: $PARTS" ;;
+        esac
+    done
+    for _part in $_backwards; do "${_part}_stop"; done
+    [ -n "$_all" ] || return 0
+    stop_gpg_agents
+    # Nothing of ours may stay, even when a start was cut off before it could be recorded.
+    for _signal in TERM KILL; do
+        _left=$(stack_pids)
+        [ -n "$_left" ] || break
+        for _pid in $_left; do kill "-$_signal" "$_pid" 2>/dev/null; done
+        _until=$(($(now) + 5))
+        while [ -n "$(stack_pids)" ] && [ "$(now)" -lt $_until ]; do sleep 0.1; done
+    done
+}
+
+stack_restart()
+{
+    make_dirs
+    read_secrets
+    check_ini
+    ! httpd_ready || httpd_check
+    stack_down "$@"
+    stack_up "$@"
+}
+
+stack_status()
+{
+    read_secrets
+    say_where
+    _down=0
+    for _part in $PARTS; do
+        _pids=
+        _gone=
+        for _process in $(part_processes "$_part"); do
+            if _pid=$(running "$_process"); then _pids="$_pids $_pid"; else _gone="$_gone $_process"; fi
+        done
+        if [ -z "$_gone" ]; then
+            printf '%-10s running   %s (pid%s)\n' "$_part" "$(part_address "$_part")" "$_pids"
+        elif [ -z "$_pids" ]; then
+            printf '%-10s stopped\n' "$_part"
+            _down=1
+        else
+            printf '%-10s PARTLY    not running:%s\n' "$_part" "$_gone"
+            _down=1
+        fi
+    done
+    [ $_down -eq 0 ] || say "Start what is missing with ./smarterctl up"
+    return $((_down * 3))
+}
+
+stack_logs()
+{
+    _follow=
+    if [ "${1-}" = -f ]; then
+        _follow=-F
+        shift
+    fi
+    [ $# -gt 0 ] || set -- ''
+    _files=
+    for _part; do
+        for _file in "$VAR/log/$_part"*.log; do
+            [ ! -s "$_file" ] || _files="$_files $_file"
+        done
+    done
+    [ -n "$_files" ] || die "no log of '$*' in $VAR/log"
+    # shellcheck disable=SC2086  # our own file names, without blanks
+    tail $_follow -n 20 $_files
+}
+
+# KEY=value, quoted where a shell needs it.
+pair()
+{
+    case $2 in
+    *[!A-Za-z0-9_./:@%+=,-]*) printf "%s='%s'\n" "$1" "$2" ;;
+    *) printf '%s=%s\n' "$1" "$2" ;;
+    esac
+}
+
+stack_env()
+{
+    read_secrets
+    FPR_LOADER=
+    if [ -r "$VAR/keys/done" ]; then . "$VAR/keys/done"; fi
+    pair SMARTER_VAR "$VAR"
+    pair SMARTER_PORT_BASE "$SMARTER_PORT_BASE"
+    pair SMARTER_URL "$SMARTER_URL"
+    pair SMARTER_HTTP_URL "http://localhost:$PORT_HTTP"
+    pair SMARTER_PICKUP_URL "https://localhost:$((SMARTER_PORT_BASE + 2))"
+    pair SMARTER_PICKUP_INTERNAL_URL "https://localhost:$((SMARTER_PORT_BASE + 3))"
+    pair SMARTER_TSB_URL "https://localhost:$((SMARTER_PORT_BASE + 4))"
+    pair SMARTER_IDP_URL "http://127.0.0.1:$PORT_IDP"
+    pair SMARTER_CA "$SMARTER_CA"
+    pair SMARTER_INI "$SMARTER_INI"
+    pair SMARTER_INST "$SMARTER_INST"
+    pair SMARTER_SBIN "$SMARTER_SBIN"
+    pair SMARTER_ARRIVALS "$SMARTER_ARRIVALS"
+    pair SMARTER_TENANT "$SMARTER_TENANT"
+    pair SMARTER_STATE "$SMARTER_STATE"
+    pair SMARTER_SCHEMA "$SMARTER_SCHEMA"
+    pair SMARTER_USERS "$(idp_users)"
+    pair SMARTER_GPG_SENDER_HOME "$VAR/keys/sender-nc"
+    pair SMARTER_GPG_RECIPIENT "$FPR_LOADER"
+    pair SMARTER_AMQP_URL "amqp://smarter:${PW_AMQP-}@localhost:$PORT_AMQP"
+    pair SMARTER_MEMCACHED "127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
+    pair PGHOST 127.0.0.1
+    pair PGPORT "$PORT_PG"
+    pair PGUSER smarter_owner
+    pair PGPASSWORD "$PW_OWNER"
+    pair PGDATABASE smarter
+}
+
+stack_clean()
+{
+    stack_down
+    # Only what is surely a stack's directory.
+    [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -z "$(find "$VAR" -mindepth 1 ! -name .lock -print -quit)" ] ||
+        die "$VAR does not look like a stack's directory; nothing was removed"
+    rm -rf "$VAR"
+    say "Removed $VAR"
+}
