@@ -1,0 +1,47 @@
+#ifndef SB_FILTER_H
+#define SB_FILTER_H
+
+/**
+ * Demographic filters, the same for every report and extract: rows of a parameter schema, and the
+ * SQL condition they make. Values of one filter are alternatives, filters are combined with AND.
+ * Source of the rules: docs/reporting.md, "Filters".
+ */
+
+#include "report/sb_params.h"
+
+/* Rows of a sb_param_t table. Student groups need a join and a privacy rule of their own. */
+#define SB_FILTER_PARAMS                                                                           \
+    {.name = "dmgPrgLep", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns},                \
+        {.name = "dmgPrgIep", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns},            \
+        {.name = "dmgPrg504", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns},            \
+        {.name = "dmgStsEcd", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no},               \
+        {.name = "dmgStsMig", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns},            \
+        {.name = "ethnicity", .type = SB_PARAM_STRINGS, .values = sb_filter_ethnicity},            \
+        {.name = "sex", .type = SB_PARAM_STRINGS, .values = sb_filter_sex},                        \
+        {.name = "grade", .type = SB_PARAM_STRINGS, .values = sb_filter_grade},                    \
+        {.name = "complete", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns},             \
+    {                                                                                              \
+        .name = "studentGroupId", .type = SB_PARAM_STRINGS,                                        \
+        .refusal = "is not offered by this report"                                                 \
+    }
+
+extern const char *const sb_filter_yes_no[];
+extern const char *const sb_filter_yes_no_ns[];
+extern const char *const sb_filter_ethnicity[];
+extern const char *const sb_filter_sex[];
+extern const char *const sb_filter_grade[];
+
+/** Is one of the filters among the parameters? An empty list counts. */
+int sb_filter_any(const sb_params_t *params);
+
+/**
+ * The condition as SQL: "(f.dmg_prg_iep = true) AND f.asmt_grade = ANY($4)", or "true".
+ * An empty list of a program or of grades is ignored; of ethnicity, sex or complete it is false.
+ * @param alias the fact table's alias in the query
+ * @param args  const char *; the condition's parameters are appended and numbered from its length
+ *              on: the first becomes $nelts+1
+ */
+const char *sb_filter_sql(const sb_params_t *params, const char *alias, apr_array_header_t *args,
+                          apr_pool_t *p);
+
+#endif
