@@ -2,7 +2,10 @@
 # Builds the checkout out of tree and installs it below the stack's directory. Does nothing while
 # no source is newer than the last build.
 
-SOURCES='lib mod_smarter workers programs sql t/unit conf.d configure.ac Makefile.am autogen.sh'
+SOURCES='lib mod_smarter workers programs sql t/unit configure.ac Makefile.am autogen.sh web/dist'
+
+# More words for configure, set by tests.
+BUILD_FLAGS=${BUILD_FLAGS-}
 
 # Has any source changed since the file was made?
 newer_than()
@@ -50,7 +53,7 @@ build_programs()
     say "Building (log: $VAR/log/build.log)"
     : >"$VAR/done/build.new"
     : >"$VAR/log/build.log"
-    build_in "$SMARTER_BUILD" "$VAR/log/build.log" --prefix="$SMARTER_INST" ${BUILD_FLAGS-} ||
+    build_in "$SMARTER_BUILD" "$VAR/log/build.log" --prefix="$SMARTER_INST" $BUILD_FLAGS ||
         build_failed "$VAR/log/build.log" "the build"
     make -C "$SMARTER_BUILD" install >>"$VAR/log/build.log" 2>&1 ||
         build_failed "$VAR/log/build.log" "make install"

@@ -43,9 +43,12 @@ make_tls()
         done
         rm -f server.csr server.ext
         chmod 644 ca.pem server.pem sp.pem idp.pem
-        : >done
+        : >./done
     ) || die "making certificates failed: see $VAR/log/tls.log"
     chmod 755 "$VAR/tls"
+    # The module may read its key again while it runs.
+    ! is_root || chgrp "$USER_WEB" "$VAR/tls/sp.key"
+    chmod 640 "$VAR/tls/sp.key"
 }
 
 # gpg as the user who owns the key ring.

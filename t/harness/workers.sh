@@ -1,6 +1,44 @@
 # shellcheck shell=sh
 # The workers, each under a supervisor that starts it again when it ends.
 
-workers_ready() { false; }
-workers_processes() { echo worker; }
-workers_stop() { :; }
+# NAME WAIT COMMAND...: every supervised program. WAIT is the pause of a job that ends by itself.
+workers_list()
+{
+    echo "udl-trigger 1 $SMARTER_SBIN/smarter-udl-trigger -c $SMARTER_INI"
+    _n=1
+    while [ $_n -le "$SMARTER_UDL_WORKERS" ]; do
+        echo "worker-udl$_n 1 $SMARTER_SBIN/smarter-worker-udl -c $SMARTER_INI"
+        _n=$((_n + 1))
+    done
+    echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
+}
+
+workers_processes() { workers_list | cut -d ' ' -f 1; }
+
+workers_ready() { [ -x "$SMARTER_SBIN/smarter-worker-udl" ]; }
+
+workers_start()
+{
+    mkdir -p "$VAR/run/workers"
+    own "$USER_LOADER" "$VAR/run/workers"
+    # In a reachable place: the loader's user may not be able to enter the checkout.
+    replace "$VAR/run/supervise" 755 <"$HARNESS/supervise" || :
+    workers_list | while read -r _worker _wait _command; do
+        ! running "$_worker" >/dev/null || continue
+        # shellcheck disable=SC2086  # $_command is several words, none with blanks
+        launch "$_worker" "$USER_LOADER" "$VAR/run/supervise" "$VAR/run/workers/$_worker" "$_wait" $_command
+    done
+}
+
+workers_stop()
+{
+    for _worker in $(workers_processes); do
+        # All at once, then wait for each.
+        ! _pid=$(running "$_worker") || kill -TERM "$_pid" 2>/dev/null
+    done
+    for _worker in $(workers_processes); do halt "$_worker" TERM 20; done
+    # Workers of an earlier start with more of them.
+    for _record in "$VAR"/run/worker-udl*.pid; do
+        [ ! -f "$_record" ] || { _worker=${_record##*/} && halt "${_worker%.pid}" TERM 20; }
+    done
+}
