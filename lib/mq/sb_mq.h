@@ -39,16 +39,20 @@ apr_status_t sb_mq_open(sb_mq_t **pmq, const char *url, const sb_mq_opts_t *opts
                         apr_pool_t *p) SB_MUST_CHECK;
 void sb_mq_close(sb_mq_t *mq); /* also when its pool is cleared */
 
-/** Declare queue and "<queue>.dead" as durable quorum queues; declaring again is fine. */
+/**
+ * Declare queue and "<queue>.dead" as durable quorum queues; declaring again is fine.
+ * @return SB_ECONFIG it exists with other properties
+ */
 apr_status_t sb_mq_declare(sb_mq_t *mq, const char *queue) SB_MUST_CHECK;
 
-/** Messages waiting in a queue. */
+/** Messages waiting in a queue. @return APR_NOTFOUND no such queue */
 apr_status_t sb_mq_depth(apr_int64_t *pdepth, sb_mq_t *mq, const char *queue) SB_MUST_CHECK;
 
 /**
  * Publish persistently and wait for the broker's confirm.
- * @return APR_SUCCESS durable at the broker; SB_EUNAVAILABLE no confirm within timeout, blocked, or
- *         connection lost (it may or may not be there: consumers tolerate doubles)
+ * @return APR_SUCCESS durable at the broker; APR_NOTFOUND there is no such queue: declare it;
+ *         SB_EUNAVAILABLE no confirm within timeout, blocked, or connection lost (it may or may not be
+ *         there: consumers tolerate doubles)
  */
 apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *env,
                            apr_interval_time_t timeout) SB_MUST_CHECK;

@@ -19,7 +19,7 @@ apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_con
 /* Keys: printable ASCII without blanks; longer than 200 bytes are replaced by their SHA-256.
  * Values up to 1 MiB - 1 KiB; larger: SB_ETOOBIG. expire: 0 never, at most 30 days. */
 
-/** @return APR_SUCCESS; APR_NOTFOUND a miss; SB_EUNAVAILABLE the node is down (after one retry) */
+/** @return APR_SUCCESS; APR_NOTFOUND a miss; SB_EUNAVAILABLE the node is down (tried again, other nodes too) */
 apr_status_t sb_cache_get(char **pdata, apr_size_t *plen, sb_cache_t *c, const char *key,
                           apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_cache_set(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
