@@ -205,6 +205,7 @@ stack_env()
 {
     read_secrets
     FPR_LOADER=
+    FPR_SENDER_NC=
     if [ -r "$VAR/keys/done" ]; then . "$VAR/keys/done"; fi
     pair SMARTER_VAR "$VAR"
     pair SMARTER_PORT_BASE "$SMARTER_PORT_BASE"
@@ -218,15 +219,22 @@ stack_env()
     pair SMARTER_INI "$SMARTER_INI"
     pair SMARTER_INST "$SMARTER_INST"
     pair SMARTER_SBIN "$SMARTER_SBIN"
+    pair SMARTER_BUILD "$SMARTER_BUILD"
     pair SMARTER_ARRIVALS "$SMARTER_ARRIVALS"
     pair SMARTER_TENANT "$SMARTER_TENANT"
     pair SMARTER_STATE "$SMARTER_STATE"
     pair SMARTER_SCHEMA "$SMARTER_SCHEMA"
     pair SMARTER_USERS "$(idp_users)"
+    pair SMARTER_LOADER_USER "$(if is_root; then echo "$USER_LOADER"; else id -un; fi)"
     pair SMARTER_GPG_SENDER_HOME "$VAR/keys/sender-nc"
     pair SMARTER_GPG_RECIPIENT "$FPR_LOADER"
+    pair SMARTER_GPG_LOADER_HOME "$VAR/keys/loader"
+    pair SMARTER_GPG_SENDER_FPR "$FPR_SENDER_NC"
     pair SMARTER_AMQP_URL "amqp://smarter:${PW_AMQP-}@localhost:$PORT_AMQP"
     pair SMARTER_MEMCACHED "127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
+    pair SMARTER_PG_WEB_PASSWORD "${PW_WEB-}"
+    pair SMARTER_PG_LOADER_PASSWORD "${PW_LOADER-}"
+    pair SMARTER_PG_SUPERUSER_PASSWORD "${PW_SUPERUSER-}"
     pair PGHOST 127.0.0.1
     pair PGPORT "$PORT_PG"
     pair PGUSER smarter_owner
