@@ -1,0 +1,73 @@
+#ifndef SB_UDL_COLUMNS_H
+#define SB_UDL_COLUMNS_H
+
+/**
+ * The assessment CSV: its 91 columns, and how the header of a file maps to them. Source: loader
+ * contract section 5; the three last columns are optional one by one (18, item 5).
+ */
+
+#include "core/sb_csv.h"
+#include "core/sb_status.h"
+#include "udl/sb_udl_rules.h"
+
+#define SB_UDL_NCOLUMNS 91
+#define SB_UDL_OPTIONAL                                                                            \
+    8 /* flag of a column: the header may lack it; the others are in sb_udl_rules.h */
+
+typedef struct {
+    const char *header;
+    const char *target; /* column of the batch table asmt_outcome */
+    sb_udl_rule_t rule;
+    int max; /* characters, for texts */
+    int flags;
+} sb_udl_column_t;
+
+/** In canonical order. */
+extern const sb_udl_column_t sb_udl_columns[SB_UDL_NCOLUMNS];
+
+/** Places in the table that somebody needs by name. */
+enum {
+    SB_UDL_C_STATE = 0,
+    SB_UDL_C_DISTRICT = 1,
+    SB_UDL_C_DISTRICT_NAME = 2,
+    SB_UDL_C_SCHOOL = 3,
+    SB_UDL_C_SCHOOL_NAME = 4,
+    SB_UDL_C_STUDENT = 5,
+    SB_UDL_C_SEX = 10,
+    SB_UDL_C_BIRTHDATE = 11,
+    SB_UDL_C_HISPANIC = 13,
+    SB_UDL_C_INDIAN = 14,
+    SB_UDL_C_ASIAN = 15,
+    SB_UDL_C_BLACK = 16,
+    SB_UDL_C_PACIFIC = 17,
+    SB_UDL_C_WHITE = 18,
+    SB_UDL_C_TWO_OR_MORE = 19,
+    SB_UDL_C_MIGRANT = 24,
+    SB_UDL_C_GROUP1 = 25,
+    SB_UDL_C_GROUP10_TEXT = 44,
+    SB_UDL_C_GUID = 45,
+    SB_UDL_C_TAKEN = 48,
+    SB_UDL_C_TYPE = 50,
+    SB_UDL_C_SUBJECT = 51,
+    SB_UDL_C_OP = 90
+};
+
+/** Where each column of the table is in the file: an index of fields, or -1. */
+typedef struct {
+    int place[SB_UDL_NCOLUMNS];
+    int nfields; /* of the header */
+} sb_udl_map_t;
+
+/**
+ * Judge a header.
+ * @param fields the first record of the file, nfields as counted by the parser
+ * @return NULL, or all complaints with their codes (3005 delimiter, 3006 names, 3009 no header,
+ *         3011 twice the same), naming columns
+ */
+const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, int nfields,
+                              apr_pool_t *p) SB_MUST_CHECK;
+
+/** Column by header name, case ignored; -1 if there is none. */
+int sb_udl_column_index(const char *name, apr_size_t len);
+
+#endif

@@ -1,0 +1,736 @@
+/* The rules of single values: see sb_udl_rules.h. Called some ninety times a row, hence the short
+ * ways through for texts of plain ASCII. */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "core/sb_path.h"
+#include "core/sb_time.h"
+#include "udl/sb_udl_rules.h"
+
+#define TEXT_MAX 255 /* characters; the original's text variables held no more */
+
+const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
+    [SB_UDL_FINE] = {0, "fine", "", SB_UDL_ACCEPT, SB_UDL_ACCEPT},
+    [SB_UDL_MISSING] = {3101, "missing", "a required value is empty", SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_OVERLONG] = {3102, "overlong", "longer than 255 characters, left empty", SB_UDL_WARN,
+                         SB_UDL_ACCEPT},
+    [SB_UDL_CUT] = {3103, "cut", "longer than %d characters, cut", SB_UDL_WARN, SB_UDL_ACCEPT},
+    [SB_UDL_CUT_ID] = {3104, "id-too-long", "an identifier longer than %d characters",
+                       SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_CONTROL] = {3105, "control-character", "an identifier with a control character",
+                        SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_ENCODING] = {3106, "encoding", "not UTF-8 text", SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_NO_SUCH_DAY] = {3107, "no-such-day", "no day of the calendar", SB_UDL_REJECT,
+                            SB_UDL_REJECT},
+    [SB_UDL_NO_DATE] = {3108, "no-date", "no known form of a date, kept as text", SB_UDL_WARN,
+                        SB_UDL_ACCEPT},
+    [SB_UDL_NO_DAY_TAKEN] = {3109, "bad-date", "no known form of a date (YYYYMMDD)", SB_UDL_REJECT,
+                             SB_UDL_REJECT},
+    [SB_UDL_NO_NUMBER] = {3110, "no-number", "no whole number", SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_NUMBER_RANGE] = {3111, "out-of-range", "a number outside -32768..32767", SB_UDL_REJECT,
+                             SB_UDL_REJECT},
+    [SB_UDL_NUMBER_FORM] = {3112, "number-form", "a whole number in an unusual form", SB_UDL_WARN,
+                            SB_UDL_ACCEPT},
+    [SB_UDL_NO_FLAG] = {3113, "no-flag", "neither yes nor no", SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_NO_GRADE] = {3114, "no-grade", "a number that is no grade (1 to 13)", SB_UDL_REJECT,
+                         SB_UDL_REJECT},
+    [SB_UDL_NO_OP] = {3115, "no-op", "neither create (C, I) nor delete (D)", SB_UDL_REJECT,
+                      SB_UDL_REJECT},
+    [SB_UDL_LOOSE] = {3116, "loose", "understood by its beginning only", SB_UDL_WARN,
+                      SB_UDL_ACCEPT},
+    [SB_UDL_UNKNOWN] = {3117, "unknown", "not in the list, kept as it is", SB_UDL_WARN,
+                        SB_UDL_ACCEPT},
+    [SB_UDL_NO_CONDITION] = {3118, "no-condition", "none of SD, NS, IN", SB_UDL_REJECT,
+                             SB_UDL_REJECT},
+    [SB_UDL_OTHER_STATE] = {3119, "other-state", "not the state of this tenant", SB_UDL_REJECT,
+                            SB_UDL_ACCEPT},
+    [SB_UDL_OTHER_TYPE] = {3120, "other-type", "not what the metadata says", SB_UDL_WARN,
+                           SB_UDL_ACCEPT},
+    [SB_UDL_OTHER_GUID] = {3014, "other-assessment", "not the assessment of the metadata",
+                           SB_UDL_FAIL, SB_UDL_FAIL},
+    [SB_UDL_COLUMNS] = {3008, "columns", "more or fewer fields than the header", SB_UDL_REJECT,
+                        SB_UDL_REJECT},
+    [SB_UDL_BLANK_LINE] = {3121, "blank-line", "a blank line", SB_UDL_WARN, SB_UDL_ACCEPT},
+};
+
+/* ---- characters ------------------------------------------------------------------------------ */
+
+static inline int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+int sb_udl_is_plain(const char *s, apr_size_t len)
+{
+    apr_size_t i = 0;
+
+#if defined(__SSE2__)
+    const __m128i low = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+
+    for (; i + 16 <= len; i += 16) {
+        /* signed compare: bytes of 0x80 and above are negative and fail the first test */
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+        __m128i good = _mm_andnot_si128(_mm_cmpeq_epi8(v, del), _mm_cmpgt_epi8(v, low));
+
+        if (_mm_movemask_epi8(good) != 0xffff) {
+            return 0;
+        }
+    }
+#endif
+    for (; i < len; i++) {
+        if (s[i] < 0x20 || s[i] > 0x7e) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Bytes of the first n characters of UTF-8 text, or len if it has fewer. */
+static apr_size_t prefix_bytes(const char *s, apr_size_t len, int n)
+{
+    apr_size_t i;
+
+    if (len <= (apr_size_t)n) {
+        return len;
+    }
+    for (i = 0; i < len; i++) {
+        if (((unsigned char)s[i] & 0xc0) != 0x80 && n-- == 0) {
+            return i;
+        }
+    }
+    return len;
+}
+
+static int has_control(const char *s, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c < 0x20 || c == 0x7f) {
+            return 1;
+        }
+        if (c == 0xc2 && i + 1 < len && (unsigned char)s[i + 1] < 0xa0) {
+            return 1; /* U+0080..U+009F */
+        }
+    }
+    return 0;
+}
+
+/* Does the upper-cased text start with word (itself upper case)? */
+static int starts(const char *s, apr_size_t len, const char *word)
+{
+    apr_size_t i;
+
+    for (i = 0; word[i]; i++) {
+        if (i >= len || upper(s[i]) != word[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int is_word(const char *s, apr_size_t len, const char *word)
+{
+    return len == strlen(word) && starts(s, len, word);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static sb_udl_issue_t text(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    v->kind = SB_UDL_V_TEXT;
+    v->s = s;
+    v->len = len;
+    return SB_UDL_FINE;
+}
+
+static sb_udl_issue_t flag(sb_udl_value_t *v, int truth)
+{
+    v->kind = SB_UDL_V_BOOL;
+    v->number = truth;
+    return SB_UDL_FINE;
+}
+
+/* Text that goes into a column of max characters. */
+static sb_udl_issue_t fitted(sb_udl_value_t *v, const char *s, apr_size_t len, int max, int flags)
+{
+    apr_size_t fits = prefix_bytes(s, len, max);
+
+    text(v, s, fits);
+    if (fits == len) {
+        return SB_UDL_FINE;
+    }
+    return flags & SB_UDL_IS_ID ? SB_UDL_CUT_ID : SB_UDL_CUT;
+}
+
+static const char *upper_copy(const char *s, apr_size_t len, char *scratch, apr_size_t *used)
+{
+    char *copy = scratch + *used;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        copy[i] = upper(s[i]);
+    }
+    *used += len;
+    return copy;
+}
+
+/* Text that is in no list: upper-cased, cut, and said. */
+static sb_udl_issue_t unlisted(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
+                               char *scratch, apr_size_t *used)
+{
+    fitted(v, upper_copy(s, len, scratch, used), len, max, 0);
+    return SB_UDL_UNKNOWN;
+}
+
+typedef struct {
+    const char *word;  /* upper case; the input starts with it */
+    const char *value; /* stored */
+} listed_t;
+
+/* @return SB_UDL_NISSUES if nothing in the list fits */
+static sb_udl_issue_t from_list(sb_udl_value_t *v, const listed_t *list, const char *s,
+                                apr_size_t len)
+{
+    for (; list->word; list++) {
+        if (starts(s, len, list->word)) {
+            text(v, list->value, strlen(list->value));
+            return len == strlen(list->word) ? SB_UDL_FINE : SB_UDL_LOOSE;
+        }
+    }
+    return SB_UDL_NISSUES;
+}
+
+/* Longer words first: the first fit decides whether the match was exact. */
+static const listed_t sexes[] = {
+    {"MALE", "male"},        {"M", "male"},           {"BOY", "male"},    {"B", "male"},
+    {"FEMALE", "female"},    {"F", "female"},         {"GIRL", "female"}, {"G", "female"},
+    {"NOT_SPECIFIED", "NS"}, {"NOT SPECIFIED", "NS"}, {"NS", "NS"},       {NULL, NULL}};
+
+static const listed_t types[] = {{"INTERIM ASSESSMENT BLOCKS", "INTERIM ASSESSMENT BLOCKS"},
+                                 {"INTERIM ASSESSMENT BLOCK", "INTERIM ASSESSMENT BLOCKS"},
+                                 {"INTERIM COMPREHENSIVE", "INTERIM COMPREHENSIVE"},
+                                 {"SUMMATIVE", "SUMMATIVE"},
+                                 {NULL, NULL}};
+
+static const listed_t conditions[] = {
+    {"INVALID", "IN"}, {"IN", "IN"}, {"NS", "NS"}, {"SD", "SD"}, {NULL, NULL}};
+
+/* Case matters here: MaTh is kept as it is. */
+static sb_udl_issue_t subject(sb_udl_value_t *v, const char *s, apr_size_t len, int max)
+{
+    static const listed_t subjects[] = {{"Math", "Math"},
+                                        {"ELA", "ELA"},
+                                        {"MATH", "Math"},
+                                        {"math", "Math"},
+                                        {"ela", "ELA"},
+                                        {"Ela", "ELA"},
+                                        {"English Language Arts", "ELA"},
+                                        {NULL, NULL}};
+    const listed_t *l;
+
+    for (l = subjects; l->word; l++) {
+        apr_size_t n = strlen(l->word);
+
+        if (len >= n && !memcmp(s, l->word, n)) {
+            text(v, l->value, strlen(l->value));
+            return len == n || (len == 11 && !memcmp(s + 1, "athematics", 10)) ? SB_UDL_FINE
+                                                                               : SB_UDL_LOOSE;
+        }
+    }
+    fitted(v, s, len, max, 0);
+    return SB_UDL_UNKNOWN;
+}
+
+/* What PostgreSQL's boolean input takes: unique prefixes of the words. */
+static int truth_word(const char *s, apr_size_t len)
+{
+    static const struct {
+        const char *word;
+        apr_size_t shortest;
+        int truth;
+    } words[] = {{"TRUE", 1, 1}, {"FALSE", 1, 0}, {"YES", 1, 1}, {"NO", 1, 0},
+                 {"ON", 2, 1},   {"OFF", 2, 0},   {"1", 1, 1},   {"0", 1, 0}};
+    apr_size_t i, k;
+
+    for (i = 0; i < sizeof words / sizeof *words; i++) {
+        if (len < words[i].shortest || len > strlen(words[i].word)) {
+            continue;
+        }
+        for (k = 0; k < len && upper(s[k]) == words[i].word[k]; k++) {
+        }
+        if (k == len) {
+            return words[i].truth;
+        }
+    }
+    return -1;
+}
+
+static sb_udl_issue_t yes_no(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    int truth;
+
+    if (len == 1 && (*s == '0' || *s == '1')) {
+        return flag(v, *s == '1');
+    }
+    truth = truth_word(s, len);
+    if (truth >= 0) {
+        return flag(v, truth);
+    }
+    if (strchr("N0FY1T", upper(*s))) {
+        flag(v, strchr("Y1T", upper(*s)) != NULL);
+        return SB_UDL_LOOSE;
+    }
+    return SB_UDL_NO_FLAG;
+}
+
+static sb_udl_issue_t complete(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    int truth;
+
+    if (starts(s, len, "COMPLETE") || starts(s, len, "PARTIAL")) {
+        flag(v, upper(*s) == 'C');
+        return is_word(s, len, "COMPLETE") || is_word(s, len, "PARTIAL") ? SB_UDL_FINE
+                                                                         : SB_UDL_LOOSE;
+    }
+    truth = truth_word(s, len);
+    return truth < 0 ? SB_UDL_NO_FLAG : flag(v, truth);
+}
+
+static sb_udl_issue_t op(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    char c = upper(*s);
+
+    if (c == 'C' || c == 'I' || c == 'D') {
+        text(v, c == 'D' ? "W" : "C", 1);
+        return len == 1 || is_word(s, len, "CREATE") || is_word(s, len, "INSERT") ||
+                       is_word(s, len, "DELETE")
+                   ? SB_UDL_FINE
+                   : SB_UDL_LOOSE;
+    }
+    return c == 'W' && len == 1 ? text(v, "W", 1) : SB_UDL_NO_OP;
+}
+
+/* What may follow a whole number without changing it: nothing, or a point and zeros. */
+static sb_udl_issue_t behind_number(const char *s, apr_size_t len, sb_udl_issue_t fraction)
+{
+    apr_size_t i;
+
+    if (len == 0) {
+        return SB_UDL_FINE;
+    }
+    if (*s != '.') {
+        return SB_UDL_LOOSE;
+    }
+    for (i = 1; i < len; i++) {
+        if (s[i] != '0') {
+            return fraction;
+        }
+    }
+    return SB_UDL_LOOSE;
+}
+
+static sb_udl_issue_t grade(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
+                            char *scratch, apr_size_t *used)
+{
+    int n = s[0] - '0';
+    apr_size_t digits = 1;
+    char *padded;
+
+    if (len == 2 && s[0] == '0' && s[1] >= '1' && s[1] <= '9') {
+        return text(v, s, len);
+    }
+    if (s[0] < '1' || s[0] > '9') {
+        sb_udl_issue_t issue = fitted(v, s, len, max, 0);
+
+        return issue != SB_UDL_FINE || is_word(s, len, "KG") ? issue : SB_UDL_UNKNOWN;
+    }
+    for (; digits < len && is_digit(s[digits]); digits++) {
+        n = digits < 4 ? 10 * n + (s[digits] - '0') : n;
+    }
+    if (n > 13) {
+        return SB_UDL_NO_GRADE;
+    }
+    padded = scratch + *used;
+    padded[0] = (char)('0' + n / 10);
+    padded[1] = (char)('0' + n % 10);
+    *used += 2;
+    text(v, padded, 2);
+    return behind_number(s + digits, len - digits, SB_UDL_NO_GRADE);
+}
+
+/* Groups of three digits behind commas: 1,200. @return bytes taken, 0 if it is none */
+static apr_size_t grouped(int *pn, const char *s, apr_size_t len)
+{
+    apr_size_t at = 0, lead;
+    int n = 0;
+
+    for (lead = 0; lead < len && lead < 3 && is_digit(s[lead]); lead++) {
+        n = 10 * n + (s[lead] - '0');
+    }
+    for (at = lead; at < len && s[at] == ','; at += 4) {
+        if (at + 4 > len || !is_digit(s[at + 1]) || !is_digit(s[at + 2]) || !is_digit(s[at + 3]) ||
+            n > 99999) {
+            return 0;
+        }
+        n = 1000 * n + 100 * (s[at + 1] - '0') + 10 * (s[at + 2] - '0') + (s[at + 3] - '0');
+    }
+    *pn = n;
+    return lead && at > lead && (at == len || !is_digit(s[at])) ? at : 0;
+}
+
+static sb_udl_issue_t number(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    int negative = *s == '-', n = 0;
+    apr_size_t at = negative || *s == '+', first = at;
+    sb_udl_issue_t issue = SB_UDL_FINE;
+
+    for (; at < len && is_digit(s[at]); at++) {
+        n = n < 100000 ? 10 * n + (s[at] - '0') : n;
+    }
+    if (at == first) {
+        return SB_UDL_NO_NUMBER;
+    }
+    if (at < len) {
+        apr_size_t all = s[at] == ',' ? grouped(&n, s + first, len - first) : 0;
+
+        if (all) {
+            at = first + all;
+            issue = SB_UDL_NUMBER_FORM;
+        }
+        if (at < len && (s[at] != '.' ||
+                         behind_number(s + at, len - at, SB_UDL_NO_NUMBER) == SB_UDL_NO_NUMBER)) {
+            return SB_UDL_NO_NUMBER;
+        }
+        issue = SB_UDL_NUMBER_FORM;
+    }
+    n = negative ? -n : n;
+    if (n < INT16_MIN || n > INT16_MAX) {
+        return SB_UDL_NUMBER_RANGE;
+    }
+    v->kind = SB_UDL_V_INT;
+    v->number = n;
+    return issue;
+}
+
+/* ---- dates ----------------------------------------------------------------------------------- */
+
+/* One or two, or exactly four digits. @return how many, 0 if it is no such number */
+static apr_size_t digits_at(int *pn, const char *s, apr_size_t len, apr_size_t max)
+{
+    apr_size_t i;
+
+    *pn = 0;
+    for (i = 0; i < len && i < max && is_digit(s[i]); i++) {
+        *pn = 10 * *pn + (s[i] - '0');
+    }
+    return i < len && is_digit(s[i]) ? 0 : i;
+}
+
+static inline int is_separator(const char *s, apr_size_t len, apr_size_t at)
+{
+    return at < len && (s[at] == '-' || s[at] == '/');
+}
+
+/* @return bytes of an English month's name or its first three letters, 0 if it is none */
+static apr_size_t month_at(int *pmonth, const char *s, apr_size_t len)
+{
+    static const char *const names[] = {"JANUARY",   "FEBRUARY", "MARCH",    "APRIL",
+                                        "MAY",       "JUNE",     "JULY",     "AUGUST",
+                                        "SEPTEMBER", "OCTOBER",  "NOVEMBER", "DECEMBER"};
+    apr_size_t n;
+    int i;
+
+    for (n = 0; n < len && upper(s[n]) >= 'A' && upper(s[n]) <= 'Z'; n++) {
+    }
+    for (i = 0; i < 12; i++) {
+        if (is_word(s, n, names[i]) || (n == 3 && upper(s[0]) == names[i][0] &&
+                                        upper(s[1]) == names[i][1] && upper(s[2]) == names[i][2])) {
+            *pmonth = i + 1;
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* What follows a date: nothing, or a time of day. @return is it the end? */
+static int ends_date(const char *s, apr_size_t len, apr_size_t at, int *ploose)
+{
+    *ploose = at < len;
+    return at == len || (at + 1 < len && (s[at] == 'T' || s[at] == ' ') && is_digit(s[at + 1]));
+}
+
+/* DD Month YYYY, DD Mon YY. @return bytes taken, 0 if it is none */
+static apr_size_t day_month_year(int ymd[3], const char *s, apr_size_t len, apr_size_t at)
+{
+    apr_size_t n;
+
+    if (at >= len || !(s[at] == ' ' || is_separator(s, len, at))) {
+        return 0;
+    }
+    n = month_at(&ymd[1], s + at + 1, len - at - 1);
+    at += 1 + n;
+    if (!n || at >= len || !(s[at] == ' ' || is_separator(s, len, at))) {
+        return 0;
+    }
+    n = digits_at(&ymd[0], s + at + 1, len - at - 1, 4);
+    if (n == 2) {
+        ymd[0] += ymd[0] < 70 ? 2000 : 1900; /* nearest to 2020, as the original's engine does */
+    }
+    return n == 2 || n == 4 ? at + 1 + n : 0;
+}
+
+sb_udl_issue_t sb_udl_read_date(int ymd[3], const char *s, apr_size_t len)
+{
+    apr_size_t first, second, third, at = 0;
+    int loose = 0, n;
+
+    first = digits_at(&n, s, len, 8);
+    if (first == 8) {
+        ymd[0] = n / 10000;
+        ymd[1] = n / 100 % 100;
+        ymd[2] = n % 100;
+        at = 8;
+    }
+    else if (first == 4 && is_separator(s, len, 4)) {
+        ymd[0] = n;
+        second = digits_at(&ymd[1], s + 5, len - 5, 2);
+        if (second && is_separator(s, len, 5 + second)) {
+            third = digits_at(&ymd[2], s + 6 + second, len - 6 - second, 2);
+            at = third ? 6 + second + third : 0;
+        }
+    }
+    else if ((first == 1 || first == 2) && is_separator(s, len, first) &&
+             is_digit(s[len > first + 1 ? first + 1 : 0]) && len > first + 1) {
+        ymd[1] = n;
+        second = digits_at(&ymd[2], s + first + 1, len - first - 1, 2);
+        if (second && is_separator(s, len, first + 1 + second)) {
+            at = first + 2 + second;
+            at = digits_at(&ymd[0], s + at, len - at, 4) == 4 ? at + 4 : 0;
+        }
+    }
+    else if (first == 1 || first == 2) {
+        ymd[2] = n;
+        at = day_month_year(ymd, s, len, first);
+    }
+    if (!at || !ends_date(s, len, at, &loose)) {
+        return SB_UDL_NO_DATE;
+    }
+    if (!sb_date_is_valid(ymd[0], ymd[1], ymd[2])) {
+        return SB_UDL_NO_SUCH_DAY;
+    }
+    return loose ? SB_UDL_LOOSE : SB_UDL_FINE;
+}
+
+static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, sb_udl_issue_t none,
+                           char *scratch, apr_size_t *used)
+{
+    int ymd[3], i, n;
+    sb_udl_issue_t issue;
+    char *out = scratch + *used;
+
+    issue = sb_udl_read_date(ymd, s, len);
+    if (issue == SB_UDL_NO_DATE) {
+        fitted(v, s, len, 8, 0);
+        return none;
+    }
+    if (issue == SB_UDL_NO_SUCH_DAY) {
+        return issue;
+    }
+    if (len == 8 && digits_at(&n, s, len, 8) == 8) {
+        return text(v, s, len);
+    }
+    n = ymd[0] * 10000 + ymd[1] * 100 + ymd[2];
+    for (i = 7; i >= 0; i--, n /= 10) {
+        out[i] = (char)('0' + n % 10);
+    }
+    *used += 8;
+    text(v, out, 8);
+    return issue;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Remove CR and LF. @return SB_UDL_OVERLONG if what remains cannot fit any column */
+static sb_udl_issue_t remove_breaks(const char **ps, apr_size_t *plen, char *scratch,
+                                    apr_size_t *used)
+{
+    const apr_size_t room = 4 * TEXT_MAX; /* the rest is for upper_copy and dates */
+    char *out = scratch + *used;
+    apr_size_t i, n = 0;
+
+    for (i = 0; i < *plen; i++) {
+        char c = (*ps)[i];
+
+        if (c != '\r' && c != '\n') {
+            if (n == room) {
+                return SB_UDL_OVERLONG;
+            }
+            out[n++] = c;
+        }
+    }
+    *ps = out;
+    *plen = n;
+    *used += n;
+    return SB_UDL_FINE;
+}
+
+static sb_udl_issue_t convert_text(sb_udl_value_t *v, sb_udl_rule_t rule, int max, int flags,
+                                   const char *s, apr_size_t len, char *scratch, apr_size_t *used)
+{
+    sb_udl_issue_t issue;
+
+    switch (rule) {
+    case SB_UDL_CLEAN:
+        return fitted(v, s, len, max, flags);
+    case SB_UDL_UPPER:
+        return fitted(v, upper_copy(s, len, scratch, used), len, max, flags);
+    case SB_UDL_SEX:
+        issue = from_list(v, sexes, s, len);
+        return issue != SB_UDL_NISSUES ? issue : unlisted(v, s, len, max, scratch, used);
+    case SB_UDL_TYPE:
+        issue = from_list(v, types, s, len);
+        return issue != SB_UDL_NISSUES ? issue : unlisted(v, s, len, max, scratch, used);
+    case SB_UDL_CONDITION:
+        issue = from_list(v, conditions, s, len);
+        if (issue == SB_UDL_NISSUES) {
+            return len > (apr_size_t)max ? SB_UDL_NO_CONDITION
+                                         : unlisted(v, s, len, max, scratch, used);
+        }
+        return issue;
+    case SB_UDL_SUBJECT:
+        return subject(v, s, len, max);
+    case SB_UDL_GRADE:
+        return grade(v, s, len, max, scratch, used);
+    case SB_UDL_YES_NO:
+        return yes_no(v, s, len);
+    case SB_UDL_COMPLETE:
+        return complete(v, s, len);
+    case SB_UDL_OP:
+        return op(v, s, len);
+    case SB_UDL_DATE:
+        return date(v, s, len, SB_UDL_NO_DATE, scratch, used);
+    case SB_UDL_DAY_TAKEN:
+        return date(v, s, len, SB_UDL_NO_DAY_TAKEN, scratch, used);
+    case SB_UDL_NUMBER:
+        return number(v, s, len);
+    }
+    return SB_UDL_FINE;
+}
+
+/* Blanks only: what that means depends on the rule. */
+static sb_udl_issue_t convert_blank(sb_udl_value_t *v, sb_udl_rule_t rule, int flags)
+{
+    if (rule == SB_UDL_OP) {
+        return SB_UDL_NO_OP;
+    }
+    if (flags & SB_UDL_REQUIRED) {
+        return SB_UDL_MISSING;
+    }
+    if (rule == SB_UDL_NUMBER) {
+        return SB_UDL_NO_NUMBER;
+    }
+    if (rule == SB_UDL_YES_NO || rule == SB_UDL_COMPLETE || rule == SB_UDL_DATE) {
+        return SB_UDL_FINE; /* null */
+    }
+    return text(v, "", 0);
+}
+
+/* Text over the 255 characters of the original, which took it for null. */
+static sb_udl_issue_t convert_overlong(sb_udl_rule_t rule, int flags)
+{
+    switch (rule) {
+    case SB_UDL_DATE:
+    case SB_UDL_DAY_TAKEN:
+        return SB_UDL_NO_DAY_TAKEN;
+    case SB_UDL_NUMBER:
+        return SB_UDL_NO_NUMBER;
+    case SB_UDL_YES_NO:
+    case SB_UDL_COMPLETE:
+        return SB_UDL_NO_FLAG;
+    case SB_UDL_OP:
+        return SB_UDL_NO_OP;
+    default:
+        break;
+    }
+    return flags & SB_UDL_IS_ID      ? SB_UDL_CUT_ID
+           : flags & SB_UDL_REQUIRED ? SB_UDL_MISSING
+                                     : SB_UDL_OVERLONG;
+}
+
+/* Text with bytes outside 0x20..0x7e: what of it cannot be stored? */
+static sb_udl_issue_t check_bytes(const char **ps, apr_size_t *plen, char *scratch,
+                                  apr_size_t *used)
+{
+    if (!sb_utf8_is_valid(*ps, *plen) || memchr(*ps, 0, *plen)) {
+        return SB_UDL_ENCODING;
+    }
+    if (memchr(*ps, '\n', *plen) || memchr(*ps, '\r', *plen)) {
+        return remove_breaks(ps, plen, scratch, used);
+    }
+    return SB_UDL_FINE;
+}
+
+sb_udl_issue_t sb_udl_convert(sb_udl_value_t *v, sb_udl_rule_t rule, int max, int flags,
+                              const char *s, apr_size_t len, char *scratch, apr_size_t *used)
+{
+    sb_udl_issue_t issue;
+
+    v->kind = SB_UDL_V_NULL;
+    v->number = 0;
+    if (len == 0) {
+        if (rule == SB_UDL_OP) {
+            return text(v, "C", 1);
+        }
+        return flags & SB_UDL_REQUIRED ? SB_UDL_MISSING : SB_UDL_FINE;
+    }
+    if (flags & SB_UDL_NOT_PLAIN) {
+        issue = check_bytes(&s, &len, scratch, used);
+        if (issue != SB_UDL_FINE) {
+            return issue == SB_UDL_OVERLONG ? convert_overlong(rule, flags) : issue;
+        }
+    }
+    while (len && *s == ' ') {
+        s++;
+        len--;
+    }
+    while (len && s[len - 1] == ' ') {
+        len--;
+    }
+    if (len == 0) {
+        return convert_blank(v, rule, flags);
+    }
+    if (len > TEXT_MAX && (len > 4 * TEXT_MAX || prefix_bytes(s, len, TEXT_MAX) < len)) {
+        return convert_overlong(rule, flags);
+    }
+    if ((flags & SB_UDL_NOT_PLAIN) && (flags & SB_UDL_IS_ID) && has_control(s, len)) {
+        return SB_UDL_CONTROL;
+    }
+    return convert_text(v, rule, max, flags, s, len, scratch, used);
+}
+
+int sb_udl_ethnicity(int hispanic, int indian, int asian, int black, int pacific, int white,
+                     int two_or_more)
+{
+    return hispanic == 1      ? 3
+           : two_or_more == 1 ? 7
+           : black == 1       ? 1
+           : asian == 1       ? 2
+           : indian == 1      ? 4
+           : pacific == 1     ? 5
+           : white == 1       ? 6
+                              : 0;
+}
