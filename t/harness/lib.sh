@@ -22,6 +22,9 @@ locked()
     exec 9>"$VAR/.lock" || die "cannot write $VAR/.lock: the stack in $VAR belongs to another user"
     flock -w 600 9 || die "another smarterctl has been busy in $VAR for ten minutes; is it stuck? see: fuser $VAR/.lock"
     "$@" 9>&-
+    _status=$?
+    exec 9>&-
+    return $_status
 }
 
 # Start time of a living process in clock ticks since boot; fails for zombies and for the gone.

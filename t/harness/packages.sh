@@ -36,26 +36,25 @@ install_packages()
     is_root || die "these Debian packages are missing: $missing
 Run this once:  sudo apt-get install --no-install-recommends $missing"
     say "Installing packages: $missing"
-    # Package scripts must not start their servers: ours are private.
-    _policy=/usr/sbin/policy-rc.d
-    if [ ! -e $_policy ]; then
-        printf '#!/bin/sh\nexit 101\n' >$_policy
-        chmod 755 $_policy
+    # shellcheck disable=SC2086  # words
+    apt_install $missing || {
+        tail -n 20 "$VAR/log/packages.log" >&2
+        die "installing packages failed; all of it is in $VAR/log/packages.log. Is the package mirror reachable? Run the same command again when it is."
+    }
+}
+
+# Package scripts must not start their servers: ours are private. A policy that is there stays.
+apt_install()
+(
+    exec </dev/null >>"$VAR/log/packages.log" 2>&1
+    export DEBIAN_FRONTEND=noninteractive
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
         trap 'exit 130' INT
         trap 'exit 143' TERM
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
     fi
-    # shellcheck disable=SC2086  # words
-    if ! {
-        DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-                install --no-install-recommends $missing
-    } </dev/null >>"$VAR/log/packages.log" 2>&1; then
-        tail -n 20 "$VAR/log/packages.log" >&2
-        die "installing packages failed; all of it is in $VAR/log/packages.log. Is the package mirror reachable? Run the same command again when it is."
-    fi
-    if [ "$(trap)" ]; then
-        rm -f "$_policy"
-        trap - EXIT INT TERM
-    fi
-}
+    apt-get -q -o DPkg::Lock::Timeout=300 update &&
+        apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+)

@@ -1,0 +1,34 @@
+# shellcheck shell=sh
+# The demonstration: everything from nothing to a state one can look at.
+. "$HARNESS/sample.sh"
+
+run_demo()
+{
+    [ $# -eq 0 ] || die "demo takes no words after it"
+    _start=$(now)
+    locked demo_steps
+    cat <<END
+
+Smarter Reporting is running:
+
+  $SMARTER_URL/
+
+  sign in as   user         password         sees
+END
+    for _kind in state district school; do
+        idp_users | tr ' ' '\n' | awk -F : -v kind=$_kind \
+            '$3 == kind { printf "               %-12s %-16s the %s\n", $1, $2, kind == "state" ? "whole state" : kind == "district" ? "students of one district" : "students of one school" }'
+    done
+    cat <<END
+
+The certificate is signed by a private authority, $SMARTER_CA: let your browser trust it,
+or go past its warning. Stop with ./smarterctl down; go on later with ./smarterctl demo.
+END
+    say "($(($(now) - _start)) s)"
+}
+
+demo_steps()
+{
+    stack_up
+    sample_load --state "$SMARTER_STATE" --districts 12 --schools 60 --students 20000 --years 2015 2016 --seed 1
+}

@@ -1,0 +1,127 @@
+# shellcheck shell=sh
+# All tests, or some, on a stack of their own: other directory, other ports.
+. "$HARNESS/sample.sh"
+
+# Run by name only: long, or wanting machines this one is not.
+TEST_BY_NAME='t/cluster t/soak t/bench'
+
+run_test()
+{
+    if [ -z "${SMARTER_IN_TEST-}" ]; then
+        SMARTER_IN_TEST=1 SMARTER_VAR=$VAR/test SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) \
+            exec "$TOP/smarterctl" test "$@" </dev/null
+    fi
+    unset SMARTER_IN_TEST
+    cd "$TOP" || exit 1
+    for _path; do
+        [ -e "$_path" ] || die "there is no $_path; tests are files and directories below t/"
+    done
+    trap 'test_leave' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    locked test_prepare "$@"
+    test_run "$@"
+}
+
+test_leave()
+{
+    _status=$?
+    trap - EXIT
+    locked stack_down >/dev/null 2>&1
+    exit $_status
+}
+
+# A fresh stack; builds and keys of the last run stay.
+test_prepare()
+{
+    stack_down
+    for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/roles done/sample done/sample-dropped; do
+        rm -rf "${VAR:?}/$_old"
+    done
+    BUILD_FLAGS=--enable-werror
+    make_dirs
+    install_packages stack build web test
+    if [ $# -eq 0 ]; then
+        test_build_sanitized
+    fi
+    build_programs
+    build_test_programs "$SMARTER_BUILD"
+    if test_wants_stack "$@"; then
+        stack_up
+        ! workers_ready || [ ! -x "$SMARTER_SBIN/smarter-datagen" ] ||
+            sample_load --state "$SMARTER_STATE" --districts 4 --schools 12 --students 600 --years 2015 2016 --seed 1
+    fi
+}
+
+# The same tree with AddressSanitizer and UndefinedBehaviorSanitizer, for the C tests.
+test_build_sanitized()
+{
+    say "Building with sanitizers (log: $VAR/log/build-asan.log)"
+    build_in "$VAR/asan" "$VAR/log/build-asan.log" --enable-werror --enable-asan ||
+        build_failed "$VAR/log/build-asan.log" "the build with sanitizers"
+    build_test_programs "$VAR/asan"
+}
+
+build_test_programs()
+{
+    make -C "$1" -j"$(nproc)" test-programs >>"$VAR/log/build-tests.log" 2>&1 </dev/null ||
+        build_failed "$VAR/log/build-tests.log" "building the test programs"
+}
+
+# Unit tests need no servers; everything else has them.
+test_wants_stack()
+{
+    [ $# -gt 0 ] || return 0
+    for _path; do
+        case $_path in
+        t/unit | t/unit/* | ./t/unit*) ;;
+        *) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# C tests are named by their source or program, the others by their file.
+test_files()
+{
+    if [ $# -eq 0 ]; then
+        make -s -C "$TEST_BUILD" list-unit-tests | tr ' ' '\n' | sed "s|^|$TEST_BUILD/|"
+        _prune=
+        for _dir in $TEST_BY_NAME; do _prune="$_prune -path $_dir -o"; done
+        # shellcheck disable=SC2086  # words
+        find t \( $_prune -path t/harness \) -prune -o -name '*.t' -print | sort
+        return
+    fi
+    for _path; do
+        _path=${_path#./}
+        if [ -d "$_path" ] && [ "$_path" != t/unit ]; then
+            find "$_path" -name '*.t' | sort
+        elif [ "$_path" = t/unit ]; then
+            make -s -C "$TEST_BUILD" list-unit-tests | tr ' ' '\n' | sed "s|^|$TEST_BUILD/|"
+        elif [ -x "$TEST_BUILD/${_path%.c}" ]; then
+            echo "$TEST_BUILD/${_path%.c}"
+        else
+            echo "$_path"
+        fi
+    done
+}
+
+test_run()
+{
+    TEST_BUILD=$VAR/asan
+    [ $# -eq 0 ] || TEST_BUILD=$SMARTER_BUILD
+    test_files "$@" >"$VAR/run/tests"
+    [ -s "$VAR/run/tests" ] || die "no tests in: $*"
+    stack_env >"$VAR/run/env"
+    # Sanitized programs of the C tests, the stack's own addresses, and nothing of the caller's locale.
+    (
+        set -a
+        . "$VAR/run/env"
+        SMARTER_BUILD=$TEST_BUILD
+        SB_TOP=$TOP
+        LC_ALL=C.UTF-8
+        set +a
+        # shellcheck disable=SC2046  # one word a test
+        exec timeout -k 10 "${SMARTER_TEST_SECONDS:-1500}" prove -It/lib --timer $(cat "$VAR/run/tests") </dev/null
+    )
+}
