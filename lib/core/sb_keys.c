@@ -70,6 +70,7 @@ const sb_key_t sb_keys[] = {
     TEXT("edware.db.<tenant>.state_code", NULL, "two-letter code of the tenant's state"),
     INT("edware.db.<tenant>.pool_size", "16", 1, 1000, "connections a web server process keeps per tenant"),
     INT("edware.db.pool_size", "16", 1, 1000, "the same for all tenants"),
+    SECONDS("edware.db.statement_timeout", "30s", 1, 3600, "longest query of a page; 503 after it"),
     BOOL("edware.db.prepare", "True", "prepared statements; False behind a pooler in transaction mode"),
     TEXT("cache.session.url", "127.0.0.1:11211", "memcached servers of the sessions: host:port;host:port"),
     TEXT("cache.data.url", "127.0.0.1:11211", "memcached servers of report data: host:port;host:port"),

@@ -1,0 +1,83 @@
+/**
+ * Audit and security lines.
+ */
+
+#include "report/sb_audit.h"
+
+#include <unistd.h>
+#include <apr_strings.h>
+#include <apr_time.h>
+#include "core/sb_log.h"
+
+#define LOCAL_TIME_SIZE 64
+
+/* Local time with milliseconds behind a comma. */
+static const char *local_time(char buf[LOCAL_TIME_SIZE])
+{
+    apr_time_exp_t t;
+
+    apr_time_exp_lt(&t, apr_time_now());
+    apr_snprintf(buf, LOCAL_TIME_SIZE, "%04d-%02d-%02d %02d:%02d:%02d,%03d", t.tm_year + 1900,
+                 t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(t.tm_usec / 1000));
+    return buf;
+}
+
+static void write_texts(sb_jw_t *w, const char *key, const apr_array_header_t *texts)
+{
+    sb_jw_array(w, key);
+    for (int i = 0; texts && i < texts->nelts; i++) {
+        sb_jw_str(w, NULL, APR_ARRAY_IDX(texts, i, const char *));
+    }
+    sb_jw_end(w);
+}
+
+void sb_audit_write(const char *callable, const sb_params_t *params, const sb_identity_t *user,
+                    const char *request_id, int status, apr_pool_t *p)
+{
+    char when[LOCAL_TIME_SIZE];
+    sb_jw_t *w = sb_jw_make(p);
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "asctime", local_time(when));
+    sb_jw_object(w, "msg");
+    sb_jw_str(w, "callable", callable);
+    sb_jw_object(w, "params");
+    sb_jw_object(w, "args");
+    if (params) {
+        sb_params_json(w, "params", params);
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_str(w, "session_id", user ? user->guid : "Unknown guid");
+    write_texts(w, "principals", user ? user->roles : NULL);
+    sb_jw_end(w);
+    sb_jw_str(w, "request_id", request_id);
+    sb_jw_int(w, "status", status);
+    sb_jw_end(w);
+    sb_stream_write(SB_STREAM_AUDIT, sb_jw_text(w, NULL));
+}
+
+void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,
+                       const char *request_id, apr_pool_t *p)
+{
+    char when[LOCAL_TIME_SIZE], host[256] = "";
+    sb_jw_t *w = sb_jw_make(p);
+
+    gethostname(host, sizeof(host) - 1);
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "asctime", local_time(when));
+    sb_jw_object(w, "msg");
+    sb_jw_str(w, "msg", text);
+    sb_jw_int(w, "type", type);
+    sb_jw_str(w, "host", host);
+    sb_jw_object(w, "user");
+    if (user) {
+        sb_jw_str(w, "guid", user->guid);
+        write_texts(w, "roles", user->roles);
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_str(w, "request_id", request_id);
+    sb_jw_end(w);
+    sb_stream_write(SB_STREAM_SECURITY, sb_jw_text(w, NULL));
+}

@@ -1,0 +1,34 @@
+#ifndef SB_AUDIT_H
+#define SB_AUDIT_H
+
+/**
+ * Lines of the audit stream (who asked for which report or extract) and of the security stream
+ * (sign-in, denial, tampering). They name a person by guid, never by name, and tell no result.
+ * Source of the form: docs/operations.md, "Logs".
+ */
+
+#include "auth/sb_identity.h"
+#include "report/sb_params.h"
+
+/**
+ * {"asctime","msg":{"callable","params":{"args":{"params":..}},"session_id","principals"},
+ *  "request_id","status"}
+ * @param callable   name of the report or service
+ * @param params     what was asked for; NULL none
+ * @param user       NULL: anonymous, "Unknown guid"
+ * @param status     of the answer, as HTTP knows it
+ */
+void sb_audit_write(const char *callable, const sb_params_t *params, const sb_identity_t *user,
+                    const char *request_id, int status, apr_pool_t *p);
+
+typedef enum { SB_SECURITY_INFO = 0, SB_SECURITY_WARNING = 1 } sb_security_t;
+
+/**
+ * {"asctime","msg":{"msg","type","host","user":{"guid","roles"}},"request_id"}
+ * @param text one sentence without names, addresses' queries or secrets
+ * @param user NULL: {}
+ */
+void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,
+                       const char *request_id, apr_pool_t *p);
+
+#endif

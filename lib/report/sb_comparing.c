@@ -1,0 +1,571 @@
+/**
+ * Report comparing_populations: the children of a place (districts of a state, schools of a
+ * district, grades of a school) side by side, a population bar per subject, and their sum.
+ *
+ * Steps: count current summative rows by child, subject and level (with filters: those who match,
+ * and all); without filters find children that have interim results only; judge and write. What does not depend on the user is one cacheable block; permissions and user_info are
+ * added behind it. Source of the rules: docs/reporting.md, "Comparing populations".
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include "core/sb_crypto.h"
+#include "core/sb_log.h"
+#include "report/sb_filter.h"
+#include "report/sb_metadata.h"
+#include "report/sb_parts.h"
+#include "report/sb_population.h"
+
+typedef struct {
+    const char *id;
+    const char *name;
+    sb_counts_t shown[SB_SUBJECTS]; /* under the filters */
+    sb_counts_t all[SB_SUBJECTS];   /* without them; filled only if there are filters */
+    int summative;                  /* has rows to show */
+    int interim;                    /* found by the interim query */
+    int has_interim[SB_SUBJECTS];
+} child_t;
+
+typedef struct {
+    const sb_report_ctx_t *ctx;
+    apr_pool_t *p;
+    const char *state_code, *district_id, *school_id;
+    int year;
+    int filtered;
+    sb_metadata_t metadata;
+    apr_array_header_t *children; /* child_t * */
+    apr_hash_t *by_id;
+    child_t sum;
+} work_t;
+
+static child_t *child_of(work_t *k, const char *id, const char *name)
+{
+    child_t *c = apr_hash_get(k->by_id, id, APR_HASH_KEY_STRING);
+
+    if (!c) {
+        c = apr_pcalloc(k->p, sizeof(*c));
+        c->id = id;
+        c->name = name;
+        apr_hash_set(k->by_id, id, APR_HASH_KEY_STRING, c);
+        APR_ARRAY_PUSH(k->children, child_t *) = c;
+    }
+    return c;
+}
+
+/* ---- summative counts ------------------------------------------------------------------------ */
+
+/* The place's conditions on a table with state_code, district_id and school_id; $1 is the state, $2
+ * the year. */
+static const char *place_sql(const work_t *k, const char *alias, apr_array_header_t *args)
+{
+    const char *sql;
+
+    APR_ARRAY_PUSH(args, const char *) = k->state_code;
+    APR_ARRAY_PUSH(args, const char *) = apr_itoa(k->p, k->year);
+    sql = apr_pstrcat(k->p, alias, ".state_code = $1", NULL);
+    if (k->district_id) {
+        APR_ARRAY_PUSH(args, const char *) = k->district_id;
+        sql = apr_pstrcat(k->p, sql, " AND ", alias, ".district_id = $3", NULL);
+    }
+    if (k->school_id) {
+        APR_ARRAY_PUSH(args, const char *) = k->school_id;
+        sql = apr_pstrcat(k->p, sql, " AND ", alias, ".school_id = $4", NULL);
+    }
+    return apr_pstrcat(k->p, sql, " AND (",
+                       sb_scope_sql(k->ctx->scope, alias, args->nelts + 1, args, k->p), ")", NULL);
+}
+
+/* What a child is on this level: its id and its name, of dim_inst_hier h or a table with grades. */
+static const char *child_sql(const work_t *k, const char *grades)
+{
+    return k->school_id     ? apr_psprintf(k->p, "%s.asmt_grade, %s.asmt_grade", grades, grades)
+           : k->district_id ? "h.school_id, h.school_name"
+                            : "h.district_id, h.district_name";
+}
+
+/* All of them, from the table of counts. */
+static const char *all_sql(const work_t *k, apr_array_header_t *args)
+{
+    return apr_psprintf(k->p,
+                        "SELECT %s, c.asmt_subject, c.asmt_perf_lvl, sum(c.n_valid)::bigint"
+                        "  FROM {schema}.report_count c"
+                        "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+                        " WHERE %s AND c.asmt_year = $2::smallint AND c.asmt_type = 'SUMMATIVE'"
+                        "   AND c.n_valid > 0"
+                        " GROUP BY 1, 2, 3, 4 ORDER BY 2, 1",
+                        child_sql(k, "c"), place_sql(k, "h", args));
+}
+
+/* Those who match the filters, from the facts; an index holds every column. */
+static const char *filtered_sql(const work_t *k, apr_array_header_t *args)
+{
+    const char *place = place_sql(k, "f", args);
+    const char *filters = sb_filter_sql(k->ctx->params, "f", args, k->p);
+
+    return apr_psprintf(k->p,
+                        "SELECT %s, c.asmt_subject, c.asmt_perf_lvl, sum(c.n)::bigint"
+                        "  FROM (SELECT f.inst_hier_rec_id, f.asmt_subject, f.asmt_grade,"
+                        "               f.asmt_perf_lvl, count(*) AS n"
+                        "          FROM {schema}.fact_asmt_outcome_vw f"
+                        "         WHERE %s AND f.asmt_year = $2::smallint"
+                        "           AND f.asmt_type = 'SUMMATIVE' AND f.rec_status = 'C'"
+                        "           AND (f.administration_condition = 'SD'"
+                        "                OR f.administration_condition IS NULL)"
+                        "           AND %s"
+                        "         GROUP BY 1, 2, 3, 4) AS c"
+                        "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+                        " GROUP BY 1, 2, 3, 4 ORDER BY 2, 1",
+                        child_sql(k, "c"), place, filters);
+}
+
+static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *template,
+                          const apr_array_header_t *args)
+{
+    const char *sql = sb_sql(k->p, template, "schema", k->ctx->schema, NULL);
+
+    return sb_db_query_text(prows, k->ctx->db, sql, args->nelts, (const char *const *)args->elts,
+                            k->p);
+}
+
+/* Enter rows of (id, name, subject, level, count) into the children and the sum.
+ * @param to  which of their counts */
+static apr_status_t count(work_t *k, const char *(*make_sql)(const work_t *, apr_array_header_t *),
+                          sb_counts_t *(*to)(child_t *))
+{
+    apr_array_header_t *args = apr_array_make(k->p, 16, sizeof(const char *));
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    rv = query(&rows, k, make_sql(k, args), args);
+    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
+        sb_subject_t s = sb_subject_of(sb_rows_text(rows, i, 2));
+        int level = (int)sb_rows_int(rows, i, 3, 0);
+        apr_int64_t n = sb_rows_int(rows, i, 4, 0);
+
+        if (s == SB_SUBJECTS) {
+            continue; /* a subject this report does not show */
+        }
+        rv = sb_counts_add(&to(c)[s], level, n);
+        if (rv == APR_SUCCESS) {
+            rv = sb_counts_add(&to(&k->sum)[s], level, n);
+        }
+    }
+    return rv;
+}
+
+static sb_counts_t *to_shown(child_t *c)
+{
+    c->summative = 1;
+    return c->shown;
+}
+
+static sb_counts_t *to_all(child_t *c)
+{
+    return c->all;
+}
+
+static apr_status_t find_counts(work_t *k)
+{
+    apr_status_t rv = count(k, k->filtered ? filtered_sql : all_sql, to_shown);
+
+    return rv == APR_SUCCESS && k->filtered ? count(k, all_sql, to_all) : rv;
+}
+
+/* ---- interim presence ------------------------------------------------------------------------ */
+
+static const char *interim_sql(const work_t *k, apr_array_header_t *args)
+{
+    apr_pool_t *p = k->p;
+    const char *place = place_sql(k, "h", args);
+
+    return apr_psprintf(
+        p,
+        "SELECT %s, c.asmt_subject"
+        "  FROM {schema}.report_count c"
+        "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+        " WHERE %s AND c.asmt_year = $2::smallint AND c.asmt_type = 'INTERIM COMPREHENSIVE'"
+        "   AND c.n > 0"
+        " UNION "
+        "SELECT %s, s.asmt_subject"
+        "  FROM {schema}.dim_inst_hier h CROSS JOIN {schema}.subject s%s"
+        " WHERE %s AND EXISTS (SELECT 1 FROM {schema}.fact_block_asmt_outcome f"
+        "       WHERE f.asmt_year = $2::smallint AND f.asmt_type = 'INTERIM ASSESSMENT BLOCKS'"
+        "         AND f.rec_status = 'C' AND f.district_id = h.district_id"
+        "         AND f.school_id = h.school_id AND f.inst_hier_rec_id = h.inst_hier_rec_id"
+        "         AND f.asmt_subject = s.asmt_subject%s)"
+        " ORDER BY 2, 1",
+        child_sql(k, "c"), place, child_sql(k, "g"),
+        /* grades have no table of their own: those the school has blocks of */
+        k->school_id ? " CROSS JOIN LATERAL (SELECT DISTINCT b.asmt_grade"
+                       "  FROM {schema}.fact_block_asmt_outcome b"
+                       " WHERE b.asmt_year = $2::smallint"
+                       "   AND b.asmt_type = 'INTERIM ASSESSMENT BLOCKS' AND b.rec_status = 'C'"
+                       "   AND b.district_id = h.district_id AND b.school_id = h.school_id) AS g"
+                     : "",
+        place, k->school_id ? " AND f.asmt_grade = g.asmt_grade" : "");
+}
+
+static apr_status_t find_interim(work_t *k)
+{
+    apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    rv = query(&rows, k, interim_sql(k, args), args);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (int i = 0; i < sb_rows_count(rows); i++) {
+        sb_subject_t s = sb_subject_of(sb_rows_text(rows, i, 2));
+
+        if (s < SB_SUBJECTS) {
+            child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
+
+            c->interim = 1;
+            c->has_interim[s] = 1;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void judge(sb_population_t *pop, const work_t *k, const sb_counts_t *counts, int s)
+{
+    sb_population_make(pop, counts, k->metadata.levels[s], k->metadata.min_cell);
+}
+
+static void write_population(sb_jw_t *w, const sb_population_t *pop)
+{
+    sb_jw_array(w, "intervals");
+    for (int i = 0; i < pop->n; i++) {
+        sb_jw_object(w, NULL);
+        sb_jw_int(w, "level", pop->level[i]);
+        if (pop->state == SB_POPULATION_VISIBLE) {
+            sb_jw_int(w, "count", pop->count[i]);
+        }
+        sb_jw_int(w, "percentage", pop->percentage[i]);
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+    sb_jw_int(w, "total", pop->total);
+}
+
+/* Results of a child with summative rows, or of the sum. */
+static void write_results(sb_jw_t *w, const work_t *k, const child_t *c)
+{
+    sb_population_t pop, all;
+
+    sb_jw_object(w, "results");
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        judge(&pop, k, &c->shown[s], s);
+        sb_jw_object(w, sb_subject_aliases[s]);
+        sb_jw_str(w, "asmt_subject", sb_subject_names[s]);
+        write_population(w, &pop);
+        if (k->filtered) {
+            judge(&all, k, &c->all[s], s);
+            sb_jw_int(w, "unfilteredTotal", all.total);
+        }
+        if (c->interim && pop.total == 0) {
+            sb_jw_bool(w, "hasInterim", c->has_interim[s]);
+        }
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+}
+
+/* Results of a child with interim rows only: the levels of the sum, nothing in them. */
+static void write_interim_results(sb_jw_t *w, const work_t *k, const child_t *c)
+{
+    sb_population_t sum;
+
+    sb_jw_object(w, "results");
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        judge(&sum, k, &k->sum.shown[s], s);
+        sb_jw_object(w, sb_subject_aliases[s]);
+        sb_jw_str(w, "asmt_subject", sb_subject_names[s]);
+        sb_jw_int(w, "total", c->has_interim[s] ? -1 : 0);
+        sb_jw_bool(w, "hasInterim", c->has_interim[s]);
+        sb_jw_array(w, "intervals");
+        for (int i = 0; i < sum.n; i++) {
+            sb_jw_object(w, NULL);
+            sb_jw_int(w, "level", sum.level[i]);
+            sb_jw_int(w, "count", -1);
+            sb_jw_int(w, "percentage", -1);
+            sb_jw_end(w);
+        }
+        sb_jw_end(w);
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+}
+
+static void write_child(sb_jw_t *w, const work_t *k, const child_t *c)
+{
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "rowId", c->id);
+    sb_jw_str(w, "id", c->id);
+    sb_jw_str(w, "name", c->name);
+    if (c->summative) {
+        write_results(w, k, c);
+    }
+    else {
+        write_interim_results(w, k, c);
+    }
+    sb_jw_object(w, "params");
+    sb_jw_str(w, "stateCode", k->state_code);
+    sb_jw_str(w, "id", c->id);
+    if (k->district_id) {
+        sb_jw_str(w, "districtId", k->district_id);
+    }
+    if (k->school_id) {
+        sb_jw_str(w, "schoolId", k->school_id);
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const child_t *x = *(const child_t *const *)a;
+    const child_t *y = *(const child_t *const *)b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : strcmp(x->id, y->id);
+}
+
+/* ---- the shared part: equal for every user of the tenant, so it may be cached ----------------- */
+
+typedef enum { METADATA, SUMMARY, RECORDS, ITEMS, YEARS, NOT_STATED, PARTS } part_t;
+
+typedef struct {
+    const char *text[PARTS];
+    apr_size_t len[PARTS];
+} shared_t;
+
+/* asmt_year is a smallint: a year beyond has no rows, and must not become a database error. */
+static int find_year(const work_t *k, const apr_array_header_t *years)
+{
+    apr_int64_t newest = years->nelts > 0 ? APR_ARRAY_IDX(years, 0, int) : 0;
+    apr_int64_t year = sb_params_int(k->ctx->params, "asmtYear", newest);
+
+    return year > 0 && year <= 9999 ? (int)year : 0;
+}
+
+static void keep(shared_t *sh, part_t part, sb_jw_t *w)
+{
+    sh->text[part] = sb_jw_text(w, &sh->len[part]);
+}
+
+static apr_status_t make_shared(shared_t *sh, work_t *k)
+{
+    const apr_array_header_t *years;
+    sb_jw_t *w[PARTS];
+    apr_status_t rv;
+
+    for (int i = 0; i < PARTS; i++) {
+        w[i] = sb_jw_make(k->p);
+    }
+    rv = sb_years_of_assessments(&years, k->ctx, k->p);
+    if (rv == APR_SUCCESS) {
+        k->year = find_year(k, years);
+        rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = find_counts(k);
+    }
+    if (rv == APR_SUCCESS && !k->filtered) {
+        rv = find_interim(k);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_breadcrumb_json(w[ITEMS], NULL, k->ctx, k->district_id, k->school_id, k->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_not_stated_json(w[NOT_STATED], NULL, k->ctx, "SUMMATIVE", k->year, k->district_id,
+                                k->school_id, k->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    qsort(k->children->elts, (size_t)k->children->nelts, sizeof(child_t *), by_name);
+    sb_metadata_json(w[METADATA], NULL, &k->metadata);
+    sb_years_json(w[YEARS], NULL, years);
+    sb_jw_array(w[SUMMARY], NULL);
+    sb_jw_object(w[SUMMARY], NULL);
+    write_results(w[SUMMARY], k, &k->sum);
+    sb_jw_end(w[SUMMARY]);
+    sb_jw_end(w[SUMMARY]);
+    sb_jw_array(w[RECORDS], NULL);
+    for (int i = 0; i < k->children->nelts; i++) {
+        const child_t *c = APR_ARRAY_IDX(k->children, i, const child_t *);
+
+        if (c->summative || c->interim) { /* else the filters left nothing of it */
+            write_child(w[RECORDS], k, c);
+        }
+    }
+    sb_jw_end(w[RECORDS]);
+    for (int i = 0; i < PARTS; i++) {
+        keep(sh, (part_t)i, w[i]);
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- cache ----------------------------------------------------------------------------------- */
+
+#define CACHE_FORM "cp1" /* raise the number when the shared part changes its form */
+
+/* The version is read in this response's own snapshot: a replica that lags cannot store old data
+ * under a new key. */
+static apr_status_t cache_key(const char **pkey, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"report_data_version", 0,
+                                 "SELECT version FROM {schema}.data_version"};
+    char hex[SB_SHA256_HEX_SIZE];
+    const char *what;
+    sb_rows_t *rows;
+    sb_jw_t *w = sb_jw_make(p);
+    apr_status_t rv;
+
+    *pkey = NULL;
+    rv = sb_db_query(&rows, ctx->db, &st, NULL, p);
+    if (rv != APR_SUCCESS || sb_rows_count(rows) == 0) {
+        return rv;
+    }
+    sb_params_json(w, NULL, ctx->params);
+    what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), NULL);
+    *pkey =
+        apr_pstrcat(p, CACHE_FORM ":", sb_scope_tenant(ctx->scope), ":", sb_rows_text(rows, 0, 0),
+                    ":", sb_sha256_hex(hex, what, strlen(what)), NULL);
+    return APR_SUCCESS;
+}
+
+/* Parts are JSON without line breaks, so a line break separates them. */
+static int unpack(shared_t *sh, const char *data, apr_size_t len)
+{
+    const char *end = data + len;
+
+    for (int i = 0; i < PARTS; i++) {
+        const char *stop = i == PARTS - 1 ? end : memchr(data, '\n', (size_t)(end - data));
+
+        if (!stop || stop == data) {
+            return 0;
+        }
+        sh->text[i] = data;
+        sh->len[i] = (apr_size_t)(stop - data);
+        data = stop + 1;
+    }
+    return 1;
+}
+
+static const char *pack(apr_size_t *plen, const shared_t *sh, apr_pool_t *p)
+{
+    apr_array_header_t *lines = apr_array_make(p, PARTS, sizeof(const char *));
+    const char *packed;
+
+    for (int i = 0; i < PARTS; i++) {
+        APR_ARRAY_PUSH(lines, const char *) = sh->text[i];
+    }
+    packed = apr_array_pstrcat(p, lines, '\n');
+    *plen = strlen(packed);
+    return packed;
+}
+
+/* From the cache, or made and stored. A cache that fails costs a query. */
+static apr_status_t find_shared(shared_t *sh, work_t *k)
+{
+    const sb_report_ctx_t *ctx = k->ctx;
+    const char *key = NULL;
+    const char *packed;
+    apr_size_t len;
+    apr_status_t rv;
+    char *data;
+
+    if (ctx->cache) {
+        rv = cache_key(&key, ctx, k->p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    if (key && sb_cache_get(&data, &len, ctx->cache, key, k->p) == APR_SUCCESS &&
+        unpack(sh, data, len)) {
+        return APR_SUCCESS;
+    }
+    rv = make_shared(sh, k);
+    if (rv == APR_SUCCESS && key) {
+        apr_interval_time_t keep_for = sb_conf_interval(ctx->conf, "cache.data.expire");
+
+        packed = pack(&len, sh, k->p);
+        if (sb_cache_set(ctx->cache, key, packed, len, keep_for) != APR_SUCCESS) {
+            sb_log(SB_LOG_DEBUG, 0, SB_NO_STATUS, "%s is not cached", key);
+        }
+    }
+    return rv;
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static const char *check(const sb_params_t *params)
+{
+    return sb_params_has(params, "schoolId") && !sb_params_has(params, "districtId")
+               ? "schoolId: needs districtId"
+               : NULL;
+}
+
+static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    work_t *k = apr_pcalloc(p, sizeof(*k));
+    shared_t sh;
+    apr_status_t rv;
+
+    k->ctx = ctx;
+    k->p = p;
+    k->state_code = sb_scope_state(ctx->scope);
+    k->district_id = sb_params_str(ctx->params, "districtId");
+    k->school_id = sb_params_str(ctx->params, "schoolId");
+    k->filtered = sb_filter_any(ctx->params);
+    k->children = apr_array_make(p, 64, sizeof(child_t *));
+    k->by_id = apr_hash_make(p);
+    rv = find_shared(&sh, k);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_jw_object(w, NULL);
+    sb_jw_raw(w, "metadata", sh.text[METADATA], sh.len[METADATA]);
+    sb_jw_raw(w, "summary", sh.text[SUMMARY], sh.len[SUMMARY]);
+    sb_jw_raw(w, "records", sh.text[RECORDS], sh.len[RECORDS]);
+    sb_jw_object(w, "subjects");
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        sb_jw_str(w, sb_subject_aliases[s], sb_subject_names[s]);
+    }
+    sb_jw_end(w);
+    sb_jw_object(w, "context");
+    sb_jw_raw(w, "items", sh.text[ITEMS], sh.len[ITEMS]);
+    sb_permissions_json(w, "permissions", ctx->user, ctx->tenants, k->state_code, k->district_id,
+                        k->school_id);
+    sb_jw_end(w);
+    sb_jw_raw(w, "asmt_period_year", sh.text[YEARS], sh.len[YEARS]);
+    sb_jw_raw(w, "not_stated", sh.text[NOT_STATED], sh.len[NOT_STATED]);
+    sb_identity_json(w, "user_info", ctx->user);
+    sb_jw_end(w);
+    return APR_SUCCESS;
+}
+
+static const sb_param_t params[] = {
+    {.name = "stateCode",
+     .type = SB_PARAM_STRING,
+     .required = 1,
+     .chars = "a-zA-Z",
+     .min_len = 2,
+     .max_len = 2},
+    {.name = "districtId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 50},
+    {.name = "schoolId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 50},
+    {.name = "asmtYear", .type = SB_PARAM_INTEGER},
+    SB_FILTER_PARAMS,
+    {.name = NULL},
+};
+
+const sb_report_t sb_report_comparing_populations = {
+    "comparing_populations", "get_comparing_populations_report", params, check, run};

@@ -1,0 +1,155 @@
+/**
+ * A state's settings for its reports.
+ */
+
+#include "report/sb_metadata.h"
+
+#include <string.h>
+#include "core/sb_log.h"
+#include "report/sb_population.h"
+
+const char *const sb_subject_names[SB_SUBJECTS] = {"Math", "ELA"};
+const char *const sb_subject_aliases[SB_SUBJECTS] = {"subject1", "subject2"};
+
+sb_subject_t sb_subject_of(const char *name)
+{
+    sb_subject_t s = SB_MATH;
+
+    while (s < SB_SUBJECTS && strcmp(sb_subject_names[s], name)) {
+        s++;
+    }
+    return s;
+}
+
+static const sb_json_t *member_of_type(const sb_json_t *o, const char *key, sb_json_type_t type)
+{
+    const sb_json_t *m = sb_json_get(o, key);
+
+    return m && m->type == type ? m : NULL;
+}
+
+static void use_defaults(sb_metadata_t *m)
+{
+    memset(m, 0, sizeof(*m));
+    m->min_cell = SB_MIN_CELL_DEFAULT;
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        m->levels[s] = SB_LEVELS_DEFAULT;
+    }
+}
+
+const char *sb_metadata_parse(sb_metadata_t *m, const char *text, apr_pool_t *p)
+{
+    const sb_json_t *subjects;
+    const sb_json_t *cell;
+    const char *why = NULL;
+    sb_json_t *root;
+    apr_int64_t n;
+
+    use_defaults(m);
+    if (!text) {
+        return NULL;
+    }
+    if (sb_json_parse(&root, &why, text, strlen(text), NULL, p) != APR_SUCCESS) {
+        return why ? why : "no JSON";
+    }
+    m->branding = member_of_type(root, "branding", SB_JSON_OBJECT);
+    subjects = sb_json_get(root, "subjects");
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        const sb_json_t *subject = sb_json_get(subjects, sb_subject_names[s]);
+
+        m->colours[s] = member_of_type(subject, "colors", SB_JSON_ARRAY);
+        if (m->colours[s] && m->colours[s]->nchild > SB_LEVELS_MAX) {
+            m->colours[s] = NULL;
+            return "more colours than levels can be";
+        }
+        if (m->colours[s] && m->colours[s]->nchild > 0) {
+            m->levels[s] = (int)m->colours[s]->nchild;
+        }
+    }
+    cell = sb_json_get(root, "min_cell_size");
+    if (!cell || cell->type == SB_JSON_NULL) {
+        return NULL;
+    }
+    if (sb_json_int(&n, cell) != APR_SUCCESS || n < 0) {
+        return "min_cell_size: want a whole number";
+    }
+    m->has_min_cell = 1;
+    m->min_cell = n > 0 ? n : SB_MIN_CELL_DEFAULT;
+    return NULL;
+}
+
+apr_status_t sb_metadata_find(sb_metadata_t *m, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {
+        "report_metadata", 1,
+        "SELECT asmt_custom_metadata FROM {schema}.custom_metadata WHERE state_code = $1 LIMIT 1"};
+    const char *args[] = {sb_scope_state(ctx->scope)};
+    const char *complaint;
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    use_defaults(m);
+    rv = sb_db_query(&rows, ctx->db, &st, args, p);
+    if (rv != APR_SUCCESS || sb_rows_count(rows) == 0) {
+        return rv;
+    }
+    complaint = sb_metadata_parse(m, sb_rows_text(rows, 0, 0), p);
+    if (complaint) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2001), SB_NO_STATUS,
+               "custom metadata of state %s, reading what can be read: %s", args[0], complaint);
+    }
+    return APR_SUCCESS;
+}
+
+static void write_node(sb_jw_t *w, const char *key, const sb_json_t *node)
+{
+    if (!node) {
+        sb_jw_null(w, key);
+        return;
+    }
+    switch (node->type) {
+    case SB_JSON_NULL:
+        sb_jw_null(w, key);
+        break;
+    case SB_JSON_BOOL:
+        sb_jw_bool(w, key, node->truth);
+        break;
+    case SB_JSON_NUMBER:
+        sb_jw_raw(w, key, node->text, node->len);
+        break;
+    case SB_JSON_STRING:
+        sb_jw_strn(w, key, node->text, node->len);
+        break;
+    case SB_JSON_OBJECT:
+    case SB_JSON_ARRAY:
+        if (node->type == SB_JSON_OBJECT) {
+            sb_jw_object(w, key);
+        }
+        else {
+            sb_jw_array(w, key);
+        }
+        for (const sb_json_t *m = node->child; m; m = m->next) {
+            write_node(w, m->key, m);
+        }
+        sb_jw_end(w);
+        break;
+    }
+}
+
+void sb_metadata_json(sb_jw_t *w, const char *key, const sb_metadata_t *m)
+{
+    sb_jw_object(w, key);
+    write_node(w, "branding", m->branding);
+    for (int s = 0; s < SB_SUBJECTS; s++) {
+        sb_jw_object(w, sb_subject_aliases[s]);
+        write_node(w, "colors", m->colours[s]);
+        if (m->has_min_cell) {
+            sb_jw_int(w, "min_cell_size", m->min_cell);
+        }
+        else {
+            sb_jw_null(w, "min_cell_size");
+        }
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+}

@@ -1,0 +1,200 @@
+/**
+ * Academic years, breadcrumb, not-stated counts.
+ */
+
+#include "report/sb_parts.h"
+
+#include <string.h>
+#include <apr_strings.h>
+
+/* ---- years ----------------------------------------------------------------------------------- */
+
+static const apr_array_header_t *ints_of(const sb_rows_t *rows, apr_pool_t *p)
+{
+    apr_array_header_t *years = apr_array_make(p, 8, sizeof(int));
+
+    for (int i = 0; i < sb_rows_count(rows); i++) {
+        APR_ARRAY_PUSH(years, int) = (int)sb_rows_int(rows, i, 0, 0);
+    }
+    return years;
+}
+
+apr_status_t sb_years_of_assessments(const apr_array_header_t **pyears, const sb_report_ctx_t *ctx,
+                                     apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"report_years", 1,
+                                 "SELECT DISTINCT asmt_period_year FROM {schema}.dim_asmt"
+                                 " ORDER BY 1 DESC LIMIT $1::int"};
+    apr_int64_t back = sb_conf_int(ctx->conf, "smarter.reports.year_back");
+    const char *args[] = {apr_psprintf(p, "%" APR_INT64_T_FMT, back > 0 ? back : 1)};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    *pyears = NULL;
+    rv = sb_db_query(&rows, ctx->db, &st, args, p);
+    if (rv == APR_SUCCESS) {
+        *pyears = ints_of(rows, p);
+    }
+    return rv;
+}
+
+apr_status_t sb_years_of_registrations(const apr_array_header_t **pyears,
+                                       const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"report_registration_years", 1,
+                                 "SELECT DISTINCT academic_year FROM {schema}.student_reg"
+                                 " WHERE state_code = $1 ORDER BY 1 DESC"};
+    const char *args[] = {sb_scope_state(ctx->scope)};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    *pyears = NULL;
+    rv = sb_db_query(&rows, ctx->db, &st, args, p);
+    if (rv == APR_SUCCESS) {
+        *pyears = ints_of(rows, p);
+    }
+    return rv;
+}
+
+void sb_years_json(sb_jw_t *w, const char *key, const apr_array_header_t *years)
+{
+    sb_jw_array(w, key);
+    for (int i = 0; i < years->nelts; i++) {
+        sb_jw_int(w, NULL, APR_ARRAY_IDX(years, i, int));
+    }
+    sb_jw_end(w);
+}
+
+/* ---- breadcrumb ------------------------------------------------------------------------------ */
+
+static const char *const states[][2] = {
+    {"AK", "Alaska"},         {"AL", "Alabama"},
+    {"AR", "Arkansas"},       {"AZ", "Arizona"},
+    {"CA", "California"},     {"CO", "Colorado"},
+    {"CT", "Connecticut"},    {"DC", "District of Columbia"},
+    {"DE", "Delaware"},       {"FL", "Florida"},
+    {"GA", "Georgia"},        {"HI", "Hawaii"},
+    {"IA", "Iowa"},           {"ID", "Idaho"},
+    {"IL", "Illinois"},       {"IN", "Indiana"},
+    {"KS", "Kansas"},         {"KY", "Kentucky"},
+    {"LA", "Louisiana"},      {"MA", "Massachusetts"},
+    {"MD", "Maryland"},       {"ME", "Maine"},
+    {"MI", "Michigan"},       {"MN", "Minnesota"},
+    {"MO", "Missouri"},       {"MS", "Mississippi"},
+    {"MT", "Montana"},        {"NC", "North Carolina"},
+    {"ND", "North Dakota"},   {"NE", "Nebraska"},
+    {"NH", "New Hampshire"},  {"NJ", "New Jersey"},
+    {"NM", "New Mexico"},     {"NV", "Nevada"},
+    {"NY", "New York"},       {"OH", "Ohio"},
+    {"OK", "Oklahoma"},       {"OR", "Oregon"},
+    {"PA", "Pennsylvania"},   {"RI", "Rhode Island"},
+    {"SC", "South Carolina"}, {"SD", "South Dakota"},
+    {"TN", "Tennessee"},      {"TX", "Texas"},
+    {"UT", "Utah"},           {"VA", "Virginia"},
+    {"VT", "Vermont"},        {"WA", "Washington"},
+    {"WI", "Wisconsin"},      {"WV", "West Virginia"},
+    {"WY", "Wyoming"},
+};
+
+const char *sb_state_name(const char *code)
+{
+    for (apr_size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (!strcmp(states[i][0], code)) {
+            return states[i][1];
+        }
+    }
+    return "Example State";
+}
+
+static void write_item(sb_jw_t *w, const char *type, const char *name, const char *id)
+{
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "type", type);
+    sb_jw_str(w, "name", name);
+    if (id) {
+        sb_jw_str(w, "id", id);
+    }
+    sb_jw_end(w);
+}
+
+apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                                const char *district_id, const char *school_id, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {
+        "report_place", 3,
+        "SELECT district_name, school_name FROM {schema}.dim_inst_hier"
+        " WHERE state_code = $1 AND rec_status = 'C'"
+        "   AND ($2::text IS NULL OR district_id = $2) AND ($3::text IS NULL OR school_id = $3)"
+        " LIMIT 1"};
+    const char *state = sb_scope_state(ctx->scope);
+    const char *args[] = {state, district_id, district_id ? school_id : NULL};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    rv = sb_db_query(&rows, ctx->db, &st, args, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_jw_array(w, key);
+    write_item(w, "home", "Home", NULL);
+    if (sb_rows_count(rows) > 0) {
+        sb_jw_object(w, NULL);
+        sb_jw_str(w, "type", "state");
+        sb_jw_str(w, "name", sb_state_name(state));
+        sb_jw_str(w, "stateCode", state);
+        sb_jw_str(w, "id", state);
+        sb_jw_end(w);
+        if (district_id) {
+            write_item(w, "district", sb_rows_text(rows, 0, 0), district_id);
+        }
+        if (district_id && school_id) {
+            write_item(w, "school", sb_rows_text(rows, 0, 1), school_id);
+        }
+    }
+    sb_jw_end(w);
+    return APR_SUCCESS;
+}
+
+/* ---- not stated ------------------------------------------------------------------------------ */
+
+/* Columns of the query below, in order, as members of the response. */
+static const char *const not_stated_names[] = {"total",     "ethnicity", "sex",       "dmgPrg504",
+                                               "dmgPrgIep", "dmgPrgLep", "dmgStsMig", NULL};
+
+apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                                const char *asmt_type, int year, const char *district_id,
+                                const char *school_id, apr_pool_t *p)
+{
+    static const char select[] =
+        "SELECT sum(c.n)::bigint, sum(c.ns_ethnicity)::bigint, sum(c.ns_sex)::bigint,"
+        "       sum(c.ns_504)::bigint, sum(c.ns_iep)::bigint, sum(c.ns_lep)::bigint,"
+        "       sum(c.ns_mig)::bigint"
+        "  FROM {schema}.report_count c"
+        "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+        " WHERE h.state_code = $1 AND c.asmt_type = $2 AND c.asmt_year = $3::smallint"
+        "   AND ($4::text IS NULL OR h.district_id = $4)"
+        "   AND ($5::text IS NULL OR h.school_id = $5)";
+    apr_array_header_t *args = apr_array_make(p, 8, sizeof(const char *));
+    const char *sql;
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    APR_ARRAY_PUSH(args, const char *) = sb_scope_state(ctx->scope);
+    APR_ARRAY_PUSH(args, const char *) = asmt_type;
+    APR_ARRAY_PUSH(args, const char *) = apr_itoa(p, year);
+    APR_ARRAY_PUSH(args, const char *) = district_id;
+    APR_ARRAY_PUSH(args, const char *) = district_id ? school_id : NULL;
+    sql = apr_pstrcat(p, select, " AND (", sb_scope_sql(ctx->scope, "h", args->nelts + 1, args, p),
+                      ")", NULL);
+    sql = sb_sql(p, sql, "schema", ctx->schema, NULL);
+    rv = sb_db_query_text(&rows, ctx->db, sql, args->nelts, (const char *const *)args->elts, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_jw_object(w, key);
+    for (int i = 0; not_stated_names[i]; i++) {
+        sb_jw_int(w, not_stated_names[i], sb_rows_int(rows, 0, i, 0));
+    }
+    sb_jw_end(w);
+    return APR_SUCCESS;
+}

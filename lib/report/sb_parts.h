@@ -1,0 +1,34 @@
+#ifndef SB_PARTS_H
+#define SB_PARTS_H
+
+/**
+ * Pieces that several reports carry: academic years, the way from the state down to the place shown
+ * (breadcrumb), counts of what is not stated. Aggregates and names of institutions only.
+ * Source of the rules: docs/reporting.md.
+ */
+
+#include "report/sb_report.h"
+
+/** Years with assessments, newest first, at most smarter.reports.year_back. Array of int. */
+apr_status_t sb_years_of_assessments(const apr_array_header_t **pyears, const sb_report_ctx_t *ctx,
+                                     apr_pool_t *p) SB_MUST_CHECK;
+/** Years with registrations of the scope's state, newest first. Array of int. */
+apr_status_t sb_years_of_registrations(const apr_array_header_t **pyears,
+                                       const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
+void sb_years_json(sb_jw_t *w, const char *key, const apr_array_header_t *years);
+
+/** The value of "items": home, state, district, school. NULL places end it; a place nobody knows
+ *  leaves only home. */
+apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                                const char *district_id, const char *school_id,
+                                apr_pool_t *p) SB_MUST_CHECK;
+
+/** Full English name of a state; "Example State" if unknown. */
+const char *sb_state_name(const char *code);
+
+/** The object "not_stated": rows of a year, whatever the filters, without an ethnicity, a sex, ... */
+apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                                const char *asmt_type, int year, const char *district_id,
+                                const char *school_id, apr_pool_t *p) SB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,60 @@
+#ifndef SB_REPORT_H
+#define SB_REPORT_H
+
+/**
+ * Reports: one table row each (name, parameters, function). A report reads one database connection
+ * inside one read-only snapshot, so that a response is consistent in itself, and runs no query
+ * without a scope. It knows no HTTP.
+ */
+
+#include "auth/sb_scope.h"
+#include "report/sb_params.h"
+#include "store/sb_cache.h"
+#include "store/sb_db.h"
+
+/** What a report is made from. */
+typedef struct {
+    const sb_conf_t *conf;
+    const apr_array_header_t *tenants; /* sb_tenant_t */
+    const sb_identity_t *user;
+    const sb_scope_t *scope;
+    const char *schema; /* production schema of the scope's tenant */
+    sb_db_t *db;        /* inside a SB_TX_SNAPSHOT transaction */
+    sb_cache_t *cache;  /* NULL: nothing is cached */
+    const sb_params_t *params;
+} sb_report_ctx_t;
+
+typedef struct {
+    const char *name;     /* last segment of the address */
+    const char *callable; /* its name in audit lines; NULL: not audited */
+    const sb_param_t *params;
+    /** Rules between parameters. @return NULL or the complaint. May be NULL */
+    const char *(*check)(const sb_params_t *params);
+    /** Write the response, one JSON object. */
+    apr_status_t (*run)(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p);
+} sb_report_t;
+
+/** The reports by number, from 0; NULL after the last. */
+const sb_report_t *sb_report_at(int i);
+
+/** NULL: there is none of that name. */
+const sb_report_t *sb_report_find(const char *name);
+
+/** Judge parameters: table, then the report's own rules. @return as sb_params_read */
+const char *sb_report_params(const sb_params_t **pparams, const sb_report_t *report,
+                             const apr_array_header_t *query, const sb_json_t *body,
+                             apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Run a report in a snapshot of its own on ctx->db.
+ * @param pjson the response body, allocated in p
+ * @return APR_SUCCESS; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
+ */
+apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
+                           const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
+
+/* The reports, one file each. */
+extern const sb_report_t sb_report_academic_year;
+extern const sb_report_t sb_report_comparing_populations;
+
+#endif

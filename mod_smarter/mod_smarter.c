@@ -1,0 +1,62 @@
+/**
+ * Hooks and record of mod_smarter.
+ */
+
+#include "smarter.h"
+
+#include <http_log.h>
+#include "core/sb_log.h"
+
+/* The library's lines go to httpd's error log, under "LogLevel smarter:LEVEL". */
+static void log_to_httpd(void *ctx, sb_log_level_t level, int number, apr_status_t rv,
+                         const char *text)
+{
+    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_NOTICE, APLOG_WARNING, APLOG_ERR};
+    const char *id = sb_log_id();
+    char why[200];
+
+    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)ctx, "SB%04d: %s%s%s%s%s", number,
+                 text, rv == APR_SUCCESS ? "" : ": ",
+                 rv == APR_SUCCESS ? "" : sb_strerror(rv, why, sizeof(why)), id ? " request " : "",
+                 id ? id : "");
+}
+
+static apr_status_t stop_logging(void *unused)
+{
+    (void)unused;
+    sb_log_set(NULL, NULL);
+    return APR_SUCCESS;
+}
+
+static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    sb_log_set(log_to_httpd, s);
+    apr_pool_cleanup_register(p, NULL, stop_logging, apr_pool_cleanup_null);
+    return OK;
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    smarter_conf_child_init(p, s);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(smarter_handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(smarter) = {
+    STANDARD20_MODULE_STUFF,
+    NULL,                /* per-directory configuration */
+    NULL,                /* merge of it */
+    smarter_conf_create, /* per-server: only the main server has one, virtual hosts share it */
+    NULL,                /* merge of it */
+    smarter_cmds,
+    register_hooks,
+    AP_MODULE_FLAG_NONE,
+};

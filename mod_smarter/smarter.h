@@ -1,0 +1,103 @@
+#ifndef SMARTER_H
+#define SMARTER_H
+
+/**
+ * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
+ * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
+ * addresses and the order of questions, smarter_data.c and smarter_services.c the handlers,
+ * smarter_auth.c sign-in and sign-out.
+ *
+ * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
+ * own. Everything else belongs to one request.
+ */
+
+#include <httpd.h>
+#include <http_config.h>
+#include <apr_hash.h>
+#include "auth/sb_session.h"
+#include "core/sb_conf.h"
+#include "report/sb_audit.h"
+#include "store/sb_cache.h"
+#include "store/sb_db.h"
+#include "web/sb_web.h"
+
+extern module AP_MODULE_DECLARE_DATA smarter_module;
+
+typedef struct smarter_auth_t smarter_auth_t;           /* smarter_auth.c */
+typedef struct smarter_heartbeat_t smarter_heartbeat_t; /* smarter_services.c */
+
+/** What one child process owns; in its pool. */
+typedef struct {
+    const sb_conf_t *conf;             /* [app:main] of the ini */
+    const sb_conf_t *loader;           /* [app], for the broker's address; NULL if there is none */
+    const apr_array_header_t *tenants; /* sb_tenant_t */
+    apr_hash_t *pools;                 /* tenant -> sb_dbpool_t * */
+    sb_dbpool_t *stats;                /* statistics database; NULL not configured */
+    sb_cache_t *data_cache;            /* NULL: reports are not cached */
+    sb_session_store_t sessions;
+    smarter_auth_t *auth;
+    smarter_heartbeat_t *heartbeat;
+    server_rec *server;
+    apr_pool_t *pool;
+} smarter_child_t;
+
+/** One request on its way through the module. */
+typedef struct {
+    request_rec *r;
+    smarter_child_t *child;
+    const char *request_id;
+    const char *rest;            /* the last segment, where the route has one: "/data/{name}" */
+    const sb_session_t *session; /* NULL: anonymous */
+    const sb_identity_t *user;   /* session->identity; NULL: anonymous */
+} smarter_req_t;
+
+/* ---- smarter_conf.c -------------------------------------------------------------------------- */
+
+extern const command_rec smarter_cmds[];
+void *smarter_conf_create(apr_pool_t *p, server_rec *s);
+/** Make what this process owns. Failures are logged; the process then answers 503. */
+void smarter_conf_child_init(apr_pool_t *p, server_rec *s);
+/** NULL: no SmarterIni, or the child could not be made ready. */
+smarter_child_t *smarter_conf_child(server_rec *s);
+
+/* ---- smarter_routes.c ------------------------------------------------------------------------ */
+
+/** Answers everything below the Locations that say "SetHandler smarter". */
+int smarter_handler(request_rec *r);
+
+/* ---- handlers -------------------------------------------------------------------------------- */
+
+int smarter_data_list(smarter_req_t *q);
+int smarter_data_describe(smarter_req_t *q);
+int smarter_data_report(smarter_req_t *q);
+
+void smarter_services_child_init(smarter_child_t *child);
+int smarter_services_ready(smarter_req_t *q);
+int smarter_services_heartbeat(smarter_req_t *q);
+int smarter_services_userinfo(smarter_req_t *q);
+
+/* ---- smarter_auth.c -------------------------------------------------------------------------- */
+
+/** Judge the sign-in part of the configuration, without Lasso (this runs in httpd's parent).
+ *  @return NULL or the complaint */
+const char *smarter_auth_check(const sb_conf_t *conf, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Session store, keys, Lasso: child->sessions and child->auth. */
+apr_status_t smarter_auth_child_init(smarter_child_t *child) SB_MUST_CHECK;
+
+/**
+ * Who asks? Sets q->session and q->user from the session cookie.
+ * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EUNAVAILABLE the session store
+ */
+apr_status_t smarter_auth_find(smarter_req_t *q) SB_MUST_CHECK;
+
+/** Answer a request that needs a sign-in: 401 with "redirect" for scripts. */
+int smarter_auth_required(smarter_req_t *q);
+
+int smarter_auth_login(smarter_req_t *q);           /* GET /login */
+int smarter_auth_saml_post(smarter_req_t *q);       /* POST /saml_post */
+int smarter_auth_logout(smarter_req_t *q);          /* GET, POST /logout */
+int smarter_auth_logout_redirect(smarter_req_t *q); /* GET, POST /logout_redirect */
+int smarter_auth_metadata(smarter_req_t *q);        /* GET /saml_metadata */
+
+#endif

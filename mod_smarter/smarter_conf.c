@@ -1,0 +1,215 @@
+/**
+ * The directive SmarterIni, and what a child process owns.
+ */
+
+#include "smarter.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include "core/sb_log.h"
+
+#define STATS_CONNECTIONS 2
+
+typedef struct {
+    const char *path;
+    const sb_conf_t *conf;
+    const sb_conf_t *loader;
+    smarter_child_t *child; /* NULL in the parent */
+} conf_t;
+
+void *smarter_conf_create(apr_pool_t *p, server_rec *s)
+{
+    (void)s;
+    return apr_pcalloc(p, sizeof(conf_t));
+}
+
+/* ---- reading: in the parent, at start, reload and "httpd -t" ----------------------------------- */
+
+static const char *check_tenants(const sb_conf_t *conf, apr_pool_t *p)
+{
+    static const char *const needed[] = {"edware.db.<tenant>.url", "edware.db.<tenant>.schema_name",
+                                         "edware.db.<tenant>.state_code"};
+    const apr_array_header_t *names = sb_conf_names(conf, "edware.db.<tenant>.url", p);
+    apr_hash_t *states = apr_hash_make(p);
+
+    if (names->nelts == 0) {
+        return "no tenant: want edware.db.<tenant>.url, .schema_name and .state_code";
+    }
+    for (int i = 0; i < names->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(names, i, const char *);
+        const char *state, *other;
+
+        for (apr_size_t k = 0; k < sizeof(needed) / sizeof(needed[0]); k++) {
+            const char *value = sb_conf_tenant_str(conf, needed[k], tenant);
+
+            if (!value || !*value) {
+                return apr_psprintf(p, "tenant %s: %s is not set", tenant, needed[k]);
+            }
+        }
+        state = sb_conf_tenant_str(conf, "edware.db.<tenant>.state_code", tenant);
+        other = apr_hash_get(states, state, APR_HASH_KEY_STRING);
+        if (other) {
+            return apr_psprintf(p, "tenants %s and %s both have state_code %s", other, tenant,
+                                state);
+        }
+        apr_hash_set(states, state, APR_HASH_KEY_STRING, tenant);
+    }
+    return NULL;
+}
+
+static const struct {
+    sb_stream_t stream;
+    const char *key;
+} streams[] = {
+    {SB_STREAM_AUDIT, "logging.audit"},
+    {SB_STREAM_APPLICATION, "logging.application"},
+    {SB_STREAM_SECURITY, "logging.security"},
+};
+#define NSTREAMS (sizeof(streams) / sizeof(streams[0]))
+
+static apr_status_t close_streams(void *unused)
+{
+    (void)unused;
+    for (apr_size_t i = 0; i < NSTREAMS; i++) {
+        const char *complaint = sb_stream_open(streams[i].stream, "none", NULL);
+
+        (void)complaint; /* closing cannot fail */
+    }
+    return APR_SUCCESS;
+}
+
+/* Opened here, with the rights of the user who starts httpd; children inherit them. A graceful
+ * restart opens them anew, which is what log rotation needs. */
+static const char *open_streams(const sb_conf_t *conf, apr_pool_t *p)
+{
+    apr_pool_cleanup_register(p, NULL, close_streams, apr_pool_cleanup_null);
+    for (apr_size_t i = 0; i < NSTREAMS; i++) {
+        const char *complaint =
+            sb_stream_open(streams[i].stream, sb_conf_str(conf, streams[i].key), p);
+
+        if (complaint) {
+            return apr_psprintf(p, "%s: %s", streams[i].key, complaint);
+        }
+    }
+    return NULL;
+}
+
+static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
+{
+    conf_t *c = ap_get_module_config(cmd->server->module_config, &smarter_module);
+    const char *complaint = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    sb_conf_t *conf = NULL;
+
+    (void)dconf;
+    if (complaint) {
+        return complaint;
+    }
+    c->path = ap_server_root_relative(cmd->pool, arg);
+    if (!c->path) {
+        return apr_psprintf(cmd->pool, "%s: '%s' is no path", cmd->cmd->name, arg);
+    }
+    complaint = sb_conf_load(&conf, c->path, "app:main", cmd->pool);
+    if (complaint) { /* it names the file already */
+        return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, complaint);
+    }
+    c->conf = conf;
+    complaint = check_tenants(conf, cmd->pool);
+    if (!complaint) {
+        complaint = smarter_auth_check(conf, cmd->pool);
+    }
+    if (!complaint) {
+        complaint = open_streams(conf, cmd->pool);
+    }
+    if (complaint) {
+        return apr_psprintf(cmd->pool, "%s: %s: %s", cmd->cmd->name, c->path, complaint);
+    }
+    /* The loader's section is there only where web and loader share one file. */
+    c->loader = sb_conf_load(&conf, c->path, "app", cmd->pool) ? NULL : conf;
+    return NULL;
+}
+
+const command_rec smarter_cmds[] = {
+    AP_INIT_TAKE1("SmarterIni", set_ini, NULL, RSRC_CONF,
+                  "The application's ini file, absolute or relative to ServerRoot (no default)"),
+    AP_INIT_TAKE1(NULL, NULL, NULL, RSRC_CONF, NULL),
+};
+
+/* ---- child processes --------------------------------------------------------------------------- */
+
+static apr_status_t make_pool(sb_dbpool_t **ppool, const sb_conf_t *conf, const char *url,
+                              const char *schema, int connections, apr_pool_t *p)
+{
+    sb_db_opts_t opts = {
+        .schema = schema,
+        .app = "mod_smarter",
+        .max_connections = connections,
+        .statement_timeout = sb_conf_interval(conf, "edware.db.statement_timeout"),
+        .no_prepare = !sb_conf_bool(conf, "edware.db.prepare"),
+    };
+
+    return sb_dbpool_make(ppool, sb_conf_db_url(url, p), &opts, p);
+}
+
+static apr_status_t make_pools(smarter_child_t *child)
+{
+    const sb_conf_t *conf = child->conf;
+    const char *url = sb_conf_str(conf, "edware_stats.db.url");
+    apr_pool_t *p = child->pool;
+    apr_status_t rv;
+
+    child->pools = apr_hash_make(p);
+    for (int i = 0; i < child->tenants->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(child->tenants, i, sb_tenant_t).name;
+        const char *size = sb_conf_tenant_str(conf, "edware.db.<tenant>.pool_size", tenant);
+        sb_dbpool_t *pool;
+
+        rv = make_pool(&pool, conf, sb_conf_tenant_str(conf, "edware.db.<tenant>.url", tenant),
+                       sb_conf_tenant_str(conf, "edware.db.<tenant>.schema_name", tenant),
+                       (int)apr_atoi64(size), p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        apr_hash_set(child->pools, tenant, APR_HASH_KEY_STRING, pool);
+    }
+    return url ? make_pool(&child->stats, conf, url,
+                           sb_conf_str(conf, "edware_stats.db.schema_name"), STATS_CONNECTIONS, p)
+               : APR_SUCCESS;
+}
+
+void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
+{
+    conf_t *c = ap_get_module_config(s->module_config, &smarter_module);
+    smarter_child_t *child;
+    apr_status_t rv;
+
+    if (!c->conf) {
+        return;
+    }
+    child = apr_pcalloc(p, sizeof(*child));
+    child->conf = c->conf;
+    child->loader = c->loader;
+    child->server = s;
+    child->pool = p;
+    child->tenants = sb_tenants(c->conf, p);
+    rv = make_pools(child);
+    if (rv == APR_SUCCESS) {
+        rv = sb_cache_make(&child->data_cache, sb_conf_str(c->conf, "cache.data.url"), 0, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = smarter_auth_child_init(child);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3001), rv, "this process cannot serve: starting it");
+        return;
+    }
+    smarter_services_child_init(child);
+    c->child = child;
+}
+
+smarter_child_t *smarter_conf_child(server_rec *s)
+{
+    const conf_t *c = ap_get_module_config(s->module_config, &smarter_module);
+
+    return c ? c->child : NULL;
+}

@@ -1,0 +1,199 @@
+/**
+ * /data: the list of reports, the description of one, and running it.
+ */
+
+#include "smarter.h"
+
+#include <apr_strings.h>
+#include "core/sb_log.h"
+#include "core/sb_time.h"
+#include "report/sb_report.h"
+
+#define BODY_MAX 65536 /* bytes of a report request */
+
+int smarter_data_list(smarter_req_t *q)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    const sb_report_t *report;
+    const char *json;
+    apr_size_t len;
+
+    sb_jw_array(w, NULL);
+    for (int i = 0; (report = sb_report_at(i)) != NULL; i++) {
+        sb_jw_str(w, NULL, report->name);
+    }
+    sb_jw_end(w);
+    json = sb_jw_text(w, &len);
+    return sb_web_json(q->r, json, len);
+}
+
+static int no_such_report(smarter_req_t *q)
+{
+    return sb_web_problem(q->r, HTTP_NOT_FOUND,
+                          apr_psprintf(q->r->pool, "Report %s is not found", q->rest));
+}
+
+int smarter_data_describe(smarter_req_t *q)
+{
+    const sb_report_t *report = sb_report_find(q->rest);
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    const char *json;
+    apr_size_t len;
+
+    if (!report) {
+        return no_such_report(q);
+    }
+    sb_params_describe(w, NULL, report->params);
+    json = sb_jw_text(w, &len);
+    apr_table_setn(q->r->headers_out, "Allow", "GET, HEAD, POST, OPTIONS");
+    return sb_web_json(q->r, json, len);
+}
+
+/* ---- a report's parameters ------------------------------------------------------------------- */
+
+/* The body of a POST as JSON. An empty one says nothing. @return OK, or DONE and the answer is
+ * written */
+static int read_body(sb_json_t **pbody, smarter_req_t *q)
+{
+    static const sb_json_limits_t limits = {
+        .max_bytes = BODY_MAX, .max_depth = 4, .max_nodes = 2000};
+    const char *why = NULL;
+    apr_status_t rv;
+    apr_size_t len;
+    char *text;
+
+    *pbody = NULL;
+    if (q->r->method_number != M_POST) {
+        return OK;
+    }
+    if (!sb_web_has_type(q->r, "application/json")) {
+        sb_web_problem(q->r, HTTP_UNSUPPORTED_MEDIA_TYPE, "want Content-Type: application/json");
+        return DONE;
+    }
+    rv = sb_web_body(&text, &len, q->r, BODY_MAX);
+    if (rv == SB_ETOOBIG) {
+        sb_web_problem(q->r, HTTP_REQUEST_ENTITY_TOO_LARGE, "want at most 65536 bytes");
+        return DONE;
+    }
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3020), "reading a request body");
+        return DONE;
+    }
+    if (len == 0) {
+        return OK;
+    }
+    rv = sb_json_parse(pbody, &why, text, len, &limits, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        sb_web_problem(q->r, HTTP_BAD_REQUEST,
+                       apr_psprintf(q->r->pool, "the body: %s", why ? why : "not JSON"));
+        return DONE;
+    }
+    return OK;
+}
+
+static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_report_t *report)
+{
+    const apr_array_header_t *query;
+    const char *complaint;
+    sb_json_t *body;
+    apr_status_t rv;
+
+    *pparams = NULL;
+    rv = sb_web_pairs(&query, q->r->args, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        sb_web_problem(q->r, HTTP_BAD_REQUEST, "the query string cannot be decoded");
+        return DONE;
+    }
+    if (read_body(&body, q) != OK) {
+        return DONE;
+    }
+    complaint = sb_report_params(pparams, report, query, body, q->r->pool);
+    if (complaint) {
+        sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
+        return DONE;
+    }
+    return OK;
+}
+
+/* ---- running it ------------------------------------------------------------------------------ */
+
+static int other_state(smarter_req_t *q, const sb_report_t *report)
+{
+    sb_security_write(SB_SECURITY_WARNING,
+                      apr_psprintf(q->r->pool,
+                                   "forbidden: report %s of a state that is not the user's",
+                                   report->name),
+                      q->user, q->request_id, q->r->pool);
+    return sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
+}
+
+static apr_status_t run(const char **pjson, apr_size_t *plen, smarter_req_t *q,
+                        const sb_report_t *report, const sb_scope_t *scope,
+                        const sb_params_t *params)
+{
+    const char *tenant = sb_scope_tenant(scope);
+    sb_dbpool_t *pool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
+    sb_report_ctx_t ctx = {
+        .conf = q->child->conf,
+        .tenants = q->child->tenants,
+        .user = q->user,
+        .scope = scope,
+        .schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant),
+        .cache = q->child->data_cache,
+        .params = params,
+    };
+    apr_status_t rv = sb_dbpool_get(&ctx.db, pool, q->r->pool);
+
+    return rv == APR_SUCCESS ? sb_report_run(pjson, plen, report, &ctx, q->r->pool) : rv;
+}
+
+/* One line before and one after, with the time between: guid, no name. */
+static double enter(const smarter_req_t *q, const sb_report_t *report)
+{
+    sb_log(SB_LOG_INFO, SBLOGNO(3021), SB_NO_STATUS, "entered report %s, user_guid %s",
+           report->name, q->user->guid ? q->user->guid : "");
+    return sb_time_monotonic();
+}
+
+int smarter_data_report(smarter_req_t *q)
+{
+    const sb_report_t *report = sb_report_find(q->rest);
+    const sb_params_t *params;
+    const sb_scope_t *scope;
+    const char *json = NULL;
+    apr_size_t len = 0;
+    apr_status_t rv;
+    double start;
+
+    if (!report) {
+        return no_such_report(q);
+    }
+    if (read_params(&params, q, report) != OK) {
+        return OK;
+    }
+    rv = sb_scope_aggregates(&scope, q->user, sb_params_str(params, "stateCode"), q->child->tenants,
+                             q->r->pool);
+    if (rv == SB_EDENIED) {
+        return other_state(q, report);
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv, SBLOGNO(3022), "making a scope");
+    }
+    start = enter(q, report);
+    rv = run(&json, &len, q, report, scope, params);
+    if (report->callable) {
+        int status = rv == APR_SUCCESS       ? HTTP_OK
+                     : rv == SB_EUNAVAILABLE ? HTTP_SERVICE_UNAVAILABLE
+                                             : HTTP_INTERNAL_SERVER_ERROR;
+
+        sb_audit_write(report->callable, params, q->user, q->request_id, status, q->r->pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3023),
+                           apr_psprintf(q->r->pool, "report %s", report->name));
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
+           "left report %s after %.3f seconds, user_guid %s", report->name,
+           sb_time_monotonic() - start, q->user->guid ? q->user->guid : "");
+    return sb_web_json_etag(q->r, json, len);
+}

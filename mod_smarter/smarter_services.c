@@ -1,0 +1,209 @@
+/**
+ * /services: is this process ready, does the whole chain answer, who am I.
+ */
+
+#include "smarter.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include "core/sb_log.h"
+#include "core/sb_time.h"
+#include "mq/sb_mq.h"
+
+static int send_json(smarter_req_t *q, int status, sb_jw_t *w)
+{
+    apr_size_t len;
+    const char *json = sb_jw_text(w, &len);
+
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
+    return sb_web_send(q->r, status, "application/json; charset=UTF-8", json, len);
+}
+
+/* ---- ready: for the balancer, asks nobody ------------------------------------------------------ */
+
+int smarter_services_ready(smarter_req_t *q)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "status", "ready"); /* a process that is not has no child and answers 503 */
+    sb_jw_end(w);
+    return send_json(q, HTTP_OK, w);
+}
+
+/* ---- heartbeat: for people and monitors, asks everybody ---------------------------------------- */
+
+#define FRESH_FOR apr_time_from_sec(1)
+#define BROKER_WAIT apr_time_from_sec(3)
+#define REPORT_MAX 8192
+
+/* The last finding. One thread looks, the others repeat what was found: the address needs no
+ * sign-in and must not be a way to wear out the databases. */
+struct smarter_heartbeat_t {
+    apr_thread_mutex_t *looking; /* held while one thread asks around */
+    apr_thread_mutex_t *mutex;   /* of what follows */
+    apr_time_t when;             /* 0 never */
+    int healthy;
+    char json[REPORT_MAX];
+};
+
+void smarter_services_child_init(smarter_child_t *child)
+{
+    smarter_heartbeat_t *h = apr_pcalloc(child->pool, sizeof(*h));
+
+    if (apr_thread_mutex_create(&h->looking, APR_THREAD_MUTEX_DEFAULT, child->pool) ==
+            APR_SUCCESS &&
+        apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, child->pool) == APR_SUCCESS) {
+        child->heartbeat = h;
+    }
+}
+
+static apr_status_t ask_database(sb_dbpool_t *pool, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"heartbeat", 0, "SELECT 1"};
+    apr_status_t rv;
+    sb_rows_t *rows;
+    sb_db_t *db;
+
+    rv = sb_dbpool_get(&db, pool, p);
+    return rv == APR_SUCCESS ? sb_db_query(&rows, db, &st, NULL, p) : rv;
+}
+
+static apr_status_t ask_broker(const char *url, apr_pool_t *p)
+{
+    sb_mq_opts_t opts = {.connect_timeout = BROKER_WAIT};
+    apr_status_t rv;
+    sb_mq_t *mq;
+
+    rv = sb_mq_open(&mq, url, &opts, p);
+    if (rv == APR_SUCCESS) {
+        sb_mq_close(mq);
+    }
+    return rv;
+}
+
+/* One line of the finding. The log says what is wrong, the answer only that it is. */
+static int enter(sb_jw_t *w, const char *what, apr_status_t rv, double start)
+{
+    char why[200];
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "name", what);
+    sb_jw_bool(w, "ok", rv == APR_SUCCESS);
+    sb_jw_int(w, "ms", (apr_int64_t)((sb_time_monotonic() - start) * 1000));
+    if (rv != APR_SUCCESS) {
+        sb_jw_str(w, "problem", sb_strerror(rv, why, sizeof(why)));
+        sb_log(SB_LOG_ERROR, SBLOGNO(3030), rv, "heartbeat: %s", what);
+    }
+    sb_jw_end(w);
+    return rv == APR_SUCCESS;
+}
+
+static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
+{
+    const char *broker = child->loader ? sb_conf_str(child->loader, "udl2.broker.url") : NULL;
+    int healthy = 1;
+    double start;
+
+    sb_jw_array(w, "checks");
+    for (int i = 0; i < child->tenants->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(child->tenants, i, sb_tenant_t).name;
+
+        start = sb_time_monotonic();
+        healthy &=
+            enter(w, apr_pstrcat(p, "database of ", tenant, NULL),
+                  ask_database(apr_hash_get(child->pools, tenant, APR_HASH_KEY_STRING), p), start);
+    }
+    if (child->stats) {
+        start = sb_time_monotonic();
+        healthy &= enter(w, "statistics database", ask_database(child->stats, p), start);
+    }
+    start = sb_time_monotonic();
+    healthy &= enter(w, "session cache", sb_cache_ping(child->sessions.cache), start);
+    start = sb_time_monotonic();
+    healthy &= enter(w, "data cache", sb_cache_ping(child->data_cache), start);
+    if (broker) {
+        start = sb_time_monotonic();
+        healthy &= enter(w, "message broker", ask_broker(broker, p), start);
+    }
+    sb_jw_end(w);
+    return healthy;
+}
+
+static void look(smarter_heartbeat_t *h, smarter_req_t *q)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    sb_jw_t *checks = sb_jw_make(q->r->pool);
+    char when[SB_ISO_TIME_SIZE];
+    apr_size_t len;
+    int healthy;
+
+    sb_jw_object(checks, NULL);
+    healthy = ask_around(checks, q->child, q->r->pool);
+    sb_jw_str(checks, "time", sb_time_iso(when, apr_time_now()));
+    sb_jw_str(checks, "status", healthy ? "ok" : "failed");
+    sb_jw_end(checks);
+    sb_jw_text(checks, &len);
+    if (len >= REPORT_MAX) { /* very many tenants */
+        sb_jw_object(w, NULL);
+        sb_jw_str(w, "status", healthy ? "ok" : "failed");
+        sb_jw_end(w);
+        checks = w;
+    }
+    apr_thread_mutex_lock(h->mutex);
+    apr_cpystrn(h->json, sb_jw_text(checks, NULL), sizeof(h->json));
+    h->healthy = healthy;
+    h->when = apr_time_now();
+    apr_thread_mutex_unlock(h->mutex);
+}
+
+int smarter_services_heartbeat(smarter_req_t *q)
+{
+    smarter_heartbeat_t *h = q->child->heartbeat;
+    const char *json;
+    apr_time_t when;
+    int healthy;
+
+    if (!h) {
+        return sb_web_fail(q->r, APR_ENOMEM, SBLOGNO(3031), "heartbeat");
+    }
+    apr_thread_mutex_lock(h->mutex);
+    when = h->when;
+    apr_thread_mutex_unlock(h->mutex);
+    if (apr_time_now() - when > FRESH_FOR && apr_thread_mutex_trylock(h->looking) == APR_SUCCESS) {
+        look(h, q);
+        apr_thread_mutex_unlock(h->looking);
+    }
+    apr_thread_mutex_lock(h->mutex);
+    json = apr_pstrdup(q->r->pool, h->json);
+    healthy = h->healthy;
+    when = h->when;
+    apr_thread_mutex_unlock(h->mutex);
+    if (when == 0) { /* another thread is looking for the first time */
+        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3032), "heartbeat: no finding yet");
+    }
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
+    return sb_web_send(q->r, healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
+                       "application/json; charset=UTF-8", json, strlen(json));
+}
+
+/* ---- userinfo ---------------------------------------------------------------------------------- */
+
+int smarter_services_userinfo(smarter_req_t *q)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+
+    sb_jw_object(w, NULL);
+    sb_jw_object(w, "context");
+    sb_jw_array(w, "items");
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "type", "home");
+    sb_jw_str(w, "name", "Home");
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_identity_json(w, "user_info", q->user);
+    sb_jw_end(w);
+    return send_json(q, HTTP_OK, w);
+}
