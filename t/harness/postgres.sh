@@ -55,10 +55,23 @@ postgres_start()
     pg_bin
     need_free_port "$PORT_PG" PostgreSQL
     postgres_prepare
-    rm -f "$VAR/pg/data/postmaster.pid"
+    postgres_unlock
     launch postgres postgres "$PG_BIN/postgres" -D "$VAR/pg/data"
-    await postgres 60 "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT_PG"
+    await postgres 60 clean_env "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT_PG" -U postgres
     postgres_roles
+}
+
+# A server that was killed leaves lock files, and as a zombie it looks alive to the next one. They may
+# go once none of its processes works in the data directory any more.
+postgres_unlock()
+{
+    _until=$(($(now) + 20))
+    while [ -n "$(find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$VAR/pg/data" 2>/dev/null)" ]; do
+        [ "$(now)" -lt $_until ] ||
+            die "a PostgreSQL process still works in $VAR/pg/data; find it with: ls -l /proc/*/cwd"
+        sleep 0.1
+    done
+    rm -f "$VAR/pg/data/postmaster.pid" "$VAR/pg/.s.PGSQL.$PORT_PG" "$VAR/pg/.s.PGSQL.$PORT_PG.lock"
 }
 
 # Roles and the database, once; safe to repeat when it was interrupted.

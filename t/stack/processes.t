@@ -1,0 +1,107 @@
+# The stack's processes: up starts only what is missing, a second stack runs beside the first, down
+# leaves nothing, and a port in other hands is reported.
+use strict;
+use warnings;
+use lib 't/lib';
+use IO::Socket::INET;
+use Test::More;
+use Time::HiRes 'time';
+use Smarter::Test;
+
+# A second, smaller stack with the programs of the first one.
+my $var = tmpdir() . '/second';
+my $base = env('SMARTER_PORT_BASE') + 100;
+my %second = (SMARTER_VAR => $var, SMARTER_PORT_BASE => $base, SMARTER_INST => env('SMARTER_INST'));
+
+sub second {
+    my ($code, $out) = ctl(\%second, @_);
+    return ($out, $code);
+}
+
+sub ctl {
+    my ($env, @words) = @_;
+    my $r = Smarter::Test::run({ env => $env, timeout => 300 }, top() . '/smarterctl', @words);
+    return ($r->{exit}, $r->{out} . $r->{err});
+}
+
+# Every living process that mentions the stack's directory in its words or its environment, but for
+# those who are just looking.
+sub processes {
+    my @found;
+    for my $dir (glob '/proc/[0-9]*') {
+        my ($pid) = $dir =~ /(\d+)/;
+        next if $pid == $$;
+        my $stat = eval { slurp("$dir/stat") } // next;
+        next if $stat =~ /\) [ZX] /;
+        my $words = eval { slurp("$dir/cmdline") } // '';
+        my $environ = eval { slurp("$dir/environ") } // '';
+        push @found, "$pid $words" if "$words\0$environ" =~ /\Q$var\E/;
+    }
+    return @found;
+}
+
+my @first = map { server_pid($_) } qw(postgres memcached1 idp);
+my ($out, $code) = second('up', 'postgres', 'memcached', 'idp');
+is($code, 0, 'a second stack starts beside the first') or BAIL_OUT($out);
+is_deeply([map { server_pid($_) } qw(postgres memcached1 idp)], \@first, 'and the first one is untouched');
+cmp_ok(scalar(processes()), '>=', 4, 'its processes bear its mark');
+
+($out, $code) = second('status');
+like($out, qr/^postgres\s+running .*:@{[$base + 10]}/m, 'status names the address');
+like($out, qr/^rabbitmq\s+stopped/m, 'and what does not run');
+is($code, 3, 'and says by its exit status that a part is missing');
+
+my $pid = slurp("$var/run/postgres.pid");
+my $start = time;
+($out, $code) = second('up', 'postgres', 'memcached', 'idp');
+is($code, 0, 'up again');
+cmp_ok(time - $start, '<', 5, 'takes a moment only');
+is(slurp("$var/run/postgres.pid"), $pid, 'and starts nothing anew');
+
+my ($node) = slurp("$var/run/memcached2.pid") =~ /\A(\d+)/;
+kill 'KILL', $node;
+wait_until(5, 'memcached to be gone', sub { (second('status'))[0] =~ /memcached\s+PARTLY/ });
+($out, $code) = second('up', 'memcached', 'postgres');
+is($code, 0, 'up after a crash');
+like($out, qr/Starting memcached/, 'starts the part that died');
+unlike($out, qr/Starting postgres/, 'and no other');
+
+# PostgreSQL, killed at once, recovers.
+kill 'KILL', $pid =~ /\A(\d+)/;
+wait_until(10, 'postgres to be gone', sub { (second('status'))[0] =~ /postgres\s+stopped/ });
+($out, $code) = second('up', 'postgres');
+is($code, 0, 'PostgreSQL comes back after kill -9') or diag $out;
+
+# A server nobody recorded (its start was cut off) is found by its mark.
+unlink "$var/run/memcached1.pid";
+my @agents = Smarter::Test::run({}, 'gpg', '--homedir', "$var/keys/sender-nc", '--batch', '--list-secret-keys');
+($out, $code) = second('down');
+is($code, 0, 'down');
+is_deeply([processes()], [], 'leaves no process');
+($out, $code) = second('down');
+is($code, 0, 'down again has nothing to do');
+
+my $other = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $base + 10, Listen => 1, ReuseAddr => 1)
+    or BAIL_OUT("listen: $!");
+($out, $code) = second('up', 'postgres');
+isnt($code, 0, 'a port in other hands: refused');
+like($out, qr/port @{[$base + 10]}, wanted for PostgreSQL, is taken/, 'naming port and part');
+like($out, qr/SMARTER_PORT_BASE=/, 'and the way out');
+close $other;
+
+($out, $code) = second('up', 'nonsense');
+isnt($code, 0, 'an unknown part is refused');
+like($out, qr/the parts are: .*postgres/, 'with the list of parts');
+($out, $code) = second('frobnicate');
+isnt($code, 0, 'an unknown command is refused');
+
+($out, $code) = second('clean');
+is($code, 0, 'clean');
+ok(!-e "$var/pg", 'removes the directory');
+
+($code, $out) = ctl({ %second, SMARTER_PORT_BASE => 'x' }, 'status');
+isnt($code, 0, 'a port base that is none is refused');
+($code, $out) = ctl({ %second, SMARTER_VAR => "/tmp/" . 'long' x 30 }, 'env');
+unlike($out, qr/^SMARTER_VAR=.{65}/m, 'a path too long for sockets is not used');
+
+finish();
