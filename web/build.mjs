@@ -1,0 +1,153 @@
+// Builds the pages: one script and one style sheet per page, named by their content, and the HTML
+// that refers to them. `node build.mjs [--test | --watch]`; output web/dist/assets (or web/node_modules/.test).
+import { build, context } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, copyFileSync, renameSync, existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = dirname(fileURLToPath(import.meta.url));
+process.chdir(top);
+
+// Where each page is served; the addresses are those users have in their bookmarks.
+const pages = {
+    'html/comparingPopulations.html': 'comparing',
+    'html/index.html': 'dispatch',
+    'public/landing.html': 'landing',
+    'public/error.html': 'error'
+};
+const testDir = 'node_modules/.test';
+const locales = readdirSync('locales').map((f) => f.replace(/\.json$/, '')).sort();
+
+const common = {
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'warning',
+    loader: { '.woff2': 'file', '.svg': 'file' }
+};
+
+function catalogue(locale) {
+    return JSON.parse(readFileSync(`locales/${locale}.json`, 'utf8'));
+}
+
+/** A language that lacks a text, or has one too many, is a mistake of ours: say so while building. */
+function checkLocales() {
+    const want = Object.keys(catalogue('en')).sort();
+    for (const locale of locales) {
+        const have = new Set(Object.keys(catalogue(locale)));
+        const missing = want.filter((k) => !have.has(k));
+        const extra = [...have].filter((k) => !want.includes(k));
+        if (missing.length || extra.length) {
+            throw new Error(`locales/${locale}.json: missing [${missing}], unknown [${extra}]`);
+        }
+    }
+}
+
+function hashed(name, text) {
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 10);
+    const dot = name.lastIndexOf('.');
+    return `${name.slice(0, dot)}-${hash}${name.slice(dot)}`;
+}
+
+function escapeHtml(s) {
+    return s.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+}
+
+/** Languages other than English are fetched when chosen, so their files need stable, hashed names. */
+function writeLocales(out) {
+    const names = {};
+    for (const locale of locales.filter((l) => l !== 'en')) {
+        const text = JSON.stringify(catalogue(locale));
+        names[locale] = '/assets/immutable/' + hashed(`${locale}.json`, text);
+        writeFileSync(join(out, names[locale].replace('/assets/', 'assets/')), text);
+    }
+    return names;
+}
+
+function writePages(out, meta, icon) {
+    const en = catalogue('en');
+    for (const [file, entry] of Object.entries(pages)) {
+        const made = Object.entries(meta.outputs).find(([, o]) => o.entryPoint === `src/${entry}.ts`);
+        const url = (path) => '/' + path.slice(path.indexOf('assets/'));
+        const html = readFileSync(`src/pages/${file.split('/')[1]}`, 'utf8')
+            .replaceAll('{{script}}', url(made[0]))
+            .replaceAll('{{style}}', url(made[1].cssBundle))
+            .replaceAll('{{icon}}', icon)
+            .replace(/\{\{msg:([\w.]+)\}\}/g, (_, key) => {
+                if (!(key in en)) {
+                    throw new Error(`${file}: no text named ${key}`);
+                }
+                return escapeHtml(en[key]);
+            });
+        mkdirSync(dirname(join(out, 'assets', file)), { recursive: true });
+        writeFileSync(join(out, 'assets', file), html);
+    }
+}
+
+async function site() {
+    checkLocales();
+    // Built aside and renamed: a running server never sees half a build.
+    const out = 'dist.new';
+    rmSync(out, { recursive: true, force: true });
+    mkdirSync(join(out, 'assets/immutable'), { recursive: true });
+    const iconText = readFileSync('src/style/icon.svg');
+    const icon = '/assets/immutable/' + hashed('icon.svg', iconText);
+    copyFileSync('src/style/icon.svg', join(out, icon));
+    const result = await build({
+        ...common,
+        entryPoints: Object.values(pages).map((e) => `src/${e}.ts`),
+        outdir: join(out, 'assets/immutable'),
+        entryNames: '[name]-[hash]',
+        assetNames: '[name]-[hash]',
+        publicPath: '/assets/immutable',
+        define: { LOCALE_FILES: JSON.stringify(writeLocales(out)) },
+        minify: true,
+        metafile: true
+    });
+    writePages(out, result.metafile, icon);
+    copyFileSync('node_modules/@fontsource-variable/inter/LICENSE', join(out, 'assets/immutable/inter-LICENSE.txt'));
+    rmSync('dist.old', { recursive: true, force: true });
+    if (existsSync('dist')) {
+        renameSync('dist', 'dist.old');
+    }
+    renameSync(out, 'dist');
+    rmSync('dist.old', { recursive: true, force: true });
+    const sizes = Object.entries(result.metafile.outputs)
+        .filter(([f]) => /\.(js|css)$/.test(f))
+        .map(([f, o]) => `${f.split('/').pop()} ${(o.bytes / 1024).toFixed(1)}K`);
+    console.log(sizes.join('\n'));
+}
+
+async function tests() {
+    rmSync(testDir, { recursive: true, force: true });
+    await build({
+        ...common,
+        platform: 'node',
+        entryPoints: readdirSync('test').filter((f) => f.endsWith('.test.ts')).map((f) => `test/${f}`),
+        outdir: testDir,
+        outExtension: { '.js': '.mjs' },
+        define: { LOCALE_FILES: '{}' },
+        sourcemap: 'inline'
+    });
+}
+
+if (process.argv.includes('--test')) {
+    await tests();
+} else if (process.argv.includes('--watch')) {
+    const ctx = await context({
+        ...common,
+        entryPoints: Object.values(pages).map((e) => `src/${e}.ts`),
+        write: false,
+        outdir: '.watch',
+        define: { LOCALE_FILES: '{}' },
+        plugins: [{ name: 'site', setup(b) { b.onEnd(() => site().catch((e) => console.error(String(e)))); } }]
+    });
+    await ctx.watch();
+} else {
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'], { stdio: 'inherit' });
+    await site();
+}

@@ -1,0 +1,145 @@
+// A stand-in for the reporting server, for work on the pages alone: `npm run dev`, then
+// `node dev/server.mjs [PORT]`. Invented data, always the same; holds one of each odd case.
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const dist = join(dirname(fileURLToPath(import.meta.url)), '../dist');
+const port = Number(process.argv[2] ?? 8080);
+const YEARS = [2016, 2015];
+const SUBJECTS = { subject1: 'Math', subject2: 'ELA' };
+const NAMES = ['Alder Ridge', 'Birchwood', 'Cedar Falls', 'Dogwood County', 'Elm Grove', 'Fern Hollow', 'Granite Bay',
+    'Hawthorn', 'Ironwood Public', 'Juniper Hills', 'Kestrel Valley', 'Laurel Springs'];
+const SCHOOLS = ['Elementary School', 'Middle School', 'High School', 'Academy', 'Charter School'];
+const GRADES = ['03', '04', '05', '06', '07', '08', '11'];
+const FILTERS = ['grade', 'ethnicity', 'sex', 'dmgPrgLep', 'dmgPrgIep', 'dmgPrg504', 'dmgStsEcd', 'dmgStsMig', 'complete'];
+
+function random(seed) {
+    let h = 2166136261;
+    for (const c of seed) {
+        h = Math.imul(h ^ c.charCodeAt(0), 16777619);
+    }
+    return () => {
+        h = Math.imul(h ^ (h >>> 15), h | 1);
+        h ^= h + Math.imul(h ^ (h >>> 7), h | 61);
+        return ((h ^ (h >>> 14)) >>> 0) / 4294967296;
+    };
+}
+
+function percentages(counts) {
+    const total = counts.reduce((a, b) => a + b, 0);
+    const raw = counts.map((c) => (c / total) * 100);
+    const out = raw.map(Math.floor);
+    const order = raw.map((r, i) => [r - Math.floor(r), i]).sort((a, b) => a[0] - b[0]);
+    const missing = 100 - out.reduce((a, b) => a + b, 0);
+    order.slice(order.length - missing).forEach(([, i]) => out[i]++);
+    return out;
+}
+
+function result(subject, counts) {
+    const total = counts.reduce((a, b) => a + b, 0);
+    if (total <= 10 || total === counts[0] + counts[1]) {
+        const v = total ? -1 : 0;
+        return { asmt_subject: subject, intervals: [1, 2, 3, 4].map((level) => ({ percentage: v, level })), total: v };
+    }
+    const p = percentages(counts);
+    return { asmt_subject: subject, intervals: counts.map((count, i) => ({ level: i + 1, count, percentage: p[i] })), total };
+}
+
+function report(q) {
+    const year = Number(q.get('asmtYear')) || YEARS[0];
+    const [district, school] = [q.get('districtId'), q.get('schoolId')];
+    const filters = FILTERS.flatMap((f) => q.getAll(f).map((v) => f + v));
+    const unknown = Boolean(district) && !NAMES[Number(district) - 1];
+    const children = unknown ? [] : school
+        ? GRADES.map((g) => [g, g])
+        : district
+          ? SCHOOLS.map((s, i) => [`${district}-${i + 1}`, `${NAMES[Number(district) - 1]} ${s}`])
+          : NAMES.map((n, i) => [String(i + 1), `${n} School District`]);
+    const sums = { subject1: [0, 0, 0, 0], subject2: [0, 0, 0, 0] };
+    const counted = children.map(([id, name], row) => {
+        const counts = {};
+        for (const alias of Object.keys(SUBJECTS)) {
+            const r = random(`${id}/${district}/${school}/${year}/${alias}`);
+            const size = Math.round((school ? 90 : district ? 380 : 1700) * (0.4 + r()));
+            const share = filters.length ? 0.12 + 0.2 * random(filters.join())() : 1;
+            const weights = [0.5 + r(), 0.7 + r(), 0.9 + r(), 0.4 + r()];
+            const sum = weights.reduce((a, b) => a + b, 0);
+            counts[alias] = weights.map((w) => Math.round((share * size * w) / sum));
+            if (row === 5 && alias === 'subject1') {
+                counts[alias] = [2, 3, 1, 1];
+            }
+            if (row === 8 || (row === 6 && alias === 'subject2')) {
+                counts[alias] = [0, 0, 0, 0];
+            }
+            counts[alias].forEach((c, i) => (sums[alias][i] += c));
+        }
+        return { id, name, counts };
+    });
+    const records = counted.map(({ id, name, counts }, row) => {
+        const results = {};
+        for (const [alias, subject] of Object.entries(SUBJECTS)) {
+            results[alias] = result(subject, counts[alias]);
+            if (filters.length) {
+                results[alias].unfilteredTotal = results[alias].total > 0 ? results[alias].total * 5 : 0;
+            } else if (row === 6 && alias === 'subject2') {
+                results[alias].hasInterim = true;
+            }
+        }
+        const params = { stateCode: 'NC', id, ...(district && { districtId: district }), ...(school && { schoolId: school }) };
+        return { rowId: id, id, name, results, params };
+    });
+    const summary = Object.fromEntries(Object.entries(SUBJECTS).map(([a, s]) => [a, result(s, sums[a])]));
+    if (filters.length) {
+        Object.values(summary).forEach((s) => (s.unfilteredTotal = s.total * 5));
+    }
+    const items = [{ type: 'home', name: 'Home' }, { type: 'state', id: 'NC', name: 'North Carolina', stateCode: 'NC' }];
+    if (district && !unknown) {
+        items.push({ type: 'district', id: district, name: `${NAMES[Number(district) - 1]} School District` });
+    }
+    if (school && !unknown) {
+        items.push({ type: 'school', id: school, name: `${NAMES[Number(district) - 1]} ${SCHOOLS[Number(school.split('-')[1]) - 1]}` });
+    }
+    const empty = filters.includes('grade11') && filters.includes('sexnot_stated');
+    return {
+        metadata: { branding: null, subject1: { colors: null, min_cell_size: 10 }, subject2: { colors: null, min_cell_size: 10 } },
+        summary: [{ results: summary }], records: empty ? [] : records, subjects: SUBJECTS,
+        context: { items: unknown ? items.slice(0, 1) : items, permissions: { pii: { all: true } } },
+        asmt_period_year: YEARS,
+        not_stated: { total: 20000, ethnicity: 240, sex: 60, dmgPrg504: 0, dmgPrgIep: 310, dmgPrgLep: 1250, dmgStsMig: 90 },
+        user_info: { _User__info: { name: { fullName: 'Ana Torres', firstName: 'Ana', lastName: 'Torres' }, uid: 'atorres', stateCode: ['NC'], displayHome: false } }
+    };
+}
+
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
+
+async function answer(req, res) {
+    const url = new URL(req.url, 'http://localhost');
+    const json = (status, body) => res.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+    if (url.pathname === '/') {
+        return res.writeHead(302, { Location: '/assets/public/landing.html' }).end();
+    }
+    if (url.pathname === '/data/comparing_populations') {
+        const fail = Number(url.searchParams.get('districtId'));
+        if (fail >= 400) {
+            return json(fail, { title: 'Test', instance: '5f1c-77', ...(fail === 401 && { redirect: '/login' }) });
+        }
+        return json(200, report(url.searchParams));
+    }
+    if (url.pathname === '/services/userinfo') {
+        return json(200, { user_info: report(new URLSearchParams()).user_info });
+    }
+    try {
+        const file = normalize(url.pathname);
+        const body = await readFile(join(dist, file));
+        return res.writeHead(200, {
+            'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+            'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+        }).end(body);
+    } catch {
+        return res.writeHead(404, { 'Content-Type': TYPES['.html'] }).end(await readFile(join(dist, 'assets/public/error.html')));
+    }
+}
+
+createServer((req, res) => void answer(req, res)).listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/`));

@@ -1,0 +1,10 @@
+// The public entry page. Works without script; script adds the language switch.
+
+import './style/page.css';
+import { t } from './lib/i18n.js';
+import { languageSwitch, translatePage } from './lib/static.js';
+
+const setTitle = () => (document.title = `${t('app.name')} – ${t('app.tagline')}`);
+await translatePage();
+setTitle();
+languageSwitch(document.getElementById('languages')!, setTitle);

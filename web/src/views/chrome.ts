@@ -1,0 +1,118 @@
+// What surrounds a report: header with account menu and help, breadcrumb.
+
+import { html, nothing, type TemplateResult } from 'lit';
+import { LANGUAGES, language, t, tr, type Key } from '../lib/i18n.js';
+import { levelColors } from '../lib/colors.js';
+import { lowerHalf, type Report, type User } from '../lib/model.js';
+import { ancestorView, viewUrl, type View } from '../lib/view.js';
+import { segments, swatch } from './bar.js';
+
+export interface ChromeActions {
+    toggleMenu(): void;
+    language(code: string): void;
+    help(): void;
+    closeHelp(): void;
+}
+
+const LANDING = '/assets/public/landing.html';
+const START = '/assets/html/index.html';
+
+/** A state's own logo: only from this server. */
+function logo(report: Report | null): string | null {
+    const image = report?.metadata.branding?.image ?? '';
+    return /^\/(?!\/)[\w./-]+\.(png|svg|jpe?g|gif|webp)$/i.test(image) ? image : null;
+}
+
+function mark(): TemplateResult {
+    return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect class="field" width="32" height="32" rx="7"/><rect class="a" x="6" y="17" width="5" height="9" rx="1.5"/><rect class="b" x="13.5" y="11" width="5" height="15" rx="1.5"/><rect class="c" x="21" y="6" width="5" height="20" rx="1.5"/></svg>`;
+}
+
+function accountMenu(user: User, open: boolean, actions: ChromeActions): TemplateResult {
+    return html`<div class="menu" data-menu>
+        <button type="button" id="account" class="onbar-button" aria-expanded=${open ? 'true' : 'false'} aria-controls="account-menu" @click=${actions.toggleMenu}>
+            <svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="6.5" r="4"/><path d="M2 19c0-4.5 3.5-7 8-7s8 2.500 8 7z"/></svg>
+            <span class="who">${user.name}</span><span class="vh">, ${t('header.menu')}</span>
+            <svg class="caret" viewBox="0 0 10 6" aria-hidden="true"><path d="m1 1 4 4 4-4"/></svg>
+        </button>
+        <div id="account-menu" class="menu-panel" ?hidden=${!open}>
+            <p class="menu-who">${t('header.user', { name: user.name })}</p>
+            <fieldset>
+                <legend>${t('header.language')}</legend>
+                ${Object.entries(LANGUAGES).map(
+                    ([code, name]) => html`<label lang=${code}><input type="radio" name="lang" value=${code} .checked=${code === language()}
+                        @change=${() => actions.language(code)}> ${name}</label>`
+                )}
+            </fieldset>
+            <a class="button" id="signout" href="/logout">${t('header.signout')}</a>
+        </div>
+    </div>`;
+}
+
+export function header(report: Report | null, user: User | null, menuOpen: boolean, actions: ChromeActions): TemplateResult {
+    const image = logo(report);
+    const display = report?.metadata.branding?.display || t('app.name');
+    return html`<header class="bar"><div class="wrap">
+        <a class="brand" href=${user ? START : LANDING}>${image ? html`<img src=${image} alt="" height="28">` : mark()}<span>${display}</span></a>
+        <span class="spring"></span>
+        <button type="button" class="onbar-button" id="help-button" @click=${actions.help}>
+            <svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18zm0 14.800a1.200 1.200 0 1 1 0-2.400 1.200 1.200 0 0 1 0 2.400zm1-4.300v.7H9v-1.400c0-1.500 2.200-1.900 2.200-3.200 0-.7-.5-1.200-1.300-1.200s-1.300.5-1.400 1.300H6.500C6.600 5.700 8 4.500 10 4.500c1.900 0 3.300 1.200 3.300 3 0 2.300-2.300 2.700-2.300 4z"/></svg>
+            <span>${t('header.help')}</span></button>
+        ${user ? accountMenu(user, menuOpen, actions) : nothing}
+    </div></header>`;
+}
+
+export function breadcrumb(report: Report, view: View, user: User | null): TemplateResult {
+    const items = report.context.items.filter((i) => i.type !== 'home' || user?.displayHome);
+    return html`<nav class="crumbs" aria-label=${t('crumb.label')}><ol>
+        ${items.map((item, i) => {
+            const name = item.type === 'home' ? t('header.home') : (item.name ?? item.id ?? '');
+            if (i === items.length - 1) {
+                return html`<li><span aria-current="page">${name}</span></li>`;
+            }
+            if (item.type === 'home') {
+                return html`<li><a href=${START}>${name}</a></li>`;
+            }
+            return html`<li><a data-nav href=${viewUrl(ancestorView(view, item.type as 'state' | 'district'))}>${name}</a></li>`;
+        })}
+    </ol></nav>`;
+}
+
+export function helpDialog(actions: ChromeActions): TemplateResult {
+    const questions = [1, 2, 3, 4, 5, 6, 7];
+    // A click on the dialog itself, not on what it holds, is one on the backdrop.
+    const backdrop = (e: Event) => e.target === e.currentTarget && actions.closeHelp();
+    return html`<dialog id="help" class="help" aria-labelledby="help-title" @click=${backdrop}>
+        <div class="help-body">
+            <div class="help-head"><h2 id="help-title">${t('help.title')}</h2>
+                <button type="button" class="button" @click=${actions.closeHelp}>${t('help.close')}</button></div>
+            ${questions.map((n) => html`<h3>${tr(`help.q${n}`)}</h3><p>${tr(`help.a${n}`)}</p>`)}
+            <p class="note">${t('help.contact')}</p>
+        </div>
+    </dialog>`;
+}
+
+const SAMPLE = [
+    { level: 1, percentage: 22, count: 0 },
+    { level: 2, percentage: 26, count: 0 },
+    { level: 3, percentage: 25, count: 0 },
+    { level: 4, percentage: 27, count: 0 }
+];
+
+/** The legend uses the colours of the report, whatever they are. */
+export function legend(report: Report, levels: number, alias: string): TemplateResult {
+    const colors = levelColors(levels, report.metadata[alias]?.colors);
+    const lower = lowerHalf(levels);
+    return html`
+        <h2 id="legend-title">${t('legend.title')}</h2>
+        <p>${t('legend.bar')}</p>
+        <ul class="levels">
+            ${Array.from({ length: levels }, (_, i) => html`<li>${swatch(colors, i + 1)} <span><b>${t('level', { level: i + 1 })}</b>
+                <span class="note">${t((i < lower ? 'level.below' : 'level.at') as Key)}</span></span></li>`)}
+        </ul>
+        ${levels === 4
+            ? html`<div class="sample" role="img" aria-label=${t('legend.sample')}>${segments({ levels: SAMPLE }, { colors, align: false })}</div>
+                  <p class="note">${t('legend.sample')}</p>`
+            : nothing}
+        <p>${t('legend.line', { lower, upper: lower + 1 })}</p>
+        <p>${t('legend.counts')}</p>`;
+}
