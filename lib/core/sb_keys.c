@@ -62,6 +62,7 @@ const sb_key_t sb_keys[] = {
     TEXT("logging.security", "syslog", "where security events go: syslog (local2), stderr, none, file:/PATH"),
     URL("edware_stats.db.url", "statistics database, schema edware_stats"),
     TEXT("edware_stats.db.schema_name", "edware_stats", "schema of the statistics tables"),
+    URL("schema.owner.url", "database as its owner, for smarter-schema; default: each kind's own"),
 
     /* ---- reporting: section [app:main] ---- */
     CHOICE("mode", "prod", "dev|test|prod", "prod hides everything meant for development"),
@@ -77,6 +78,9 @@ const sb_key_t sb_keys[] = {
     SECONDS("cache.data.expire", "1h", 0, 2592000, "how long a report stays cached at most"),
     INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
     NEVER("disable.context.security", "accepted for old files when False"),
+
+    URL("security.db.url", "database of what may be used once at sign-in, as the web role"),
+    TEXT("security.db.schema_name", "signin", "its schema"),
 
     /* ---- migration: section [app:main] ---- */
     URL("migrate_source.db.<tenant>.url", "where batch schemas are, as the loader role"),
