@@ -2,7 +2,7 @@
 # Builds the checkout out of tree and installs it below the stack's directory. Does nothing while
 # no source is newer than the last build.
 
-SOURCES='lib mod_smarter workers programs sql t/unit configure.ac Makefile.am autogen.sh web/dist'
+SOURCES='lib mod_smarter workers sql conf.d configure.ac Makefile.am autogen.sh web/dist'
 
 # More words for configure, set by tests.
 BUILD_FLAGS=${BUILD_FLAGS-}
