@@ -1,0 +1,201 @@
+/* Packages as a stream, by libarchive: see sb_archive.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <apr_strings.h>
+
+#include "core/sb_path.h"
+#include "store/sb_archive.h"
+
+#define READ_BLOCK 65536
+#define RATIO_FREE (16 << 20) /* bytes out that no ratio is asked of */
+#define NOT_THE_FORMAT EILSEQ /* how libarchive says so on Linux */
+
+struct sb_archive_t {
+    struct archive *ar;
+    sb_archive_limits_t limits;
+    apr_int64_t packed; /* size of the file */
+    apr_int64_t bytes;  /* delivered so far, of all members */
+    apr_int64_t at;     /* position inside the member */
+    int entries;
+    const char *name;
+    const char *problem;
+    apr_pool_t *p;
+};
+
+static apr_status_t close_archive(void *data)
+{
+    sb_archive_t *a = data;
+
+    archive_read_free(a->ar);
+    return APR_SUCCESS;
+}
+
+__attribute__((format(printf, 3, 4))) static apr_status_t refuse(sb_archive_t *a, apr_status_t rv,
+                                                                 const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    a->problem = apr_pvsprintf(a->p, fmt, ap);
+    va_end(ap);
+    return rv;
+}
+
+/* libarchive's own words name its internals; ours name the sender's fault. */
+static apr_status_t damaged(sb_archive_t *a)
+{
+    if (archive_errno(a->ar) == ENOMEM) {
+        return APR_ENOMEM;
+    }
+    return refuse(a, SB_EINPUT, "the archive is truncated or damaged%s%s",
+                  a->name ? " in member " : "", a->name ? a->name : "");
+}
+
+apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archive_limits_t *limits,
+                             apr_pool_t *p)
+{
+    sb_archive_t *a = apr_pcalloc(p, sizeof *a);
+    struct stat st;
+
+    *pa = a;
+    a->p = p;
+    if (limits) {
+        a->limits = *limits;
+    }
+    a->limits.max_entries = a->limits.max_entries ? a->limits.max_entries : 16;
+    a->limits.max_bytes = a->limits.max_bytes ? a->limits.max_bytes : (apr_int64_t)16 << 30;
+    a->limits.max_ratio = a->limits.max_ratio ? a->limits.max_ratio : 250;
+    a->ar = archive_read_new();
+    if (!a->ar) {
+        return APR_ENOMEM;
+    }
+    apr_pool_cleanup_register(p, a, close_archive, apr_pool_cleanup_null);
+    if (stat(path, &st)) {
+        return refuse(a, errno, "%s: %s", path, strerror(errno));
+    }
+    a->packed = st.st_size;
+    if (archive_read_support_filter_gzip(a->ar) != ARCHIVE_OK ||
+        archive_read_support_format_tar(a->ar) != ARCHIVE_OK) {
+        return refuse(a, SB_EUNAVAILABLE, "libarchive without gzip or tar");
+    }
+    if (archive_read_open_filename(a->ar, path, READ_BLOCK) != ARCHIVE_OK) {
+        return archive_errno(a->ar) == NOT_THE_FORMAT
+                   ? refuse(a, SB_EINPUT, "not a gzipped tar archive")
+                   : damaged(a);
+    }
+    return APR_SUCCESS;
+}
+
+/* A name with a directory part is fine, one that climbs or starts at the root is not. */
+static apr_status_t check_name(sb_archive_t *a, const char *path)
+{
+    const char *part, *problem, *base = strrchr(path, '/');
+
+    for (part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
+        if (!strncmp(part, "..", 2) && (part[2] == '/' || !part[2])) {
+            return refuse(a, SB_EINPUT, "a member's name climbs out of the archive (..)");
+        }
+    }
+    if (*path == '/') {
+        return refuse(a, SB_EINPUT, "a member's name is absolute");
+    }
+    base = base ? base + 1 : path;
+    problem = sb_path_component(&a->name, base, strlen(base), a->p);
+    if (problem) {
+        a->name = NULL;
+        return refuse(a, SB_EINPUT, "a member's name is refused: %s", problem);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_t *a)
+{
+    struct archive_entry *entry;
+    const char *path;
+    apr_status_t rv;
+    int r;
+
+    *pname = NULL;
+    *psize = 0;
+    r = archive_read_next_header(a->ar, &entry);
+    if (r == ARCHIVE_EOF) {
+        return a->entries ? APR_EOF
+                          : refuse(a, SB_EINPUT, "not a gzipped tar archive, or an empty one");
+    }
+    if (r == ARCHIVE_WARN) {
+        r = archive_entry_pathname(entry) ? ARCHIVE_OK
+                                          : r; /* of owners and attributes we do not use */
+    }
+    if (r != ARCHIVE_OK) {
+        return archive_errno(a->ar) == NOT_THE_FORMAT
+                   ? refuse(a, SB_EINPUT, "not a gzipped tar archive")
+                   : damaged(a);
+    }
+    if (archive_filter_code(a->ar, 0) != ARCHIVE_FILTER_GZIP) {
+        return refuse(a, SB_EINPUT, "the tar archive is not compressed by gzip");
+    }
+    if (++a->entries > a->limits.max_entries) {
+        return refuse(a, SB_ETOOBIG, "the archive has more than %d members", a->limits.max_entries);
+    }
+    path = archive_entry_pathname(entry);
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry)) {
+        return refuse(a, SB_EINPUT, "a member is no regular file but a directory, link or device");
+    }
+    rv = path ? check_name(a, path) : refuse(a, SB_EINPUT, "a member without a readable name");
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *psize = archive_entry_size(entry);
+    if (*psize < 0 || *psize > a->limits.max_bytes - a->bytes) {
+        return refuse(a, SB_ETOOBIG, "the archive unpacks to more than %" APR_INT64_T_FMT " bytes",
+                      a->limits.max_bytes);
+    }
+    a->at = 0;
+    *pname = a->name;
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_archive_read(const char **pdata, apr_size_t *plen, sb_archive_t *a)
+{
+    const void *block;
+    size_t len;
+    la_int64_t offset;
+    int r;
+
+    *pdata = NULL;
+    *plen = 0;
+    r = archive_read_data_block(a->ar, &block, &len, &offset);
+    if (r == ARCHIVE_EOF) {
+        return APR_EOF;
+    }
+    if (r != ARCHIVE_OK) {
+        return damaged(a);
+    }
+    if (offset != a->at) {
+        return refuse(a, SB_EINPUT, "member %s is a sparse file", a->name);
+    }
+    a->at += (apr_int64_t)len;
+    a->bytes += (apr_int64_t)len;
+    if (a->bytes > a->limits.max_bytes) {
+        return refuse(a, SB_ETOOBIG, "the archive unpacks to more than %" APR_INT64_T_FMT " bytes",
+                      a->limits.max_bytes);
+    }
+    if (a->bytes > RATIO_FREE && a->bytes / a->limits.max_ratio > a->packed) {
+        return refuse(a, SB_ETOOBIG, "the archive unpacks to more than %d times its size",
+                      a->limits.max_ratio);
+    }
+    *pdata = block;
+    *plen = len;
+    return APR_SUCCESS;
+}
+
+const char *sb_archive_problem(const sb_archive_t *a)
+{
+    return a->problem;
+}

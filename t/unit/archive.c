@@ -1,0 +1,112 @@
+/* Archives, good and hostile, made by tar in a directory of our own. */
+
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "core/sb_file.h"
+#include "store/sb_archive.h"
+#include "tap.h"
+
+static apr_pool_t *p;
+static const char *dir;
+
+static int sh(const char *cmd)
+{
+    return system(apr_psprintf(p, "cd %s && { %s; } 2>>log", dir, cmd)) == 0;
+}
+
+/* Read it all. @param plist "name:size name:size" */
+static apr_status_t list(const char **plist, const char **pproblem, const char *file,
+                         const sb_archive_limits_t *limits)
+{
+    sb_archive_t *a;
+    const char *name, *data;
+    apr_int64_t size, total;
+    apr_size_t len;
+    apr_status_t rv;
+
+    *plist = "";
+    rv = sb_archive_open(&a, apr_psprintf(p, "%s/%s", dir, file), limits, p);
+    while (rv == APR_SUCCESS && (rv = sb_archive_next(&name, &size, a)) == APR_SUCCESS) {
+        for (total = 0; (rv = sb_archive_read(&data, &len, a)) == APR_SUCCESS;
+             total += (apr_int64_t)len) {
+        }
+        *plist = apr_psprintf(p, "%s%s%s:%d", *plist, **plist ? " " : "", name, (int)total);
+        rv = rv == APR_EOF ? APR_SUCCESS : rv;
+    }
+    *pproblem = sb_archive_problem(a);
+    return rv;
+}
+
+static void is(const char *file, const char *make, apr_status_t want, const char *names,
+               const char *problem)
+{
+    const char *have, *why;
+    apr_status_t rv;
+
+    if (!sh(make)) {
+        ok(0, "%s is made", file);
+        return;
+    }
+    rv = list(&have, &why, file, NULL);
+    ok(rv == want && !strcmp(have, names) && (!problem ? !why : why && strstr(why, problem)),
+       "%s: %s", file, problem ? problem : "passes");
+    printf("# %s (%s)\n", why ? why : "-", have);
+}
+
+int main(void)
+{
+    char template[] = "/tmp/sbtar-XXXXXX";
+    sb_archive_limits_t few = {.max_entries = 1}, small = {.max_bytes = 100000},
+                        flat = {.max_ratio = 20};
+    const char *have, *why;
+
+    p = tap_pool();
+    dir = mkdtemp(template);
+    ok(sh("seq 1 20000 >a.csv && echo '{}' >a.json && mkdir d && cp a.csv d/b.csv"), "files");
+
+    is("good.tar.gz", "tar czf good.tar.gz a.csv a.json", APR_EOF, "a.csv:108894 a.json:3", NULL);
+    is("pax.tar.gz", "tar --format=pax -czf pax.tar.gz a.csv a.json", APR_EOF,
+       "a.csv:108894 a.json:3", NULL);
+    is("ustar.tar.gz", "tar --format=ustar -czf ustar.tar.gz a.json", APR_EOF, "a.json:3", NULL);
+    is("nested.tar.gz", "tar czf nested.tar.gz d/b.csv ./a.json", APR_EOF, "b.csv:108894 a.json:3",
+       NULL);
+    is("dir.tar.gz", "tar czf dir.tar.gz d", SB_EINPUT, "", "no regular file");
+    is("climb.tar.gz", "tar czf climb.tar.gz --transform 's,^,../,' a.csv", SB_EINPUT, "",
+       "climbs");
+    is("climb2.tar.gz", "tar czf climb2.tar.gz --transform 's,^,x/../../,' a.csv", SB_EINPUT, "",
+       "climbs");
+    is("root.tar.gz", "tar czPf root.tar.gz --transform 's,^,/tmp/,' a.csv", SB_EINPUT, "",
+       "absolute");
+    is("hidden.tar.gz", "tar czf hidden.tar.gz --transform 's,^,.,' a.csv", SB_EINPUT, "",
+       "refused");
+    is("link.tar.gz", "ln -s /etc/passwd l.csv && tar czf link.tar.gz l.csv", SB_EINPUT, "",
+       "no regular file");
+    is("hard.tar.gz", "ln a.csv h.csv && tar czf hard.tar.gz a.csv h.csv", SB_EINPUT,
+       "a.csv:108894", "no regular file");
+    is("fifo.tar.gz", "mkfifo f.csv && tar czf fifo.tar.gz f.csv", SB_EINPUT, "",
+       "no regular file");
+    is("sparse.tar.gz", "truncate -s 100M s.csv && echo x >>s.csv && tar czSf sparse.tar.gz s.csv",
+       SB_EINPUT, "s.csv:0", "sparse");
+    is("plain.tar", "tar cf plain.tar a.csv", SB_EINPUT, "", "not compressed by gzip");
+    is("bz.tar.bz2", "cp a.csv bz.tar.bz2 && bzip2 <a.csv >bz.tar.bz2 || true", SB_EINPUT, "",
+       "not a gzipped tar");
+    is("text", "echo hello >text", SB_EINPUT, "", "not a gzipped tar");
+    is("empty", ": >empty", SB_EINPUT, "", "not a gzipped tar");
+    is("notar.gz", "gzip -c a.csv >notar.gz", SB_EINPUT, "", "not a gzipped tar");
+    is("cut.tar.gz", "tar cz a.csv | head -c 20000 >cut.tar.gz", SB_EINPUT, "",
+       "truncated or damaged");
+    is("cut2.tar.gz", "tar cz a.csv | head -c 45000 >cut2.tar.gz", SB_EINPUT, "a.csv:65024",
+       "truncated or damaged in member a.csv");
+    is("bomb.tar.gz", "head -c 60000000 /dev/zero >z.csv && tar czf bomb.tar.gz z.csv", SB_ETOOBIG,
+       "z.csv:16776704", "250 times");
+
+    is_int(list(&have, &why, "good.tar.gz", &few), SB_ETOOBIG, "too many members");
+    is_str(why, "the archive has more than 1 members", "said so");
+    is_int(list(&have, &why, "good.tar.gz", &small), SB_ETOOBIG, "too many bytes");
+    is_int(list(&have, &why, "bomb.tar.gz", &flat), SB_ETOOBIG, "a sharper ratio");
+    is_int(list(&have, &why, "nowhere", NULL), APR_ENOENT, "no such file");
+    ok(sb_dir_remove(dir, p) == APR_SUCCESS, "cleaned up");
+    return done();
+}
