@@ -50,21 +50,19 @@ CREATE UNLOGGED TABLE {schema}.asmt (
 -- file_line: line of the CSV where the row starts, 1 is the header. Unique. The later line wins
 --     when two rows have the same key; it also becomes the offset of the row's id.
 -- op: C create, W delete; rows with any other letter are counted and otherwise ignored.
--- student_hash, inst_hash: a 64-bit digest of the columns that decide whether a dimension row
---     changed. NULL is allowed: then the columns themselves are compared. The digest is FNV-1a
+-- student_hash: a 64-bit digest of the columns that decide whether a student's row changed. NULL is
+--     allowed: then the columns themselves are compared. The digest is FNV-1a
 --     (offset basis 0xcbf29ce484222325, prime 0x100000001b3) over the bytes of the columns in the
 --     order given: a NULL is the one byte 00; a value is the byte 01, its UTF-8 text, the byte 00.
 --     Booleans are the texts "t" and "f", numbers are decimal without leading zeros. Then
 --     h ^= h >> 33; h *= 0xff51afd7ed558ccd; h ^= h >> 33; the result is stored as signed.
---     student_hash: student_id, external_student_id, first_name, middle_name, last_name, birthdate,
---         sex, group_1_id, group_1_text ... group_10_id, group_10_text, dmg_eth_derived,
---         dmg_eth_hsp ... dmg_sts_mig: the columns of dim_student in its order.
---     inst_hash: state_code, district_id, district_name, school_id, school_name.
+--     The columns are those of dim_student in its order: student_id, external_student_id,
+--     first_name, middle_name, last_name, birthdate, sex, group_1_id, group_1_text ... group_10_id,
+--     group_10_text, dmg_eth_derived, dmg_eth_hsp, dmg_eth_ami ... dmg_sts_mig.
 CREATE UNLOGGED TABLE {schema}.asmt_outcome (
     file_line                               bigint NOT NULL,
     op                                      varchar(1) COLLATE "C" NOT NULL,
     student_hash                            bigint,
-    inst_hash                               bigint,
     asmt_guid                               varchar(255) COLLATE "C" NOT NULL,
     student_id                              varchar(40) COLLATE "C" NOT NULL,
     state_code                              varchar(2) COLLATE "C" NOT NULL,

@@ -18,7 +18,6 @@ CREATE TABLE {schema}.dim_inst_hier (
     to_date          varchar(8),
     rec_status       varchar(1) COLLATE "C" NOT NULL,
     batch_guid       varchar(36) COLLATE "C" NOT NULL,
-    inst_hash        bigint, -- of the matcher columns, as in the batch schema; NULL: not known
     CHECK (rec_status IN ('C', 'I', 'D'))
 );
 CREATE UNIQUE INDEX dim_inst_hier_current ON {schema}.dim_inst_hier
@@ -70,7 +69,7 @@ CREATE TABLE {schema}.dim_student (
     to_date             varchar(8),
     rec_status          varchar(1) COLLATE "C" NOT NULL,
     batch_guid          varchar(36) COLLATE "C" NOT NULL,
-    student_hash        bigint, -- of the matcher columns, as in the batch schema; NULL: not known
+    student_hash        bigint, -- as in the batch schema; NULL: not known
     CHECK (rec_status IN ('C', 'I', 'D'))
 );
 CREATE UNIQUE INDEX dim_student_current ON {schema}.dim_student
