@@ -38,8 +38,8 @@ test_prepare()
     for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/roles done/sample done/sample-dropped; do
         rm -rf "${VAR:?}/$_old"
     done
-    BUILD_FLAGS=--enable-werror
     make_dirs
+    echo --enable-werror >"$VAR/done/build-flags"
     install_packages stack build web test
     if [ $# -eq 0 ]; then
         test_build_sanitized
