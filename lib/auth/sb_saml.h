@@ -1,0 +1,134 @@
+#ifndef SB_SAML_H
+#define SB_SAML_H
+
+/**
+ * SAML 2.0 service provider: Web Browser SSO (our request by redirect, the answer by POST) and single
+ * logout (redirect, both directions). The only file that talks to Lasso is sb_saml.c. Every message
+ * passes sb_saml_gate before Lasso sees it, and the checks Lasso leaves to its caller after.
+ * What is checked, and where: docs/security.md.
+ *
+ * Cookies, relay keys and sessions are the caller's business: a relay key here is an opaque text.
+ */
+
+#include "auth/sb_identity.h"
+#include "store/sb_db.h"
+
+/* ---- configuration: read in httpd's parent, as root, without Lasso ---------------------------- */
+
+/** Texts of what the configuration names; nothing is read from disk later. */
+typedef struct {
+    const char *issuer;  /* our entity id */
+    const char *acs_url; /* where answers are posted: Destination and Recipient must be this */
+    const char *slo_url; /* where logout messages arrive */
+    const char *sp_key, *sp_cert; /* PEM */
+    const char *sp_metadata;      /* made from the above */
+    const char *idp_metadata;
+    const char *idp_id;       /* entity id of the identity provider */
+    apr_interval_time_t skew; /* between its clock and ours */
+} sb_saml_config_t;
+
+/**
+ * Read and judge auth.idp.metadata and auth.saml.*: files, addresses, the pair of key and
+ * certificate, one identity provider with a signing key and redirect endpoints.
+ * @return NULL; or the complaint: key, value, remedy
+ */
+const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf,
+                                apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- one child process ------------------------------------------------------------------------ */
+
+typedef struct sb_saml_t sb_saml_t; /* shared by all threads, constant */
+
+/**
+ * Start Lasso: once a process, in child_init, never in httpd's parent (a reload would leave GLib
+ * with types of a library that is gone). Tries itself on an unsigned answer, which must be refused.
+ * @param config  outlives the result
+ * @param replay  pool of the database with schema security.db.schema_name
+ * @param tenants sb_tenant_t
+ * @return APR_SUCCESS; SB_ECONFIG Lasso does not take the configuration, or failed its trial (logged)
+ */
+apr_status_t sb_saml_make(sb_saml_t **psaml, const sb_saml_config_t *config, sb_dbpool_t *replay,
+                          const apr_array_header_t *tenants, apr_pool_t *p) SB_MUST_CHECK;
+
+/** SP metadata, served at /saml_metadata as application/samlmetadata+xml. */
+const char *sb_saml_metadata(const sb_saml_t *saml);
+
+/* ---- sign-in ---------------------------------------------------------------------------------- */
+
+/**
+ * Make a signed AuthnRequest.
+ * @param predirect   address at the identity provider, for Location
+ * @param prequest_id our random id: keep it under relay_key, pass it to sb_saml_finish
+ */
+apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, const sb_saml_t *saml,
+                           const char *relay_key, apr_pool_t *p) SB_MUST_CHECK;
+
+/** What a verified answer says; or, with SB_EDENIED and SB_EUNAVAILABLE, only reason. */
+typedef struct {
+    const char *reason;      /* short code for the security event, e.g. "audience"; NULL fine */
+    sb_identity_t *identity; /* built: grants, roles; "NONE" if nothing usable was sent */
+    const char *issuer;      /* entity id of the identity provider */
+    const char *name_id;
+    const char *session_index; /* NULL none */
+    const char *lasso_dump;    /* keep it in the session, for sb_saml_logout_*; 5-6 KB */
+    apr_time_t not_after;      /* the session ends no later (SessionNotOnOrAfter); 0 not limited */
+} sb_saml_result_t;
+
+/**
+ * Judge the form value SAMLResponse; all checks, fail closed. On success assertion and request id
+ * are used up.
+ * @param value       form-decoded, still base64
+ * @param expected_id request id stored for this browser; never NULL
+ * @return APR_SUCCESS; SB_EDENIED refused, for res->reason; SB_EUNAVAILABLE the table of used
+ *         assertions cannot be reached, so nobody may sign in (reason "replay_store")
+ */
+apr_status_t sb_saml_finish(sb_saml_result_t *res, const sb_saml_t *saml, const char *value,
+                            apr_size_t len, const char *expected_id, apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- sign-out --------------------------------------------------------------------------------- */
+
+/**
+ * Make a signed LogoutRequest. End the local session before redirecting.
+ * @param lasso_dump of the session
+ * @return APR_SUCCESS; APR_NOTFOUND the identity provider has no logout address (end locally only)
+ */
+apr_status_t sb_saml_logout_begin(const char **predirect, const char **prequest_id,
+                                  const sb_saml_t *saml, const char *lasso_dump,
+                                  const char *relay_key, apr_pool_t *p) SB_MUST_CHECK;
+
+/** A verified message that arrived at slo_url. */
+typedef struct {
+    const char *reason;         /* as above */
+    int is_request;             /* LogoutRequest: end sessions, then sb_saml_logout_answer */
+    const char *issuer;         /* entity id of the sender */
+    const char *name_id;        /* request only */
+    const char *session_index;  /* request only; NULL: all sessions of name_id */
+    const char *relay_key;      /* RelayState, decoded; NULL none. Text of the sender: only a key */
+    const char *in_response_to; /* response only */
+    int success;                /* response only: the top-level status */
+    struct _LassoLogout *lasso; /* internal; released with the pool */
+} sb_saml_logout_t;
+
+/**
+ * Verify a redirect-binding message.
+ * @param query       the raw query string, undecoded: the signature covers these octets
+ * @param expected_id request id stored for this browser by sb_saml_logout_begin; NULL none. A
+ *                    LogoutResponse is refused unless it answers it; a LogoutRequest ignores it.
+ * @return APR_SUCCESS; SB_EDENIED refused for out->reason; SB_EUNAVAILABLE as sb_saml_finish
+ */
+apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, const char *query,
+                                 const char *expected_id, apr_pool_t *p) SB_MUST_CHECK;
+
+/** RelayState of a raw query, decoded, to find expected_id before verifying. NULL none or twice. */
+const char *sb_saml_query_relay(const char *query, apr_pool_t *p);
+
+/**
+ * The signed LogoutResponse to a verified LogoutRequest, after the sessions were ended. It says
+ * success also if there was no session left: what was asked for is so.
+ * @param lasso_dump of one of the ended sessions; NULL none was found
+ */
+apr_status_t sb_saml_logout_answer(const char **predirect, const sb_saml_t *saml,
+                                   const sb_saml_logout_t *logout, const char *lasso_dump,
+                                   apr_pool_t *p) SB_MUST_CHECK;
+
+#endif
