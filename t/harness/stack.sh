@@ -159,7 +159,11 @@ stack_status()
         for _process in $(part_processes "$_part"); do
             if _pid=$(running "$_process"); then _pids="$_pids $_pid"; else _gone="$_gone $_process"; fi
         done
-        if [ -z "$_gone" ]; then
+        if [ "$_part" = workers ] && [ -z "$_gone" ] && [ -n "$(workers_failing)" ]; then
+            # shellcheck disable=SC2046  # on one line
+            printf '%-10s FAILING   %s: being started again and again, see ./smarterctl logs\n' "$_part" "$(echo $(workers_failing))"
+            _down=1
+        elif [ -z "$_gone" ]; then
             printf '%-10s running   %s (pid%s)\n' "$_part" "$(part_address "$_part")" "$_pids"
         elif [ -z "$_pids" ]; then
             printf '%-10s stopped\n' "$_part"

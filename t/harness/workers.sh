@@ -30,6 +30,14 @@ workers_start()
     done
 }
 
+# Supervised programs that are not there just now: those that never end by themselves are in trouble.
+workers_failing()
+{
+    for _worker in $(workers_processes); do
+        [ "$_worker" = conductor ] || [ -f "$VAR/run/workers/$_worker" ] || echo "$_worker"
+    done
+}
+
 workers_stop()
 {
     for _worker in $(workers_processes); do
