@@ -30,7 +30,6 @@ END
 demo_steps()
 {
     stack_up
-    # shellcheck disable=SC2086  # three words
-    set -- ${SMARTER_DEMO_SIZE:-12 60 20000}
-    sample_load --state "$SMARTER_STATE" --districts "$1" --schools "$2" --students "$3" --years 2015 2016 --seed 1
+    # shellcheck disable=SC2086  # three words: districts, schools, students a year
+    sample_load ${SMARTER_DEMO_SIZE:-12 60 20000}
 }

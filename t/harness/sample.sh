@@ -10,15 +10,29 @@ pg_owner()
         -h 127.0.0.1 -p "$PORT_PG" -U smarter_owner -d smarter "$@"
 }
 
-# sample_load DATAGEN-ARGS...: all steps.
+# sample_load DISTRICTS SCHOOLS STUDENTS: all steps.
 sample_load()
 {
     [ ! -f "$VAR/done/sample" ] || return 0
+    _size="$1 $2 $3"
     [ -x "$SMARTER_SBIN/smarter-datagen" ] || die "there is no $SMARTER_SBIN/smarter-datagen to make a sample state with"
+    set -- --state "$SMARTER_STATE" --districts "$1" --schools "$2" --students "$3" --years 2015,2016 --seed 1
+    sample_settings "$@"
     sample_generate "$@"
     sample_drop
     sample_wait
-    : >"$VAR/done/sample"
+    echo "$_size" >"$VAR/done/sample"
+}
+
+# What a state decides for itself: colours of the levels, smallest group shown.
+sample_settings()
+{
+    [ ! -f "$VAR/done/sample-settings" ] || return 0
+    _json=$("$SMARTER_SBIN/smarter-datagen" "$@" --metadata) || die "smarter-datagen --metadata failed"
+    echo "INSERT INTO $SMARTER_SCHEMA.custom_metadata (state_code, asmt_custom_metadata) VALUES ('$SMARTER_STATE', :'json')
+        ON CONFLICT (state_code) DO UPDATE SET asmt_custom_metadata = EXCLUDED.asmt_custom_metadata" |
+        pg_owner -v json="$_json" || die "could not store the settings of $SMARTER_STATE"
+    : >"$VAR/done/sample-settings"
 }
 
 sample_generate()

@@ -228,6 +228,7 @@ stack_env()
     pair SMARTER_TENANT "$SMARTER_TENANT"
     pair SMARTER_STATE "$SMARTER_STATE"
     pair SMARTER_SCHEMA "$SMARTER_SCHEMA"
+    pair SMARTER_SAMPLE "$(cat "$VAR/done/sample" 2>/dev/null)"
     pair SMARTER_USERS "$(idp_users)"
     pair SMARTER_LOADER_USER "$(if is_root; then echo "$USER_LOADER"; else id -un; fi)"
     pair SMARTER_GPG_SENDER_HOME "$VAR/keys/sender-nc"

@@ -388,8 +388,8 @@ sub run_program {
 
 # ---- packages for the loader ------------------------------------------------------------------
 
-# datagen(args...): runs smarter-datagen with --out in a new directory and, unless told otherwise,
-# --pack; returns the directory. Dies with its complaint.
+# datagen(args...): runs smarter-datagen with --out in a new directory, which it returns; say --pack
+# for packages. Dies with its complaint.
 sub datagen {
     my (@args) = @_;
     my $dir = tmpdir();
