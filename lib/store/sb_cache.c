@@ -125,7 +125,7 @@ apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_con
 /* ---- one operation --------------------------------------------------------------------------- */
 
 typedef struct {
-    enum { OP_GET, OP_SET, OP_ADD, OP_DELETE } kind;
+    enum { OP_GET, OP_SET, OP_ADD, OP_REPLACE, OP_DELETE } kind;
     const char *key;
     apr_size_t key_len;
     const void *data;
@@ -169,6 +169,9 @@ static memcached_return_t call(memcached_st *m, op_t *op)
     case OP_ADD:
         rc = memcached_add(m, op->key, op->key_len, op->data, op->len, op->expire, 0);
         break;
+    case OP_REPLACE:
+        rc = memcached_replace(m, op->key, op->key_len, op->data, op->len, op->expire, 0);
+        break;
     case OP_DELETE:
         rc = memcached_delete(m, op->key, op->key_len, 0);
         break;
@@ -185,7 +188,9 @@ static apr_status_t judge(const op_t *op, memcached_return_t rc)
         return op->kind == OP_DELETE ? APR_SUCCESS : APR_NOTFOUND;
     case MEMCACHED_NOTSTORED:
     case MEMCACHED_DATA_EXISTS:
-        return op->kind == OP_ADD ? APR_EEXIST : SB_EUNAVAILABLE;
+        return op->kind == OP_ADD       ? APR_EEXIST
+               : op->kind == OP_REPLACE ? APR_NOTFOUND
+                                        : SB_EUNAVAILABLE;
     case MEMCACHED_E2BIG:
         return SB_ETOOBIG;
     default:
@@ -283,6 +288,14 @@ apr_status_t sb_cache_add(sb_cache_t *c, const char *key, const void *data, apr_
                           apr_interval_time_t expire)
 {
     op_t op = {.kind = OP_ADD, .data = data, .len = len};
+
+    return store(c, &op, key, expire);
+}
+
+apr_status_t sb_cache_replace(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
+                              apr_interval_time_t expire)
+{
+    op_t op = {.kind = OP_REPLACE, .data = data, .len = len};
 
     return store(c, &op, key, expire);
 }

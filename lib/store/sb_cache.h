@@ -27,6 +27,9 @@ apr_status_t sb_cache_set(sb_cache_t *c, const char *key, const void *data, apr_
 /** Store only if the key is new. @return APR_EEXIST it is there already */
 apr_status_t sb_cache_add(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
                           apr_interval_time_t expire) SB_MUST_CHECK;
+/** Store only if the key is there. @return APR_NOTFOUND it is not: somebody deleted it */
+apr_status_t sb_cache_replace(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
+                              apr_interval_time_t expire) SB_MUST_CHECK;
 /** Nothing there is success. */
 apr_status_t sb_cache_delete(sb_cache_t *c, const char *key) SB_MUST_CHECK;
 /** Ask every server for its version: for health checks. @return SB_EUNAVAILABLE none answers */

@@ -47,7 +47,11 @@ static void values(sb_cache_t *c, apr_pool_t *p)
     ok(got && !len && !*got, "and is empty");
     is_int(sb_cache_add(c, "k", "x", 1, MINUTE), APR_EEXIST, "add finds it there");
     is_int(sb_cache_add(c, "new", "x", 1, MINUTE), APR_SUCCESS, "add of a new key");
+    is_int(sb_cache_replace(c, "k", "r", 1, MINUTE), APR_SUCCESS, "replace what is there");
+    is_int(sb_cache_get(&got, &len, c, "k", p), APR_SUCCESS, "get it");
+    is_str(got, "r", "replaced");
     is_int(sb_cache_delete(c, "k"), APR_SUCCESS, "delete");
+    is_int(sb_cache_replace(c, "k", "r", 1, MINUTE), APR_NOTFOUND, "nothing to replace");
     is_int(sb_cache_delete(c, "k"), APR_SUCCESS, "delete of nothing");
     is_int(sb_cache_get(&got, &len, c, "k", p), APR_NOTFOUND, "it is gone");
 
