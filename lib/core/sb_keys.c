@@ -87,6 +87,10 @@ const sb_key_t sb_keys[] = {
     URL("migrate_dest.db.<tenant>.url", "production database of a tenant, as the loader role"),
     TEXT("migrate_dest.db.<tenant>.schema_name", NULL, "production schema of a tenant"),
     URL("migrate_stats.db.url", "statistics database as the loader role; default edware_stats.db.url"),
+    URL("migrate_errors.db.url", "database of err_list as the loader role; default migrate_stats.db.url"),
+    TEXT("migrate_errors.db.schema_name", "udl2", "schema of err_list: the loader's"),
+    SECONDS("migrate.failed.keep", "7d", 0, 31536000, "how long the schema of a failed batch is kept"),
+    BYTES("migrate.work_mem", "128M", 65536, 68719476736, "memory the server may use for one sort or hash of a promotion"),
 
     /* ---- loader: section [app] ---- */
     PATH("zones.arrivals", "/opt/edware/zones/landing/arrivals", "where packages arrive: one directory a tenant"),

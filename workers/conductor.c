@@ -1,0 +1,143 @@
+/* smarter-migrate-conductor: moves waiting batches into production. */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <apr_strings.h>
+
+#include "core/sb_json.h"
+#include "core/sb_log.h"
+#include "migrate/sb_migrate.h"
+#include "workers/program.h"
+
+static void dim(sb_jw_t *w, const char *name, const sb_promoted_dim_t *d)
+{
+    sb_jw_object(w, name);
+    sb_jw_int(w, "inserted", d->inserted);
+    sb_jw_int(w, "superseded", d->superseded);
+    sb_jw_int(w, "shadowed", d->shadowed);
+    sb_jw_end(w);
+}
+
+/* One line of JSON a batch, for people and scripts. */
+static void report(void *ctx, const sb_migrated_t *m)
+{
+    const sb_promoted_t *r = &m->promoted;
+    apr_pool_t *p;
+    sb_jw_t *w;
+
+    apr_pool_create(&p, ctx);
+    w = sb_jw_make(p);
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "batch", m->batch);
+    sb_jw_str(w, "tenant", m->tenant);
+    sb_jw_str(w, "status", m->status);
+    if (m->error) {
+        sb_jw_str(w, "error", m->error);
+    }
+    else {
+        sb_jw_int(w, "inserted", r->inserted);
+        sb_jw_int(w, "superseded", r->superseded);
+        sb_jw_int(w, "deleted", r->deleted);
+        sb_jw_int(w, "deduplicated", r->deduplicated);
+        sb_jw_int(w, "ignored", r->ignored);
+        sb_jw_object(w, "dims");
+        dim(w, "asmt", &r->asmt);
+        dim(w, "inst_hier", &r->inst_hier);
+        dim(w, "student", &r->student);
+        sb_jw_end(w);
+        sb_jw_int(w, "data_version", r->data_version);
+    }
+    if (r->already) {
+        sb_jw_bool(w, "recovered", 1);
+    }
+    sb_jw_raw(w, "seconds", apr_psprintf(p, "%.3f", m->seconds),
+              (apr_size_t)snprintf(NULL, 0, "%.3f", m->seconds));
+    sb_jw_end(w);
+    puts(sb_jw_text(w, NULL));
+    fflush(stdout);
+    apr_pool_destroy(p);
+}
+
+/* One run. @return exit status */
+static int once(program_t *prog, apr_pool_t *p, int alone)
+{
+    sb_migrate_opts_t opts = {.conf = prog->conf,
+                              .app = prog->def->name,
+                              .tenant = program_option(prog, "tenant"),
+                              .stopping = program_stopping,
+                              .report = report,
+                              .ctx = p};
+    sb_migrate_result_t result;
+    const char *error;
+    apr_status_t rv = sb_migrate_run(&result, &error, &opts, p);
+
+    if (rv == SB_EBUSY) {
+        if (alone) {
+            fprintf(stderr, "%s: another one is running; it will do the work\n", prog->def->name);
+        }
+        return PROGRAM_DONE;
+    }
+    if (rv != APR_SUCCESS) {
+        sb_log(sb_is_transient(rv) ? SB_LOG_WARN : SB_LOG_ERROR, SBLOGNO(4300), rv, "%s", error);
+        return program_status(rv);
+    }
+    return result.failed ? PROGRAM_FAILED : PROGRAM_DONE;
+}
+
+static int run(program_t *prog)
+{
+    const char *every = program_option(prog, "every");
+    program_backoff_t backoff = {0};
+    apr_pool_t *p;
+    char *end;
+    long secs;
+
+    if (!every == !program_option(prog, "once")) {
+        return program_usage(prog, "say --once, or --every SECONDS");
+    }
+    if (!every) {
+        return once(prog, prog->pool, 1);
+    }
+    secs = strtol(every, &end, 10);
+    if (*end || secs < 1 || secs > 86400) {
+        return program_usage(prog, "--every %s: seconds from 1 to 86400", every);
+    }
+    apr_pool_create(&p, prog->pool);
+    while (!program_stopping()) {
+        apr_interval_time_t pause = apr_time_from_sec(secs);
+
+        if (once(prog, p, 0) == PROGRAM_AGAIN) {
+            apr_interval_time_t longer = program_backoff(&backoff);
+            pause = longer > pause ? longer : pause;
+        }
+        else {
+            backoff.next = 0;
+        }
+        apr_pool_clear(p);
+        program_sleep(pause);
+    }
+    return PROGRAM_DONE;
+}
+
+static const program_option_t options[] = {
+    {"once", 0, NULL, "promote every waiting batch and exit", PROGRAM_ONCE},
+    {"every", 0, "SECONDS", "do so again and again, with that pause", 0},
+    {"tenant", 't', "TENANT", "only batches of this one", 0},
+    {NULL, 0, NULL, NULL, 0}};
+
+static const program_def_t def = {.name = "smarter-migrate-conductor",
+                                  .summary = "move loaded batches into production",
+                                  .usage = "--once | --every SECONDS [OPTION...]",
+                                  .section = "app:main",
+                                  .options = options,
+                                  .max_args = 0,
+                                  .flags = 0,
+                                  .run = run};
+
+int main(int argc, char **argv)
+{
+    return program_main(&def, argc, argv);
+}
