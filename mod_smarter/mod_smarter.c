@@ -7,10 +7,11 @@
 #include <http_log.h>
 #include "core/sb_log.h"
 
-/* The library's lines go to httpd's error log, under "LogLevel smarter:LEVEL". */
-static void log_to_httpd(void *ctx, sb_log_level_t level, int number, apr_status_t rv,
-                         const char *text)
+/* The library's lines go to httpd's error log, under "LogLevel smarter:LEVEL", and as one JSON object
+ * each to the application stream. */
+static void log_line(void *ctx, sb_log_level_t level, int number, apr_status_t rv, const char *text)
 {
+    static char program[] = "mod_smarter";
     static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_NOTICE, APLOG_WARNING, APLOG_ERR};
     const char *id = sb_log_id();
     char why[200];
@@ -19,6 +20,7 @@ static void log_to_httpd(void *ctx, sb_log_level_t level, int number, apr_status
                  text, rv == APR_SUCCESS ? "" : ": ",
                  rv == APR_SUCCESS ? "" : sb_strerror(rv, why, sizeof(why)), id ? " request " : "",
                  id ? id : "");
+    sb_log_to_stream(program, level, number, rv, text);
 }
 
 static apr_status_t stop_logging(void *unused)
@@ -32,7 +34,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
 {
     (void)plog;
     (void)ptemp;
-    sb_log_set(log_to_httpd, s);
+    sb_log_set(log_line, s);
     apr_pool_cleanup_register(p, NULL, stop_logging, apr_pool_cleanup_null);
     return OK;
 }

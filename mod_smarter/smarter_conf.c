@@ -5,6 +5,7 @@
 #include "smarter.h"
 
 #include <string.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include "core/sb_log.h"
@@ -48,6 +49,10 @@ static const char *check_tenants(const sb_conf_t *conf, apr_pool_t *p)
             }
         }
         state = sb_conf_tenant_str(conf, "edware.db.<tenant>.state_code", tenant);
+        if (strlen(state) != 2 || !apr_isupper(state[0]) || !apr_isupper(state[1])) {
+            return apr_psprintf(
+                p, "tenant %s: edware.db.<tenant>.state_code: want two capital letters", tenant);
+        }
         other = apr_hash_get(states, state, APR_HASH_KEY_STRING);
         if (other) {
             return apr_psprintf(p, "tenants %s and %s both have state_code %s", other, tenant,

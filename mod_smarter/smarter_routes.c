@@ -147,15 +147,12 @@ static int admit(smarter_req_t *q, const route_t *route)
 
 /* ---- the handler --------------------------------------------------------------------------------- */
 
-int smarter_handler(request_rec *r)
+static int answer(request_rec *r)
 {
     smarter_req_t q = {.r = r};
     const route_t *route;
     int allowed;
 
-    if (!r->handler || strcmp(r->handler, "smarter")) {
-        return DECLINED;
-    }
     q.request_id = sb_web_request_id(r);
     q.child = smarter_conf_child(r->server);
     if (!q.child) {
@@ -173,4 +170,16 @@ int smarter_handler(request_rec *r)
                               "Request URI too long - maximum size supported is 2000 characters");
     }
     return admit(&q, route) == OK ? route->run(&q) : OK;
+}
+
+int smarter_handler(request_rec *r)
+{
+    int rc;
+
+    if (!r->handler || strcmp(r->handler, "smarter")) {
+        return DECLINED;
+    }
+    rc = answer(r);
+    sb_log_set_id(NULL); /* it lives in the request's pool, this thread lives on */
+    return rc;
 }

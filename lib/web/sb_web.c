@@ -36,14 +36,6 @@ static int id_is_valid(const char *id)
     return n >= ID_MIN;
 }
 
-static apr_status_t forget_id(void *id)
-{
-    if (sb_log_id() == id) {
-        sb_log_set_id(NULL);
-    }
-    return APR_SUCCESS;
-}
-
 const char *sb_web_request_id(request_rec *r)
 {
     const char *id = apr_table_get(r->notes, NOTE_ID);
@@ -61,7 +53,6 @@ const char *sb_web_request_id(request_rec *r)
     apr_table_setn(r->notes, NOTE_ID, id);
     apr_table_setn(r->err_headers_out, SB_WEB_ID_HEADER, id);
     sb_log_set_id(id);
-    apr_pool_cleanup_register(r->pool, id, forget_id, apr_pool_cleanup_null);
     return id;
 }
 

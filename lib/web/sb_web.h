@@ -18,7 +18,8 @@
 
 /**
  * The request's id: the client's X-Request-Id if it is 8 to 64 of [A-Za-z0-9._-], else a new UUID.
- * Goes into the answer's header and, until the request ends, into every log line of this thread.
+ * Goes into the answer's header and into every log line of this thread; a handler ends that with
+ * sb_log_set_id(NULL) before it returns.
  */
 const char *sb_web_request_id(request_rec *r);
 
