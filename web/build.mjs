@@ -109,6 +109,15 @@ async function site() {
         metafile: true
     });
     writePages(out, result.metafile, icon);
+    // The server's own short pages know this address, so it carries no hash.
+    await build({
+        ...common,
+        entryPoints: { message: 'src/style/message.css' },
+        outdir: join(out, 'assets/public'),
+        assetNames: '../immutable/[name]-[hash]',
+        publicPath: '/assets/public',
+        minify: true
+    });
     copyFileSync('node_modules/@fontsource-variable/inter/LICENSE', join(out, 'assets/immutable/inter-LICENSE.txt'));
     rmSync('dist.old', { recursive: true, force: true });
     if (existsSync('dist')) {

@@ -57,6 +57,10 @@ export function safeRedirect(url: unknown, base: string): string {
     }
 }
 
+/** When we last left for the sign-in; forgotten as soon as an answer shows that it worked. */
+const GUARD = 'smarter.signin';
+const GUARD_MS = 4000;
+
 async function problemOf(response: Response): Promise<Problem> {
     let body: Record<string, unknown> = {};
     try {
@@ -91,6 +95,7 @@ async function request<T>(url: string, init: RequestInit): Promise<T> {
     if (!response.ok) {
         throw await problemOf(response);
     }
+    sessionStorage.removeItem(GUARD);
     try {
         return (await response.json()) as T;
     } catch (e) {
@@ -130,9 +135,6 @@ export function fetchUserInfo(): Promise<{ user_info?: unknown }> {
         body: '{}'
     });
 }
-
-const GUARD = 'smarter.signin';
-const GUARD_MS = 4000;
 
 /**
  * Leave for the sign-in. Comes back to this very address, because the server remembers it.
