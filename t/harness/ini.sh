@@ -81,6 +81,6 @@ make_ini()
 # Refuses a configuration that a server would not start with.
 check_ini()
 {
-    [ ! -x "$SMARTER_SBIN/smarter-config" ] || "$SMARTER_SBIN/smarter-config" check "$SMARTER_INI" ||
+    [ ! -x "$SMARTER_SBIN/smarter-config" ] || "$SMARTER_SBIN/smarter-config" check "$SMARTER_INI" >/dev/null ||
         die "the configuration $SMARTER_INI is not usable (above); nothing was stopped or started. Mend it, or remove it: ./smarterctl up writes a fresh one."
 }

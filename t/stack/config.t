@@ -40,5 +40,4 @@ spew($ini, $good);
 ($code, $out) = ctl('restart', 'httpd');
 is($code, 0, 'and back again') or diag $out;
 
-# A graceful reload with a broken ini: httpd refuses it, children that run go on.
 finish();

@@ -70,13 +70,15 @@ sub url {
     return env('SMARTER_URL') . $path;
 }
 
-# need('httpd', 'workers'): stop the whole run, with the remedy, when a part is not there.
+# need('httpd', 'workers'): fail this test at once, with the remedy, when a part is not there.
 sub need {
     my @parts = @_;
     my ($out) = stack_output('status');
     for my $part (@parts) {
         next if $out =~ /^\Q$part\E\s+running/m;
-        Test::More::BAIL_OUT("$part is not running: ./smarterctl up, or run by ./smarterctl test");
+        Test::More::fail("$part is running: ./smarterctl up starts it; ./smarterctl test has its own");
+        Test::More::done_testing();
+        exit 1;
     }
 }
 
