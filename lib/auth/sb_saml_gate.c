@@ -1,0 +1,389 @@
+/* The gate before Lasso: see the header for what it is for and what it is not. */
+
+#include <string.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <libxml/tree.h>
+#include <zlib.h>
+#include "auth/sb_saml_gate.h"
+#include "core/sb_crypto.h"
+#include "core/sb_path.h"
+#include "core/sb_xml.h"
+
+#define XMLDSIG_MORE "http://www.w3.org/2001/04/xmldsig-more#"
+#define XMLENC11 "http://www.w3.org/2009/xmlenc11#"
+#define EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
+#define RAW_DEFLATE (-15) /* window bits of zlib: no header */
+
+/* ---- algorithms: each list ends with NULL ------------------------------------------------------ */
+
+static const char *const signature_algorithms[] = {
+    XMLDSIG_MORE "rsa-sha256", XMLDSIG_MORE "rsa-sha384", XMLDSIG_MORE "rsa-sha512", NULL};
+static const char *const digests[] = {SB_SAML_NS_XENC "sha256", XMLDSIG_MORE "sha384",
+                                      SB_SAML_NS_XENC "sha512", NULL};
+/* OAEP's own digest is no signature: SHA-1 is what XML Encryption 1.0 has there. */
+static const char *const oaep_digests[] = {SB_SAML_NS_DSIG "sha1", SB_SAML_NS_XENC "sha256",
+                                           SB_SAML_NS_XENC "sha512", NULL};
+static const char *const transforms[] = {SB_SAML_NS_DSIG "enveloped-signature", EXC_C14N, NULL};
+static const char *const canonical_forms[] = {EXC_C14N, NULL};
+static const char *const ciphers[] = {SB_SAML_NS_XENC "aes128-cbc",
+                                      SB_SAML_NS_XENC "aes256-cbc",
+                                      XMLENC11 "aes128-gcm",
+                                      XMLENC11 "aes256-gcm",
+                                      SB_SAML_NS_XENC "rsa-oaep-mgf1p",
+                                      XMLENC11 "rsa-oaep",
+                                      NULL};
+
+/* Elements with an Algorithm, and what it may be. */
+static const struct {
+    const char *ns, *name;
+    const char *const *list;
+    const char *reason;
+} rules[] = {
+    {SB_SAML_NS_DSIG, "SignatureMethod", signature_algorithms, "algorithm"},
+    {SB_SAML_NS_DSIG, "CanonicalizationMethod", canonical_forms, "canonicalization"},
+    {SB_SAML_NS_DSIG, "Transform", transforms, "transform"},
+    {SB_SAML_NS_DSIG, "DigestMethod", digests, "digest"},
+    {SB_SAML_NS_XENC, "EncryptionMethod", ciphers, "cipher"},
+};
+
+static int is_listed(const char *text, const char *const *list)
+{
+    while (text && *list && strcmp(text, *list)) {
+        list++;
+    }
+    return text && *list;
+}
+
+/* ---- trees ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const xmlNode *root;
+    apr_hash_t *ids;
+    int assertions, encrypted;
+    apr_pool_t *pool;
+} walk_t;
+
+static int is_any_assertion(const xmlNode *n)
+{
+    return sb_xml_is(n, SB_SAML_NS_ASSERTION, "Assertion") ||
+           sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion");
+}
+
+/* Two elements of one ID: a signature could be meant for either. */
+static const char *judge_ids(walk_t *w, const xmlNode *n)
+{
+    static const char *const names[] = {"ID", "Id", "id"};
+
+    for (apr_size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *id = sb_xml_attr(n, names[i], w->pool);
+
+        if (id && apr_hash_get(w->ids, id, APR_HASH_KEY_STRING)) {
+            return "duplicate_id";
+        }
+        if (id) {
+            apr_hash_set(w->ids, id, APR_HASH_KEY_STRING, id);
+        }
+    }
+    return xmlHasNsProp(n, BAD_CAST "id", XML_XML_NAMESPACE) ? "xml_id" : NULL;
+}
+
+static const char *judge_algorithm(const walk_t *w, const xmlNode *n)
+{
+    for (apr_size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        const char *const *list = rules[i].list;
+
+        if (!sb_xml_is(n, rules[i].ns, rules[i].name)) {
+            continue;
+        }
+        if (list == digests && sb_xml_is(n->parent, SB_SAML_NS_XENC, "EncryptionMethod")) {
+            list = oaep_digests;
+        }
+        if (!is_listed(sb_xml_attr(n, "Algorithm", w->pool), list)) {
+            return rules[i].reason;
+        }
+    }
+    return NULL;
+}
+
+/* A signature must stand in what it signs and sign just that. */
+static const char *judge_signature(const walk_t *w, const xmlNode *sig)
+{
+    const xmlNode *owner = sig->parent, *info, *reference;
+    const char *id, *uri;
+
+    if (owner != w->root && !sb_xml_is(owner, SB_SAML_NS_ASSERTION, "Assertion")) {
+        return "signature_place";
+    }
+    if (sb_xml_child(owner, sb_xml_child(owner, NULL, SB_SAML_NS_DSIG, "Signature"),
+                     SB_SAML_NS_DSIG, "Signature")) {
+        return "signature_count";
+    }
+    info = sb_xml_child(sig, NULL, SB_SAML_NS_DSIG, "SignedInfo");
+    reference = info ? sb_xml_child(info, NULL, SB_SAML_NS_DSIG, "Reference") : NULL;
+    if (!reference || sb_xml_child(sig, info, SB_SAML_NS_DSIG, "SignedInfo") ||
+        sb_xml_child(info, reference, SB_SAML_NS_DSIG, "Reference")) {
+        return "signature_reference";
+    }
+    id = sb_xml_attr(owner, "ID", w->pool);
+    uri = sb_xml_attr(reference, "URI", w->pool);
+    return id && *id && uri && uri[0] == '#' && !strcmp(uri + 1, id) ? NULL : "signature_reference";
+}
+
+static const char *judge_element(walk_t *w, const xmlNode *n)
+{
+    const char *bad = judge_ids(w, n);
+
+    if (!bad) {
+        bad = judge_algorithm(w, n);
+    }
+    if (!bad && sb_xml_is(n, SB_SAML_NS_DSIG, "Signature")) {
+        bad = judge_signature(w, n);
+    }
+    if (!bad &&
+        (sb_xml_is(n, SB_SAML_NS_DSIG, "Object") || sb_xml_is(n, SB_SAML_NS_DSIG, "Manifest") ||
+         sb_xml_is(n, SB_SAML_NS_DSIG, "RetrievalMethod") ||
+         sb_xml_is(n, SB_SAML_NS_XENC, "CipherReference"))) {
+        bad = "object";
+    }
+    if (!bad && is_any_assertion(n)) {
+        w->encrypted += sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion");
+        bad = ++w->assertions > 1 ? "assertion_count" : NULL;
+    }
+    return bad;
+}
+
+/* Depth is bounded by whoever parsed the tree; Lasso's parser has libxml2's bound of 256. */
+static const char *walk(walk_t *w, const xmlNode *n)
+{
+    const char *bad = NULL;
+
+    if (n->type != XML_ELEMENT_NODE) {
+        /* after decryption nothing else has looked for these yet */
+        return n->type == XML_TEXT_NODE            ? NULL
+               : n->type == XML_CDATA_SECTION_NODE ? "xml: a CDATA section"
+               : n->type == XML_COMMENT_NODE       ? "xml: a comment"
+               : n->type == XML_PI_NODE            ? "xml: a processing instruction"
+                                                   : "xml: an entity reference";
+    }
+    bad = judge_element(w, n);
+    for (const xmlNode *child = n->children; child && !bad; child = child->next) {
+        bad = walk(w, child);
+    }
+    return bad;
+}
+
+static const char *walk_all(walk_t *w, const xmlNode *root, apr_pool_t *p)
+{
+    *w = (walk_t){.root = root, .ids = apr_hash_make(p), .pool = p};
+    return walk(w, root);
+}
+
+const char *sb_saml_gate_node(const xmlNode *root, apr_pool_t *p)
+{
+    walk_t w;
+
+    return walk_all(&w, root, p);
+}
+
+/* ---- posted responses -------------------------------------------------------------------------- */
+
+static const char *parse(xmlNode **proot, const void *data, apr_size_t len, apr_pool_t *p)
+{
+    xmlDoc *doc;
+    const char *why;
+
+    *proot = NULL;
+    if (sb_xml_parse(&doc, &why, data, len, NULL, p) != APR_SUCCESS) {
+        return apr_pstrcat(p, "xml: ", why, NULL);
+    }
+    *proot = xmlDocGetRootElement(doc);
+    return NULL;
+}
+
+const char *sb_saml_gate_response(const char **pclean, const char *value, apr_size_t len,
+                                  apr_pool_t *p)
+{
+    unsigned char *data;
+    apr_size_t n;
+    xmlNode *root;
+    const char *bad;
+    walk_t w;
+
+    *pclean = NULL;
+    if (len > SB_SAML_MAX_BYTES / 3 * 4 + SB_SAML_MAX_BYTES / 16) { /* room for line breaks */
+        return "size";
+    }
+    if (sb_base64_decode(&data, &n, value, len, p) != APR_SUCCESS || n == 0) {
+        return "base64";
+    }
+    bad = parse(&root, data, n, p);
+    if (bad) {
+        return bad;
+    }
+    if (!sb_xml_is(root, SB_SAML_NS_PROTOCOL, "Response")) {
+        return "root";
+    }
+    bad = walk_all(&w, root, p);
+    if (bad) {
+        return bad;
+    }
+    if (w.assertions == 0) {
+        return "no_assertion"; /* the identity provider says no */
+    }
+    /* An encrypted text that nobody vouches for must not reach the decryption. */
+    if (w.encrypted && !sb_xml_child(root, NULL, SB_SAML_NS_DSIG, "Signature")) {
+        return "encrypted_unsigned";
+    }
+    *pclean = sb_base64_encode(data, n, p);
+    return NULL;
+}
+
+/* ---- queries ----------------------------------------------------------------------------------- */
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* %XX only; a '+' is not a blank to every reader, so only RelayState may have one. @return NULL bad */
+static char *decode(const char *from, int plus, apr_pool_t *p)
+{
+    char *out = apr_palloc(p, strlen(from) + 1), *to = out;
+
+    while (*from) {
+        int hi, lo;
+
+        if (*from == '+' && !plus) {
+            return NULL;
+        }
+        if (*from != '%') {
+            *to++ = *from == '+' ? ' ' : *from;
+            from++;
+            continue;
+        }
+        hi = hex_value(from[1]);
+        lo = hi < 0 ? -1 : hex_value(from[2]);
+        if (lo < 0 || (hi == 0 && lo == 0)) {
+            return NULL;
+        }
+        *to++ = (char)(hi * 16 + lo);
+        from += 3;
+    }
+    *to = '\0';
+    return out;
+}
+
+/* @return NULL or the reason */
+static const char *inflate_all(sb_saml_query_t *q, const unsigned char *data, apr_size_t len,
+                               apr_pool_t *p)
+{
+    unsigned char *out = apr_palloc(p, SB_SAML_MAX_BYTES / 4);
+    z_stream z = {.next_in = (unsigned char *)data,
+                  .avail_in = (uInt)len,
+                  .next_out = out,
+                  .avail_out = SB_SAML_MAX_BYTES / 4};
+    int st;
+
+    if (inflateInit2(&z, RAW_DEFLATE) != Z_OK) {
+        return "inflate";
+    }
+    st = inflate(&z, Z_FINISH);
+    inflateEnd(&z);
+    if (st == Z_BUF_ERROR && z.avail_out == 0) {
+        return "size";
+    }
+    if (st != Z_STREAM_END || z.avail_in != 0) {
+        return "inflate";
+    }
+    q->xml = (const char *)out;
+    q->xml_len = z.total_out;
+    return NULL;
+}
+
+enum { SAML_REQUEST, SAML_RESPONSE, RELAY_STATE, SIG_ALG, SIGNATURE, N_PARAMS };
+static const char *const param_names[N_PARAMS] = {"SAMLRequest", "SAMLResponse", "RelayState",
+                                                  "SigAlg", "Signature"};
+
+/* Each name at most once and no other. values: raw. */
+static const char *split(char *values[N_PARAMS], const char *query, apr_pool_t *p)
+{
+    char *last, *pair;
+
+    if (strchr(query, ';')) {
+        return "query"; /* some readers take it for '&' */
+    }
+    for (pair = apr_strtok(apr_pstrdup(p, query), "&", &last); pair;
+         pair = apr_strtok(NULL, "&", &last)) {
+        char *eq = strchr(pair, '=');
+        int i = 0;
+
+        if (!eq) {
+            return "query";
+        }
+        *eq = '\0';
+        while (i < N_PARAMS && strcmp(pair, param_names[i])) {
+            i++;
+        }
+        if (i == N_PARAMS) {
+            return "query_unknown";
+        }
+        if (values[i]) {
+            return "query_twice";
+        }
+        values[i] = eq + 1;
+    }
+    return NULL;
+}
+
+const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t *p)
+{
+    char *values[N_PARAMS] = {NULL};
+    const char *bad, *text;
+    unsigned char *data;
+    apr_size_t n;
+    xmlNode *root;
+
+    *q = (sb_saml_query_t){0};
+    if (!query || strlen(query) > SB_SAML_MAX_QUERY) {
+        return query ? "size" : "query";
+    }
+    bad = split(values, query, p);
+    if (bad) {
+        return bad;
+    }
+    if (!values[SAML_REQUEST] == !values[SAML_RESPONSE]) {
+        return "query";
+    }
+    if (!values[SIGNATURE] || !*values[SIGNATURE] || !values[SIG_ALG]) {
+        return "unsigned";
+    }
+    if (!is_listed(decode(values[SIG_ALG], 0, p), signature_algorithms)) {
+        return "algorithm";
+    }
+    q->is_request = values[SAML_REQUEST] != NULL;
+    if (values[RELAY_STATE]) {
+        q->relay = decode(values[RELAY_STATE], 1, p);
+        if (!q->relay || !sb_utf8_is_valid(q->relay, strlen(q->relay))) {
+            return "query";
+        }
+    }
+    text = decode(values[q->is_request ? SAML_REQUEST : SAML_RESPONSE], 0, p);
+    if (!text || sb_base64_decode(&data, &n, text, strlen(text), p) != APR_SUCCESS || n == 0) {
+        return "base64";
+    }
+    bad = inflate_all(q, data, n, p);
+    if (!bad) {
+        bad = parse(&root, q->xml, q->xml_len, p);
+    }
+    if (bad) {
+        return bad;
+    }
+    if (!sb_xml_is(root, SB_SAML_NS_PROTOCOL, q->is_request ? "LogoutRequest" : "LogoutResponse")) {
+        return "root";
+    }
+    return sb_saml_gate_node(root, p);
+}

@@ -1,0 +1,52 @@
+#ifndef SB_SAML_GATE_H
+#define SB_SAML_GATE_H
+
+/**
+ * The gate before Lasso: pure functions on bytes that let through only messages which every reader
+ * reads alike, signed by algorithms on our list. It trusts nothing and verifies no signature; that
+ * is Lasso's part, after. Lasso 2.8 alone would drop the CDATA parts of a signed value, accept
+ * SHA-1, and take a second assertion; see docs/security.md.
+ */
+
+#include "core/sb_status.h"
+
+struct _xmlNode;
+
+#define SB_SAML_MAX_BYTES (1024 * 1024)
+#define SB_SAML_MAX_QUERY (64 * 1024) /* raw, deflated */
+#define SB_SAML_NS_PROTOCOL "urn:oasis:names:tc:SAML:2.0:protocol"
+#define SB_SAML_NS_ASSERTION "urn:oasis:names:tc:SAML:2.0:assertion"
+#define SB_SAML_NS_DSIG "http://www.w3.org/2000/09/xmldsig#"
+#define SB_SAML_NS_XENC "http://www.w3.org/2001/04/xmlenc#"
+
+/**
+ * Judge a posted SAMLResponse.
+ * @param pclean the examined octets in base64 again, in p: what Lasso must be given instead of value,
+ *               for two decoders may disagree; NULL unless fine
+ * @param value  form-decoded base64
+ * @return NULL; or the reason, a code like "cdata" is told as "xml: a CDATA section", "algorithm",
+ *         "transform", "assertion_count"; constant or in p
+ */
+const char *sb_saml_gate_response(const char **pclean, const char *value, apr_size_t len,
+                                  apr_pool_t *p) SB_MUST_CHECK;
+
+/** The same rules for a tree, such as the decrypted assertion. @return NULL or the reason */
+const char *sb_saml_gate_node(const struct _xmlNode *root, apr_pool_t *p) SB_MUST_CHECK;
+
+/** The parts of a redirect-binding query, all in p. */
+typedef struct {
+    int is_request;    /* SAMLRequest, else SAMLResponse */
+    const char *relay; /* RelayState, decoded; NULL none */
+    const char *xml;   /* the message, inflated */
+    apr_size_t xml_len;
+} sb_saml_query_t;
+
+/**
+ * Judge the raw query of a redirect-binding message: exactly one SAMLRequest or SAMLResponse, at
+ * most one RelayState, one SigAlg on the list, one Signature, nothing else; a bounded message that
+ * is a LogoutRequest or LogoutResponse.
+ * @return NULL or the reason
+ */
+const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t *p) SB_MUST_CHECK;
+
+#endif
