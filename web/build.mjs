@@ -73,10 +73,12 @@ function writePages(out, meta, icon) {
     for (const [file, entry] of Object.entries(pages)) {
         const made = Object.entries(meta.outputs).find(([, o]) => o.entryPoint === `src/${entry}.ts`);
         const url = (path) => '/' + path.slice(path.indexOf('assets/'));
+        const font = Object.keys(meta.outputs).find((f) => f.endsWith('.woff2'));
         const html = readFileSync(`src/pages/${file.split('/')[1]}`, 'utf8')
             .replaceAll('{{script}}', url(made[0]))
             .replaceAll('{{style}}', url(made[1].cssBundle))
             .replaceAll('{{icon}}', icon)
+            .replaceAll('{{font}}', url(font))
             .replace(/\{\{msg:([\w.]+)\}\}/g, (_, key) => {
                 if (!(key in en)) {
                     throw new Error(`${file}: no text named ${key}`);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { kindOfStatus, safeRedirect } from '../src/lib/api.js';
 import { notStatedShare, FILTERS, valueKey } from '../src/lib/filters.js';
 import { has } from '../src/lib/i18n.js';
-import { sortRows } from '../src/lib/sort.js';
+import { findRows, sortRows } from '../src/lib/sort.js';
 import { ancestorView, childView, dataQuery, parseView, viewUrl } from '../src/lib/view.js';
 
 const query = (url: string) => url.slice(url.indexOf('?'));
@@ -48,6 +48,16 @@ test('rows: names as people count, values, nothing below everything', () => {
     assert.deepEqual(names('name', false), ['Hidden', 'None', 'school 2', 'School 10', 'Zero']);
     assert.deepEqual(names('subject1.upper', true), ['School 10', 'school 2', 'Zero', 'None', 'Hidden']);
     assert.deepEqual(names('subject1.total', false), ['Hidden', 'None', 'Zero', 'School 10', 'school 2']);
+});
+
+test('finding names: any case, no accents, several words in any order', () => {
+    const rows = ['Peñasco District', 'Cedar Falls', 'East Cedar'].map((name) => ({ name }));
+    const found = (text: string) => findRows(rows, text).map((r) => r.name);
+    assert.deepEqual(found('  penas '), ['Peñasco District']);
+    assert.deepEqual(found('cedar'), ['Cedar Falls', 'East Cedar']);
+    assert.deepEqual(found('CEDAR eas'), ['East Cedar']);
+    assert.deepEqual(found(' '), rows.map((r) => r.name));
+    assert.deepEqual(found('.*'), []);
 });
 
 test('every filter and value has a text', () => {

@@ -1,4 +1,4 @@
-// Order of the rows. Rows without a value come first when ascending, as a value below all others.
+// Order of the rows, and finding one by name. Rows without a value come first when ascending, as a value below all others.
 
 import { cellOf, type RowRecord } from './model.js';
 import type { View } from './view.js';
@@ -25,4 +25,15 @@ export function sortRows(records: RowRecord[], view: Pick<View, 'sort' | 'descen
         }
         return sign * (valueOf(a, alias, what) - valueOf(b, alias, what)) || byName;
     });
+}
+
+/** Letters as people type them: case and accents do not matter. */
+function folded(text: string): string {
+    return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+/** Rows whose name contains every word of the text. */
+export function findRows<R extends { name: string }>(rows: R[], text: string): R[] {
+    const words = folded(text).split(/\s+/).filter(Boolean);
+    return words.length ? rows.filter((r) => words.every((w) => folded(r.name).includes(w))) : rows;
 }

@@ -6,12 +6,15 @@ import { levelColors } from '../lib/colors.js';
 import { filterCount, type Filters } from '../lib/filters.js';
 import { academicYear, locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
 import { aliases, levelCount, lowerHalf, placeOf, userOf, type Report, type User } from '../lib/model.js';
-import { sortRows } from '../lib/sort.js';
+import { findRows, sortRows } from '../lib/sort.js';
 import { dataQuery, levelOf, parseView, viewUrl, type SortKey, type View } from '../lib/view.js';
 import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
 import { BarTip } from './tip.js';
+
+/** Fewer rows than this are found by looking. */
+const FIND_FROM = 8;
 
 /** Open pop-over, by the id of its button. */
 type Panel = 'account' | 'legend' | null;
@@ -25,7 +28,8 @@ class SbComparing extends LitElement {
         loading: { state: true },
         panel: { state: true },
         filtersOpen: { state: true },
-        said: { state: true }
+        said: { state: true },
+        wanted: { state: true }
     };
 
     declare view: View;
@@ -38,6 +42,8 @@ class SbComparing extends LitElement {
     declare filtersOpen: boolean;
     /** Last words of the live region. */
     declare said: string;
+    /** What names are searched for; belongs to the table, not to the view. */
+    declare wanted: string;
 
     private user: User | null = null;
     private request: AbortController | null = null;
@@ -52,6 +58,7 @@ class SbComparing extends LitElement {
         this.panel = null;
         this.filtersOpen = false;
         this.said = '';
+        this.wanted = '';
     }
 
     /** Light DOM: one style sheet, and ids that labels can refer to. */
@@ -125,6 +132,7 @@ class SbComparing extends LitElement {
             rows: tr(`rows.${this.level()}`, { count: rows })
         });
         if (moved) {
+            this.wanted = '';
             void this.updateComplete.then(() => {
                 scrollTo(0, 0);
                 this.querySelector<HTMLElement>('#title')?.focus({ preventScroll: true });
@@ -287,6 +295,22 @@ class SbComparing extends LitElement {
             </select></label>`;
     }
 
+    private findBox(report: Report): TemplateResult | typeof nothing {
+        const level = this.level();
+        if (level === 'school' || (report.records.length < FIND_FROM && !this.wanted)) {
+            return nothing;
+        }
+        const find = (e: Event) => {
+            this.wanted = (e.target as HTMLInputElement).value;
+            const count = findRows(report.records, this.wanted).length;
+            this.said = count
+                ? t('find.count', { count, rows: tr(`rows.${level}`, { count: report.records.length }) })
+                : t('find.none', { text: this.wanted });
+        };
+        return html`<label class="field find"><span>${t(`tool.find.${level}`)}</span>
+            <input type="search" id="find" autocomplete="off" spellcheck="false" .value=${this.wanted} @input=${find}></label>`;
+    }
+
     private toolbar(report: Report): TemplateResult {
         const count = filterCount(this.view.filters);
         const levels = aliases(report).map((a) => levelCount(report, a));
@@ -297,6 +321,7 @@ class SbComparing extends LitElement {
             <button type="button" id="filter-button" class="button ${count ? 'active' : ''}" aria-expanded=${this.filtersOpen ? 'true' : 'false'} aria-controls="filter-area"
                 @click=${this.openFilters}>
                 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1 2h14L9.500 8.500V14l-3-1.500v-4z"/></svg>${t('tool.filter.count', { count })}</button>
+            ${this.findBox(report)}
             ${this.sortSelect(report)}
             <span class="spring"></span>
             <button type="button" class="button toggle" aria-pressed=${this.view.align ? 'true' : 'false'} id="align" @click=${toggle('align')}>${alignText}</button>
@@ -362,6 +387,7 @@ class SbComparing extends LitElement {
         const rows = this.level() === 'school'
             ? report.records.map((r) => ({ ...r, name: gradeName(r.id) }))
             : report.records;
+        const found = findRows(rows, this.wanted);
         return html`
             ${breadcrumb(report, shown, this.user)}
             <div class="titles">
@@ -379,7 +405,8 @@ class SbComparing extends LitElement {
             ${chips(this.view.filters, (f) => this.applyFilters(f))}
             ${this.yearNotice(report)}
             ${report.records.length
-                ? html`${table(report, shown, sortRows(rows, shown, locale()), this.loading, { sort: this.sort })}${this.notes()}`
+                ? html`${table(report, shown, sortRows(found, shown, locale()), this.loading, { sort: this.sort })}
+                      ${found.length ? nothing : html`<p class="none-found">${t('find.none', { text: this.wanted })}</p>`}${this.notes()}`
                 : this.empty(report)}`;
     }
 
