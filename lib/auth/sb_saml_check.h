@@ -1,0 +1,56 @@
+#ifndef SB_SAML_CHECK_H
+#define SB_SAML_CHECK_H
+
+/**
+ * What Lasso leaves to its caller: is this response meant for us, now, in answer to our question?
+ * Pure functions on trees that passed the gate and whose signature Lasso verified.
+ */
+
+#include <apr_tables.h>
+#include <apr_time.h>
+#include "core/sb_status.h"
+
+struct _xmlNode;
+
+/** What we expect; all texts given. */
+typedef struct {
+    const char *issuer;     /* entity id of the identity provider */
+    const char *audience;   /* ours */
+    const char *acs_url;    /* where the answer was to be posted */
+    const char *request_id; /* of our question */
+    apr_time_t now;
+    apr_interval_time_t skew;
+} sb_saml_want_t;
+
+typedef struct {
+    const char *name;
+    const char *value; /* never empty */
+} sb_saml_attribute_t;
+
+typedef struct {
+    const char *id; /* of the assertion, at most SB_SAML_ID_MAX characters */
+    const char *name_id;
+    const char *session_index; /* NULL none */
+    apr_time_t not_after;      /* past it (and the skew) the assertion is too old by itself */
+    apr_time_t session_end;    /* SessionNotOnOrAfter; 0 none */
+    const apr_array_header_t *attributes; /* sb_saml_attribute_t, in document order */
+} sb_saml_claims_t;
+
+#define SB_SAML_ID_MAX 256
+
+/** Destination, InResponseTo, Version and Issuer of the Response. @return NULL or the reason */
+const char *sb_saml_check_response(const struct _xmlNode *response, const sb_saml_want_t *want,
+                                   apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Everything about the assertion, and what it claims. An attribute value that is empty or holds
+ * elements is not there.
+ * @param claims in p, valid only with NULL
+ * @return NULL or the reason: "assertion", "issuer", "subject", "confirmation", "recipient",
+ *         "in_response_to", "expired", "not_yet_valid", "time", "conditions", "audience",
+ *         "condition", "authn_statement", "session_expired", "attributes"
+ */
+const char *sb_saml_check_assertion(sb_saml_claims_t *claims, const struct _xmlNode *assertion,
+                                    const sb_saml_want_t *want, apr_pool_t *p) SB_MUST_CHECK;
+
+#endif
