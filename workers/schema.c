@@ -164,6 +164,10 @@ static int stage(const program_t *prog, const target_t *t, sb_db_t *db, const ch
     if (rv == SB_EINPUT) {
         return program_usage(prog, "'%s' is no batch guid", t->schema);
     }
+    if (rv == SB_ECONFIG) {
+        return complain("stage",
+                        apr_psprintf(prog->pool, "no SQL files in %s/batch", sb_schema_dir()), rv);
+    }
     return rv == APR_SUCCESS ? PROGRAM_DONE : complain("stage", sb_db_error(db), rv);
 }
 

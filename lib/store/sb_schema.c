@@ -111,7 +111,7 @@ static apr_status_t read_files(apr_array_header_t **pfiles, const char *kind, ap
     if (!dir) {
         rv = APR_FROM_OS_ERROR(errno);
         sb_log(SB_LOG_ERROR, SBLOGNO(1231), rv, "opening %s", path);
-        return APR_STATUS_IS_ENOENT(rv) ? SB_EINPUT : rv;
+        return APR_STATUS_IS_ENOENT(rv) ? SB_ECONFIG : rv;
     }
     while (rv == APR_SUCCESS && (e = readdir(dir)) != NULL) {
         file_t f = {file_number(e->d_name), NULL, NULL, NULL};

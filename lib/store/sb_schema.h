@@ -33,7 +33,7 @@ typedef struct {
  * @param pchanges of sb_schema_change_t, by number; NULL if the schema does not exist
  * @param kind     directory of files: "prod", "udl", "stats", "signin"
  * @param perror   why, unless APR_SUCCESS
- * @return APR_SUCCESS; SB_EINPUT no such kind; others as sb_db_query
+ * @return APR_SUCCESS; SB_ECONFIG no such directory; others as sb_db_query
  */
 apr_status_t sb_schema_status(apr_array_header_t **pchanges, const char **perror, sb_db_t *db,
                               const char *kind, const char *schema, apr_pool_t *p) SB_MUST_CHECK;
@@ -60,7 +60,7 @@ apr_status_t sb_schema_drop(sb_db_t *db, const char *schema, apr_pool_t *p) SB_M
 
 /**
  * Make the schema of a batch and its tables (sql/batch), in place of an older one of that name.
- * @return SB_EINPUT guid is no batch guid; others as sb_db_exec
+ * @return SB_EINPUT guid is no batch guid; SB_ECONFIG no such directory; others as sb_db_exec
  */
 apr_status_t sb_batch_schema_create(sb_db_t *db, const char *guid, apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_batch_schema_drop(sb_db_t *db, const char *guid, apr_pool_t *p) SB_MUST_CHECK;
