@@ -35,6 +35,7 @@ int smarter_services_ready(smarter_req_t *q)
 /* ---- heartbeat: for people and monitors, asks everybody ---------------------------------------- */
 
 #define FRESH_FOR apr_time_from_sec(1)
+#define FIRST_WAIT apr_time_from_sec(5)
 #define BROKER_WAIT apr_time_from_sec(3)
 #define REPORT_MAX 8192
 
@@ -52,8 +53,7 @@ void smarter_services_child_init(smarter_child_t *child)
 {
     smarter_heartbeat_t *h = apr_pcalloc(child->pool, sizeof(*h));
 
-    if (apr_thread_mutex_create(&h->looking, APR_THREAD_MUTEX_DEFAULT, child->pool) ==
-            APR_SUCCESS &&
+    if (apr_thread_mutex_create(&h->looking, APR_THREAD_MUTEX_TIMED, child->pool) == APR_SUCCESS &&
         apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, child->pool) == APR_SUCCESS) {
         child->heartbeat = h;
     }
@@ -158,6 +158,35 @@ static void look(smarter_heartbeat_t *h, smarter_req_t *q)
     apr_thread_mutex_unlock(h->mutex);
 }
 
+static apr_time_t last_look(smarter_heartbeat_t *h)
+{
+    apr_time_t when;
+
+    apr_thread_mutex_lock(h->mutex);
+    when = h->when;
+    apr_thread_mutex_unlock(h->mutex);
+    return when;
+}
+
+/* Who finds another thread looking repeats its last finding, or waits for the first. */
+static void look_if_stale(smarter_heartbeat_t *h, smarter_req_t *q)
+{
+    apr_time_t when = last_look(h);
+    apr_status_t rv;
+
+    if (apr_time_now() - when <= FRESH_FOR) {
+        return;
+    }
+    rv = when ? apr_thread_mutex_trylock(h->looking)
+              : apr_thread_mutex_timedlock(h->looking, FIRST_WAIT);
+    if (rv == APR_SUCCESS) {
+        if (last_look(h) == when) { /* nobody else has, while we waited */
+            look(h, q);
+        }
+        apr_thread_mutex_unlock(h->looking);
+    }
+}
+
 int smarter_services_heartbeat(smarter_req_t *q)
 {
     smarter_heartbeat_t *h = q->child->heartbeat;
@@ -168,19 +197,13 @@ int smarter_services_heartbeat(smarter_req_t *q)
     if (!h) {
         return sb_web_fail(q->r, APR_ENOMEM, SBLOGNO(3031), "heartbeat");
     }
-    apr_thread_mutex_lock(h->mutex);
-    when = h->when;
-    apr_thread_mutex_unlock(h->mutex);
-    if (apr_time_now() - when > FRESH_FOR && apr_thread_mutex_trylock(h->looking) == APR_SUCCESS) {
-        look(h, q);
-        apr_thread_mutex_unlock(h->looking);
-    }
+    look_if_stale(h, q);
     apr_thread_mutex_lock(h->mutex);
     json = apr_pstrdup(q->r->pool, h->json);
     healthy = h->healthy;
     when = h->when;
     apr_thread_mutex_unlock(h->mutex);
-    if (when == 0) { /* another thread is looking for the first time */
+    if (when == 0) { /* another thread looks for the first time, and takes long */
         return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3032), "heartbeat: no finding yet");
     }
     apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");

@@ -97,7 +97,7 @@ int sb_web_fail(request_rec *r, apr_status_t rv, int number, const char *doing);
 
 /**
  * An HTML page for people: heading, a sentence or two, a link to start again. The true status, no
- * script, nothing from elsewhere; style from /assets/public/message.css if there is one.
+ * script, nothing from elsewhere; style from /assets/public/message.css.
  * @param heading, text  plain text, escaped here; NULL: the usual ones of that status
  * @param link, label    where to go on; NULL: the start page
  */
