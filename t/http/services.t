@@ -1,0 +1,70 @@
+# /services: readiness, heartbeat; what the module does while parts of the stack are away; graceful
+# restarts; many requests at once.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Smarter::Test;
+use Time::HiRes qw(sleep time);
+
+need('httpd', 'postgres', 'memcached');
+
+my $state = env('SMARTER_STATE');
+my $report = "/data/comparing_populations?stateCode=$state";
+my $jar = sign_in('state');
+
+my $ready = get('/services/ready');
+is_deeply([$ready->{status}, json($ready)], [200, { status => 'ready' }], 'ready');
+cmp_ok($ready->{time}, '<', 1, 'in less than a second');
+
+my $beat = json(get('/services/heartbeat'));
+is($beat->{status}, 'ok', 'the heartbeat') or diag(explain($beat));
+is_deeply([map { $_->{name} } grep { !$_->{ok} } @{ $beat->{checks} }], [], 'everybody answers');
+is_deeply([map { $_->{name} } @{ $beat->{checks} }],
+    ['database of ' . env('SMARTER_TENANT'), 'statistics database', 'session cache', 'data cache', 'message broker'], 'who was asked');
+unlike(get('/services/heartbeat')->{body}, qr{password|postgresql:|amqp:|127\.0\.0\.1}i, 'nothing about how');
+
+subtest 'a database that is away' => sub {
+    allow_log(qr/SB(1201|1203|2002|3023|3030)/);
+    stack('down', 'postgres');
+    sleep 1.1;
+    my $answer = get($report, jar => $jar);
+    is($answer->{status}, 503, 'the report is not available');
+    ok($answer->{headers}{'retry-after'}, 'try again');
+    unlike($answer->{body}, qr/postgres|connect|127\.0/i, 'no inside of ours');
+    my $sick = get('/services/heartbeat');
+    is($sick->{status}, 500, 'the heartbeat fails');
+    is_deeply([map { $_->{name} } grep { !$_->{ok} } @{ json($sick)->{checks} }],
+        ['database of ' . env('SMARTER_TENANT'), 'statistics database'], 'and says at what');
+    is(get('/services/ready')->{status}, 200, 'but the web node is ready: it must not be taken out');
+    stack('up', 'postgres');
+    is(wait_until(10, 'the report', sub { my $a = get($report, jar => $jar); $a->{status} == 200 && $a })->{status}, 200, 'back, without a restart');
+};
+
+subtest 'a graceful restart' => sub {
+    my $before = get($report, jar => $jar)->{body};
+    kill 'USR1', server_pid('httpd');
+    my %seen;
+    my $end = time + 3;
+    while (time < $end) {
+        $seen{ get('/services/userinfo', jar => $jar)->{status} }++;
+    }
+    is_deeply([keys %seen], [200], 'keeps every session, loses no request') or diag(explain(\%seen));
+    is(get($report, jar => $jar)->{body}, $before, 'and serves the same');
+};
+
+subtest 'many at once' => sub {
+    my @where = map { url($_) } ($report, "$report&grade=03", "$report&sex=male", '/services/userinfo', '/data', '/data/nothing',
+        "$report&asmtYear=x", '/services/heartbeat');
+    my $config = join '', map { ("url = \"$where[$_ % @where]\"\n", "output = \"/dev/null\"\n") } 0 .. 799;
+    my $file = spew(tmpdir() . '/urls', $config);
+    my $start = time;
+    my $out = qx{curl -sS -Z --parallel-max 50 --cacert @{[env('SMARTER_CA')]} -b $jar -K $file -w '%{http_code}\\n' 2>/dev/null};
+    my %count;
+    $count{$_}++ for split /\n/, $out;
+    is_deeply(\%count, { 200 => 600, 404 => 100, 412 => 100 }, 'eight hundred requests on fifty connections, each with its own answer')
+        or diag(explain(\%count));
+    note sprintf '%.0f requests/s', 800 / (time - $start);
+};
+
+finish();

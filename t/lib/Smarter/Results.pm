@@ -1,0 +1,153 @@
+package Smarter::Results;
+
+# Results put straight into the production tables of the stack, for tests that need to know every
+# number: institutions, assessments, results with chosen values, in years of their own. What was put
+# there goes away with the test.
+#
+#   use Smarter::Results;
+#   my $school = school('HD1', 'Alpha District', 'HS1', 'School One');
+#   results($school, year => 2041, subject => 'Math', grade => '03', level => 2, count => 14);
+#   put();
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Smarter::Test;
+
+our @EXPORT = qw(school results put metadata);
+
+my $schema;
+my $batch = sprintf 'test-%d-%d', $$, time;
+my $next = 9_000_000_000_000 + ($$ % 100_000) * 1_000_000;
+my (@statements, %asmt, $put, @metadata);
+
+sub schema { return $schema //= env('SMARTER_SCHEMA') }
+
+my %types = (
+    SUMMATIVE => ['fact_asmt_outcome_vw', 'asmt_outcome_vw_rec_id'],
+    'INTERIM COMPREHENSIVE' => ['fact_asmt_outcome_vw', 'asmt_outcome_vw_rec_id'],
+    'INTERIM ASSESSMENT BLOCKS' => ['fact_block_asmt_outcome', 'asmt_outcome_rec_id'],
+);
+
+my @accommodations = map { "acc_$_" } qw(asl_video_embed braile_embed closed_captioning_embed
+    text_to_speech_embed abacus_nonembed alternate_response_options_nonembed calculator_nonembed
+    multiplication_table_nonembed print_on_demand_nonembed print_on_demand_items_nonembed
+    read_aloud_nonembed scribe_nonembed speech_to_text_nonembed streamline_mode noise_buffer_nonembed);
+
+# A value as SQL: undef is NULL, \1 and \0 are true and false, numbers and texts as literals.
+sub literal {
+    my ($v) = @_;
+    return ref $v ? ($$v ? 'true' : 'false') : quote($v);
+}
+
+sub insert {
+    my ($table, $row) = @_;
+    my @names = sort keys %$row;
+    push @statements, sprintf 'INSERT INTO %s.%s (%s) VALUES (%s)', schema(), $table, join(', ', @names),
+        join(', ', map { literal($row->{$_}) } @names);
+}
+
+my @meta = (from_date => '20150101', to_date => '99991231', batch_guid => $batch);
+
+# school(district id, name, school id, name, status = 'C'): for results().
+sub school {
+    my ($district, $district_name, $school, $school_name, $status) = @_;
+    my $id = $next++;
+    insert('dim_inst_hier', { inst_hier_rec_id => $id, state_code => env('SMARTER_STATE'),
+        district_id => $district, district_name => $district_name, school_id => $school,
+        school_name => $school_name, rec_status => $status // 'C', @meta });
+    return { id => $id, district => $district, school => $school };
+}
+
+sub asmt {
+    my ($type, $year, $subject) = @_;
+    return $asmt{"$type $year $subject"} //= do {
+        my $id = $next++;
+        insert('dim_asmt', { asmt_rec_id => $id, asmt_guid => "$batch-$id", asmt_type => $type,
+            asmt_period_year => $year, asmt_version => '1', asmt_subject => $subject,
+            effective_date => '20150101', asmt_score_min => 1200, asmt_score_max => 2400,
+            (map { ("asmt_claim_${_}_score_min" => 1200, "asmt_claim_${_}_score_max" => 2400) } 1 .. 3),
+            rec_status => 'C', @meta });
+        $id;
+    };
+}
+
+# results(school, year, subject, grade, level, count => 1, type => 'SUMMATIVE', status => 'C', and
+# any column of the fact table): so many results, each of a student of its own.
+sub results {
+    my ($school, %r) = @_;
+    my $count = delete $r{count} // 1;
+    my $type = delete $r{type} // 'SUMMATIVE';
+    my $year = delete $r{year};
+    my $subject = delete $r{subject};
+    my $grade = delete $r{grade};
+    my $level = delete $r{level} // 1;
+    my $asmt = asmt($type, $year, $subject);
+    my ($table, $key) = @{ $types{$type} };
+    my $first = $next;
+    my $block = $type =~ /BLOCKS/;
+    $next += $count;
+    my %row = (asmt_rec_id => $asmt, inst_hier_rec_id => $school->{id}, asmt_guid => "$batch-$asmt",
+        state_code => env('SMARTER_STATE'), district_id => $school->{district},
+        school_id => $school->{school}, asmt_type => $type, asmt_year => $year, asmt_subject => $subject,
+        asmt_grade => $grade, enrl_grade => $grade, date_taken => "${year}0405", date_taken_day => 5,
+        date_taken_month => 4, date_taken_year => $year, sex => 'male', dmg_eth_derived => 6,
+        dmg_prg_iep => \0, dmg_prg_lep => \0, dmg_prg_504 => \0, dmg_sts_ecd => \0, dmg_sts_mig => \0,
+        complete => \1, rec_status => delete $r{status} // 'C', (map { $_ => 0 } @accommodations), @meta,
+        $block ? (asmt_claim_1_perf_lvl => $level)
+        : (asmt_score => 1800, asmt_score_range_min => 1790, asmt_score_range_max => 1810, asmt_perf_lvl => $level));
+    %row = (%row, %r);
+    my @names = sort keys %row;
+    my $last = $first + $count - 1;
+    push @statements, sprintf 'INSERT INTO %s.dim_student (student_rec_id, student_id, sex, from_date, to_date,'
+        . " rec_status, batch_guid) SELECT i, '%s-' || i, 'male', '20150101', '99991231', 'C', '%s'"
+        . ' FROM generate_series(%d, %d) i', schema(), 'HT', $batch, $first, $last;
+    push @statements, sprintf "INSERT INTO %s.%s (%s, student_rec_id, student_id, %s) SELECT i, i, 'HT-' || i, %s"
+        . ' FROM generate_series(%d, %d) i', schema(), $table, $key, join(', ', @names),
+        join(', ', map { literal($row{$_}) } @names), $first, $last;
+}
+
+# Everything asked for so far, in one transaction, with a new data version.
+sub put {
+    my $s = schema();
+    sql(join ";\n", 'BEGIN', @statements,
+        "UPDATE $s.data_version SET version = version + 1, changed_at = now()", 'COMMIT');
+    @statements = ();
+    $put = 1;
+}
+
+# metadata(JSON text or undef): the state's row of custom_metadata; the old one comes back later.
+sub metadata {
+    my ($json) = @_;
+    my $state = quote(env('SMARTER_STATE'));
+    my $s = schema();
+    @metadata = [sql_one("SELECT asmt_custom_metadata FROM $s.custom_metadata WHERE state_code = $state")]
+        unless @metadata;
+    set_metadata($json);
+}
+
+sub set_metadata {
+    my ($json) = @_;
+    my $state = quote(env('SMARTER_STATE'));
+    my $s = schema();
+    sql(join ";\n", 'BEGIN', "DELETE FROM $s.custom_metadata WHERE state_code = $state",
+        (defined $json ? "INSERT INTO $s.custom_metadata VALUES ($state, " . quote($json) . ')' : ()),
+        "UPDATE $s.data_version SET version = version + 1", 'COMMIT');
+}
+
+END {
+    my $status = $?;
+    if (@metadata) {
+        set_metadata($metadata[0][0]);
+    }
+    if ($put) {
+        my $s = schema();
+        my $mine = 'batch_guid = ' . quote($batch);
+        sql(join ";\n", 'BEGIN', (map { "DELETE FROM $s.$_ WHERE $mine" } qw(fact_asmt_outcome_vw
+            fact_block_asmt_outcome dim_student dim_inst_hier dim_asmt)),
+            "UPDATE $s.data_version SET version = version + 1", 'COMMIT');
+    }
+    $? = $status;
+}
+
+1;
