@@ -106,6 +106,13 @@ static apr_status_t field_too_long(sb_csv_t *csv)
     return SB_ETOOBIG;
 }
 
+static apr_status_t record_too_long(sb_csv_t *csv)
+{
+    snprintf(csv->error, sizeof csv->error, "line %lld: the record is longer than %lu bytes",
+             (long long)csv->line, (unsigned long)csv->opts.max_record);
+    return SB_ETOOBIG;
+}
+
 static inline apr_status_t end_field(sb_csv_t *csv, const char *end)
 {
     apr_size_t len = (apr_size_t)(end - csv->start);
@@ -128,6 +135,9 @@ static apr_status_t end_record(sb_csv_t *csv, const char *end, char *eol)
     apr_status_t rv;
     int n;
 
+    if ((apr_size_t)(eol - csv->record) > csv->opts.max_record) {
+        return record_too_long(csv); /* also if it came in one piece */
+    }
     if (csv->n == 0 && eol == csv->record) {
         n = 0; /* a blank line */
     }
@@ -317,9 +327,7 @@ static apr_status_t make_room(sb_csv_t *csv)
         csv->write = NULL;
     }
     if (kept > csv->opts.max_record) {
-        snprintf(csv->error, sizeof csv->error, "line %lld: the record is longer than %lu bytes",
-                 (long long)csv->line, (unsigned long)csv->opts.max_record);
-        return SB_ETOOBIG;
+        return record_too_long(csv);
     }
     if (csv->state == PLAIN && (apr_size_t)(csv->end - csv->start) > csv->opts.max_field) {
         return field_too_long(csv);

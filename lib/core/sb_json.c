@@ -16,6 +16,8 @@
 /* ---- writing --------------------------------------------------------------------------------- */
 
 #define MAX_DEPTH 64
+/* yajl lets the second half of a surrogate pair alone (\udc00) through. */
+#define NOT_UTF8 "not UTF-8, or half a surrogate pair"
 
 struct sb_jw_t {
     yajl_gen gen;
@@ -280,6 +282,9 @@ static int on_number(void *ctx, const char *s, size_t len)
 
 static int on_string(void *ctx, const unsigned char *s, size_t len)
 {
+    if (!sb_utf8_is_valid((const char *)s, len)) {
+        return refuse(ctx, SB_EINPUT, NOT_UTF8);
+    }
     return text_node(ctx, SB_JSON_STRING, (const char *)s, len);
 }
 
@@ -289,6 +294,9 @@ static int on_key(void *ctx, const unsigned char *s, size_t len)
 
     if (memchr(s, '\0', len)) {
         return refuse(r, SB_EINPUT, "a NUL in a name");
+    }
+    if (!sb_utf8_is_valid((const char *)s, len)) {
+        return refuse(r, SB_EINPUT, NOT_UTF8);
     }
     r->key = apr_pstrmemdup(r->pool, (const char *)s, len);
     return 1;

@@ -60,7 +60,8 @@ typedef struct {
 
 /**
  * Judge a header.
- * @param fields the first record of the file, nfields as counted by the parser
+ * @param fields the first record of the file, at least SB_UDL_NCOLUMNS of them kept; nfields as
+ *               counted by the parser
  * @return NULL, or all complaints with their codes (3005 delimiter, 3006 names, 3009 no header,
  *         3011 twice the same), naming columns
  */

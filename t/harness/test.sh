@@ -74,7 +74,7 @@ test_wants_stack()
     [ $# -gt 0 ] || return 0
     for _path; do
         case $_path in
-        t/unit | t/unit/* | ./t/unit*) ;;
+        t/unit | t/unit/* | ./t/unit* | t/fuzz* | ./t/fuzz*) ;;
         *) return 0 ;;
         esac
     done
@@ -101,6 +101,7 @@ test_files()
             find "$_path" -name '*.t' | sort
         elif [ "$_path" = t/unit ]; then
             make -s -C "$TEST_BUILD" list-unit-tests | tr ' ' '\n' | sed "s|^|$TEST_BUILD/|"
+            find t/unit -name '*.t' | sort
         elif [ -x "$TEST_BUILD/${_path%.c}" ]; then
             echo "$TEST_BUILD/${_path%.c}"
         else

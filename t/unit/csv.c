@@ -27,6 +27,10 @@ static apr_status_t record(void *ctx, apr_int64_t line, const sb_csv_field_t *f,
     return seen->stop_at && seen->records == seen->stop_at ? APR_EGENERAL : APR_SUCCESS;
 }
 
+#define TEN_FIELDS                                                                                 \
+    "0123456,0123456,0123456,0123456,0123456,0123456,0123456,0123456,0123456,0123456,"
+#define LONG_RECORD TEN_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS
+
 static const struct {
     const char *what, *in, *want;
     apr_status_t rv;
@@ -61,6 +65,8 @@ static const struct {
      APR_SUCCESS, ""},
     {"quote left open", "a\nb,\"c\nd", "1:a;", SB_EINPUT,
      "line 2: the quote opened here is never closed"},
+    {"record over the limit, in short fields", LONG_RECORD "\n", "", SB_ETOOBIG,
+     "line 1: the record is longer than 400 bytes"},
     {"field over the limit", "a\nb,0123456789012345678901234567890123456789\n", "1:a;", SB_ETOOBIG,
      "line 2: field 2 is longer than 32 bytes"},
     {"long row of short fields, past a block",

@@ -45,6 +45,10 @@ static void reader(apr_pool_t *p)
         {"{\"a\":1,\"a\":2}", SB_EINPUT},
         {"{'a':1}", SB_EINPUT},
         {"\"\xff\"", SB_EINPUT},
+        {"\"\\ud83d\\ude00\"", APR_SUCCESS},
+        {"\"\\ud83d\"", APR_SUCCESS}, /* yajl reads it as "?" */
+        {"\"\\ude00\"", SB_EINPUT},
+        {"{\"\\udc00\":1}", SB_EINPUT},
         {"[1,]", SB_EINPUT},
         {"[[[[1]]]]", SB_ETOOBIG},
         {"[1,2,3,4,5,6,7,8,9,10,11]", SB_ETOOBIG},

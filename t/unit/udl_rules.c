@@ -318,6 +318,9 @@ static void headers(apr_pool_t *p)
     is_str(sb_udl_map_header(&map, fields, fields_of(fields, buf), p),
            "3011 columns named twice: Sex; 3006 columns of no known name: Foo?",
            "unknown and twice");
+    full_header(buf, 91);
+    is_str(sb_udl_map_header(&map, fields, 1 + fields_of(fields, buf), p),
+           "3006 92 columns, at most 91", "more columns than there are names");
     ok(strstr(sb_udl_map_header(&map, fields, fields_of(fields, "NC,d1,20150404,1200"), p),
               "3009") != NULL,
        "data without a header");
