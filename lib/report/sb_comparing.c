@@ -85,6 +85,10 @@ static const char *child_sql(const work_t *k, const char *grades)
                             : "h.district_id, h.district_name";
 }
 
+/* A place that was renamed within the year has rows under both names: the current one is met first
+ * and kept. */
+#define CURRENT_NAME_FIRST " ORDER BY bool_or(h.rec_status = 'C') DESC, 2, 1"
+
 /* All of them, from the table of counts. */
 static const char *all_sql(const work_t *k, apr_array_header_t *args)
 {
@@ -94,7 +98,7 @@ static const char *all_sql(const work_t *k, apr_array_header_t *args)
                         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
                         " WHERE %s AND c.asmt_year = $2::smallint AND c.asmt_type = 'SUMMATIVE'"
                         "   AND c.n_valid > 0"
-                        " GROUP BY 1, 2, 3, 4 ORDER BY 2, 1",
+                        " GROUP BY 1, 2, 3, 4" CURRENT_NAME_FIRST,
                         child_sql(k, "c"), place_sql(k, "h", args));
 }
 
@@ -116,7 +120,7 @@ static const char *filtered_sql(const work_t *k, apr_array_header_t *args)
                         "           AND %s"
                         "         GROUP BY 1, 2, 3, 4) AS c"
                         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
-                        " GROUP BY 1, 2, 3, 4 ORDER BY 2, 1",
+                        " GROUP BY 1, 2, 3, 4" CURRENT_NAME_FIRST,
                         child_sql(k, "c"), place, filters);
 }
 

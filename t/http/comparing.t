@@ -215,6 +215,18 @@ subtest 'years' => sub {
     is(ref json($years)->{studentRegAcademicYear}, 'ARRAY', 'and of registrations');
 };
 
+subtest 'a district that was renamed' => sub {
+    my @names = (['I', 'Zebra District'], ['C', 'Yak District'], ['I', 'Xenon District']);
+    for my $n (0 .. $#names) {
+        my $school = school('HD9', $names[$n][1], "HS9$n", 'School Nine', $names[$n][0]);
+        results($school, year => 2038, subject => 'Math', grade => '03', level => $n + 1, count => 7);
+    }
+    put();
+    is_deeply(rows(ask(asmtYear => 2038)), [['Yak District', '7/33 7/33 7/34 0/0 = 21', $empty]], 'is one row, under its present name');
+    is_deeply(rows(ask(asmtYear => 2038, sex => ['male'])), [['Yak District', '7/33 7/33 7/34 0/0 = 21 of 21', "$empty of 0"]],
+        'with a filter, too');
+};
+
 subtest 'an unchanged answer is not sent again' => sub {
     my $where = "$report?stateCode=$state&asmtYear=$year";
     my $first = get($where, jar => $jar);
