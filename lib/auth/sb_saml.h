@@ -23,7 +23,9 @@ typedef struct {
     const char *sp_key, *sp_cert; /* PEM */
     const char *sp_metadata;      /* made from the above */
     const char *idp_metadata;
-    const char *idp_id;       /* entity id of the identity provider */
+    const char *idp_id; /* entity id of the identity provider */
+    int idp_has_logout; /* it has a redirect address for LogoutRequests */
+    int require_signed_response;
     apr_interval_time_t skew; /* between its clock and ours */
 } sb_saml_config_t;
 

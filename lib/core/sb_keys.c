@@ -79,6 +79,21 @@ const sb_key_t sb_keys[] = {
     INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
     NEVER("disable.context.security", "accepted for old files when False"),
 
+    PATH("auth.idp.metadata", NULL, "SAML metadata of the identity provider"),
+    TEXT("auth.saml.issuer_name", NULL, "our entity id, as the identity provider knows us"),
+    URL("auth.saml.acs_url", "https address of our /saml_post, as browsers see it"),
+    URL("auth.saml.slo_url", "https address of our /logout_redirect, as browsers see it"),
+    PATH("auth.saml.sp_key", NULL, "our RSA key for requests and encrypted answers, PEM"),
+    PATH("auth.saml.sp_cert", NULL, "its certificate, PEM"),
+    BOOL("auth.saml.require_signed_response", "False", "a signed assertion inside an unsigned response is refused"),
+    SECONDS("auth.clock_skew", "60s", 0, 60, "how much the identity provider's clock may differ"),
+    RETIRED("auth.saml.idp_server_login_url", "the metadata of the identity provider names it"),
+    RETIRED("auth.saml.idp_server_logout_url", "the metadata of the identity provider names it"),
+    RETIRED("auth.saml.name_qualifier", "taken from the name the identity provider sent"),
+    RETIRED("auth.saml.identity_parser", "attributes are memberOf, guid, uid, mail, fullName, firstName, lastName"),
+    RETIRED("auth.state.secret", "the state stays on our side"),
+    NEVER("auth.skip.verify", "accepted for old files when False: signatures are always verified"),
+
     URL("security.db.url", "database of what may be used once at sign-in, as the web role"),
     TEXT("security.db.schema_name", "signin", "its schema"),
 

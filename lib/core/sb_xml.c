@@ -244,3 +244,25 @@ const char *sb_xml_text(const xmlNode *n, apr_pool_t *p)
     xmlFree(text);
     return copy;
 }
+
+const char *sb_xml_escape(const char *text, apr_pool_t *p)
+{
+    char *out = apr_palloc(p, strlen(text) * (sizeof("&quot;") - 1) + 1), *to = out;
+
+    for (; *text; text++) {
+        const char *name = *text == '&'   ? "&amp;"
+                           : *text == '<' ? "&lt;"
+                           : *text == '>' ? "&gt;"
+                           : *text == '"' ? "&quot;"
+                                          : NULL;
+
+        if (name) {
+            to = apr_cpystrn(to, name, sizeof("&quot;"));
+        }
+        else {
+            *to++ = *text;
+        }
+    }
+    *to = '\0';
+    return out;
+}

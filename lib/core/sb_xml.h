@@ -45,4 +45,7 @@ const char *sb_xml_attr(const struct _xmlNode *n, const char *name, apr_pool_t *
  *  empty or holds anything else. */
 const char *sb_xml_text(const struct _xmlNode *n, apr_pool_t *p);
 
+/** Text made fit for character data and for attribute values in double quotes, in p. */
+const char *sb_xml_escape(const char *text, apr_pool_t *p);
+
 #endif

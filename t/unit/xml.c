@@ -138,6 +138,8 @@ static void reading(void)
     ok(b && !sb_xml_text(b, p), "the next one has no text but an element");
     b = sb_xml_child(root, b, "urn:1", "b");
     ok(b && !sb_xml_text(b, p), "the last one is empty");
+    is_str(sb_xml_escape("<a b=\"c&d\">\xc3\xa9", p), "&lt;a b=&quot;c&amp;d&quot;&gt;\xc3\xa9",
+           "text made fit for a document");
     ok(!sb_xml_child(root, b, "urn:1", "b") && !sb_xml_child(NULL, NULL, "urn:1", "b"),
        "and there is no other");
 }

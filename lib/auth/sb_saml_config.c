@@ -1,0 +1,276 @@
+/*
+ * The SAML part of the configuration, judged in httpd's parent: by libxml2 and OpenSSL, for Lasso
+ * must not start there. Own files are trusted, so the metadata may have comments; it is not fetched
+ * from anywhere and may not refer to anything.
+ */
+
+#include <string.h>
+#include <apr_strings.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include "auth/sb_saml.h"
+#include "auth/sb_saml_gate.h"
+#include "core/sb_crypto.h"
+#include "core/sb_file.h"
+#include "core/sb_log.h"
+#include "core/sb_xml.h"
+
+#define NS_METADATA "urn:oasis:names:tc:SAML:2.0:metadata"
+#define REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
+#define POST "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+#define TRANSIENT "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+#define FILE_MAX (1024 * 1024)
+#define RSA_BITS_MIN 2048
+
+/* ---- our key and certificate ------------------------------------------------------------------- */
+
+static const char *read_file(const char **ptext, const sb_conf_t *conf, const char *key,
+                             apr_pool_t *p)
+{
+    const char *path = sb_conf_str(conf, key);
+    char *text, buf[200];
+    apr_size_t len;
+    apr_status_t rv;
+
+    *ptext = NULL;
+    if (!path || !*path) {
+        return apr_psprintf(p, "%s is not set", key);
+    }
+    rv = sb_file_read(&text, &len, path, FILE_MAX, p);
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(p, "%s: cannot read %s: %s", key, path,
+                            sb_strerror(rv, buf, sizeof(buf)));
+    }
+    *ptext = text;
+    return NULL;
+}
+
+/* Never ask a terminal for a passphrase. */
+static int no_passphrase(char *buf, int size, int writing, void *data)
+{
+    (void)buf;
+    (void)size;
+    (void)writing;
+    (void)data;
+    return 0;
+}
+
+static int is_strong_rsa(const EVP_PKEY *key)
+{
+    return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
+}
+
+/* @param pder64 the certificate's octets in base64, for our metadata */
+static const char *judge_pair(const char **pder64, const char *key_pem, const char *cert_pem,
+                              apr_pool_t *p)
+{
+    BIO *key_bio = BIO_new_mem_buf(key_pem, -1), *cert_bio = BIO_new_mem_buf(cert_pem, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(key_bio, NULL, no_passphrase, NULL);
+    X509 *cert = PEM_read_bio_X509(cert_bio, NULL, no_passphrase, NULL);
+    unsigned char *der = NULL;
+    const char *bad = NULL;
+    int len;
+
+    if (!key) {
+        bad = "auth.saml.sp_key: want a private key in PEM without passphrase";
+    }
+    else if (!is_strong_rsa(key)) {
+        bad = "auth.saml.sp_key: want RSA with 2048 bits or more";
+    }
+    else if (!cert) {
+        bad = "auth.saml.sp_cert: want a certificate in PEM";
+    }
+    else if (X509_check_private_key(cert, key) != 1) {
+        bad = "auth.saml.sp_cert: is not the certificate of auth.saml.sp_key";
+    }
+    else {
+        len = i2d_X509(cert, &der);
+        if (len <= 0) {
+            bad = "auth.saml.sp_cert: cannot be encoded";
+        }
+        else {
+            *pder64 = sb_base64_encode(der, (apr_size_t)len, p);
+            OPENSSL_free(der);
+        }
+    }
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    BIO_free(cert_bio);
+    BIO_free(key_bio);
+    return bad;
+}
+
+/* ---- the identity provider's metadata ---------------------------------------------------------- */
+
+static apr_status_t free_doc(void *doc)
+{
+    xmlFreeDoc(doc);
+    return APR_SUCCESS;
+}
+
+static const xmlNode *read_metadata(const char *text, apr_pool_t *p)
+{
+    xmlDoc *doc = xmlReadMemory(text, (int)strlen(text), NULL, NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+
+    if (!doc) {
+        return NULL;
+    }
+    apr_pool_cleanup_register(p, doc, free_doc, apr_pool_cleanup_null);
+    return doc->intSubset ? NULL : xmlDocGetRootElement(doc);
+}
+
+/* Does a KeyDescriptor hold a certificate whose key may sign messages? */
+static int holds_signing_key(const xmlNode *descriptor, apr_pool_t *p)
+{
+    const char *use = sb_xml_attr(descriptor, "use", p), *text;
+    const xmlNode *n = sb_xml_child(descriptor, NULL, SB_SAML_NS_DSIG, "KeyInfo");
+    unsigned char *der;
+    apr_size_t len;
+    X509 *cert = NULL;
+    int good;
+
+    n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Data") : NULL;
+    n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Certificate") : NULL;
+    text = n && (!use || !strcmp(use, "signing")) ? sb_xml_text(n, p) : NULL;
+    if (text && sb_base64_decode(&der, &len, text, strlen(text), p) == APR_SUCCESS) {
+        const unsigned char *from = der;
+
+        cert = d2i_X509(NULL, &from, (long)len);
+    }
+    good = cert && X509_get0_pubkey(cert) && is_strong_rsa(X509_get0_pubkey(cert));
+    X509_free(cert);
+    return good;
+}
+
+/* Location of the endpoint with the redirect binding; NULL none. */
+static const char *redirect_endpoint(const xmlNode *idp, const char *name, apr_pool_t *p)
+{
+    const xmlNode *n = NULL;
+
+    while ((n = sb_xml_child(idp, n, NS_METADATA, name)) != NULL) {
+        const char *binding = sb_xml_attr(n, "Binding", p);
+
+        if (binding && !strcmp(binding, REDIRECT)) {
+            return sb_xml_attr(n, "Location", p);
+        }
+    }
+    return NULL;
+}
+
+static int is_web_address(const char *url)
+{
+    return url && (!strncmp(url, "https://", 8) || !strncmp(url, "http://", 7));
+}
+
+static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
+{
+    const xmlNode *root = read_metadata(c->idp_metadata, p), *idp, *key = NULL;
+    const char *logout;
+    int keys = 0;
+
+    if (!root || !sb_xml_is(root, NS_METADATA, "EntityDescriptor")) {
+        return "auth.idp.metadata: want XML with the EntityDescriptor of one identity provider";
+    }
+    c->idp_id = sb_xml_attr(root, "entityID", p);
+    idp = sb_xml_child(root, NULL, NS_METADATA, "IDPSSODescriptor");
+    if (!c->idp_id || !*c->idp_id || !idp ||
+        sb_xml_child(root, idp, NS_METADATA, "IDPSSODescriptor")) {
+        return "auth.idp.metadata: want an entityID and one IDPSSODescriptor";
+    }
+    while ((key = sb_xml_child(idp, key, NS_METADATA, "KeyDescriptor")) != NULL) {
+        keys += holds_signing_key(key, p);
+    }
+    if (!keys) {
+        return "auth.idp.metadata: want a KeyDescriptor for signing with an RSA certificate of "
+               "2048 bits or more";
+    }
+    if (!is_web_address(redirect_endpoint(idp, "SingleSignOnService", p))) {
+        return "auth.idp.metadata: want a SingleSignOnService with the redirect binding";
+    }
+    logout = redirect_endpoint(idp, "SingleLogoutService", p);
+    c->idp_has_logout = is_web_address(logout);
+    return NULL;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------- */
+
+static const char *own_metadata(const sb_saml_config_t *c, const char *der64, apr_pool_t *p)
+{
+    const char *key = apr_pstrcat(
+        p, "<ds:KeyInfo xmlns:ds=\"" SB_SAML_NS_DSIG "\"><ds:X509Data><ds:X509Certificate>", der64,
+        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        "</md:KeyDescriptor>",
+        NULL);
+
+    return apr_pstrcat(
+        p,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<md:EntityDescriptor xmlns:md=\"" NS_METADATA "\" entityID=\"",
+        sb_xml_escape(c->issuer, p),
+        "\">\n<md:SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"true\""
+        " protocolSupportEnumeration=\"" SB_SAML_NS_PROTOCOL "\">\n"
+        "<md:KeyDescriptor use=\"signing\">",
+        key, "\n<md:KeyDescriptor use=\"encryption\">", key,
+        "\n<md:SingleLogoutService Binding=\"" REDIRECT "\" Location=\"",
+        sb_xml_escape(c->slo_url, p),
+        "\"/>\n<md:NameIDFormat>" TRANSIENT "</md:NameIDFormat>\n"
+        "<md:AssertionConsumerService Binding=\"" POST "\" Location=\"",
+        sb_xml_escape(c->acs_url, p),
+        "\" index=\"1\" isDefault=\"true\"/>\n</md:SPSSODescriptor>\n</md:EntityDescriptor>\n",
+        NULL);
+}
+
+static const char *read_address(const char **purl, const sb_conf_t *conf, const char *key,
+                                apr_pool_t *p)
+{
+    *purl = sb_conf_str(conf, key);
+    /* The cookies of the sign-in are for https only. */
+    if (!*purl || strncmp(*purl, "https://", 8) || strpbrk(*purl, "?# ")) {
+        return apr_psprintf(p, "%s: want an https address without query, have '%s'", key,
+                            *purl ? *purl : "");
+    }
+    return NULL;
+}
+
+const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf, apr_pool_t *p)
+{
+    sb_saml_config_t *c = apr_pcalloc(p, sizeof(*c));
+    const char *der64 = NULL, *bad;
+
+    *pconfig = NULL;
+    c->issuer = sb_conf_str(conf, "auth.saml.issuer_name");
+    if (!c->issuer || !*c->issuer) {
+        return "auth.saml.issuer_name is not set: want the entity id the identity provider knows";
+    }
+    c->skew = sb_conf_interval(conf, "auth.clock_skew");
+    c->require_signed_response = sb_conf_bool(conf, "auth.saml.require_signed_response");
+    bad = read_address(&c->acs_url, conf, "auth.saml.acs_url", p);
+    if (!bad) {
+        bad = read_address(&c->slo_url, conf, "auth.saml.slo_url", p);
+    }
+    if (!bad) {
+        bad = read_file(&c->sp_key, conf, "auth.saml.sp_key", p);
+    }
+    if (!bad) {
+        bad = read_file(&c->sp_cert, conf, "auth.saml.sp_cert", p);
+    }
+    if (!bad) {
+        bad = judge_pair(&der64, c->sp_key, c->sp_cert, p);
+    }
+    if (!bad) {
+        bad = read_file(&c->idp_metadata, conf, "auth.idp.metadata", p);
+    }
+    if (!bad) {
+        bad = judge_metadata(c, p);
+    }
+    if (bad) {
+        return bad;
+    }
+    c->sp_metadata = own_metadata(c, der64, p);
+    *pconfig = c;
+    return NULL;
+}
