@@ -9,6 +9,8 @@
 #include <emmintrin.h>
 #endif
 
+#include <apr_strings.h>
+
 #include "core/sb_path.h"
 #include "core/sb_time.h"
 #include "udl/sb_udl_rules.h"
@@ -58,6 +60,13 @@ const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
                         SB_UDL_REJECT},
     [SB_UDL_BLANK_LINE] = {3121, "blank-line", "a blank line", SB_UDL_WARN, SB_UDL_ACCEPT},
 };
+
+const char *sb_udl_issue_text(sb_udl_issue_t issue, int max, apr_pool_t *p)
+{
+    const char *text = sb_udl_issue_info[issue].reason, *gap = strstr(text, "%d");
+
+    return gap ? apr_psprintf(p, "%.*s%d%s", (int)(gap - text), text, max, gap + 2) : text;
+}
 
 /* ---- characters ------------------------------------------------------------------------------ */
 

@@ -73,6 +73,9 @@ typedef struct {
 
 extern const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES];
 
+/** The reason with max filled in. */
+const char *sb_udl_issue_text(sb_udl_issue_t issue, int max, apr_pool_t *p);
+
 typedef enum { SB_UDL_V_NULL, SB_UDL_V_TEXT, SB_UDL_V_INT, SB_UDL_V_BOOL } sb_udl_kind_t;
 
 typedef struct {

@@ -1,0 +1,191 @@
+/* The table of packages: see sb_udl_package.h. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "core/sb_time.h"
+#include "core/sb_uuid.h"
+#include "udl/sb_udl_package.h"
+
+/* First half of the two-part advisory lock key; the second is the package's id. */
+#define LOCK_CLASS "1430539595"
+
+static const char *integer(apr_pool_t *p, apr_int64_t n)
+{
+    return apr_psprintf(p, "%" APR_INT64_T_FMT, n);
+}
+
+static const char *fill(apr_pool_t *p, const char *schema, const char *template)
+{
+    return sb_sql(p, template, "schema", schema, NULL);
+}
+
+apr_status_t sb_udl_package_add(const char **pguid, sb_db_t *db, const char *schema,
+                                const char *path, const char *tenant, apr_int64_t size,
+                                apr_time_t mtime, apr_pool_t *p)
+{
+    char guid[SB_UUID_SIZE], when[SB_ISO_TIME_SIZE];
+    const char *args[] = {path, tenant, guid, integer(p, size), sb_time_iso(when, mtime)};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    *pguid = NULL;
+    if (!sb_uuid_make(guid)) {
+        return APR_EGENERAL;
+    }
+    rv = sb_db_query_text(
+        &rows, db,
+        fill(p, schema,
+             "INSERT INTO {schema}.package (path, tenant, batch_guid, size, mtime)"
+             " VALUES ($1, $2, $3, $4::bigint, $5::timestamptz)"
+             " ON CONFLICT (path) WHERE state IN ('new', 'queued', 'running') DO NOTHING"
+             " RETURNING batch_guid"),
+        5, args, p);
+    if (rv == APR_SUCCESS && !sb_rows_count(rows)) {
+        return APR_EEXIST;
+    }
+    if (rv == APR_SUCCESS) {
+        *pguid = apr_pstrdup(p, guid);
+    }
+    return rv;
+}
+
+static void unlock(sb_db_t *db, apr_int64_t id, apr_pool_t *p)
+{
+    const char *args[] = {integer(p, id)};
+    sb_rows_t *rows;
+
+    if (sb_db_query_text(&rows, db, "SELECT pg_advisory_unlock(" LOCK_CLASS ", $1::int)", 1, args,
+                         p) != APR_SUCCESS) {
+        /* the connection is gone, and the lock with it */
+        return;
+    }
+}
+
+apr_status_t sb_udl_package_claim(sb_udl_package_t *package, sb_db_t *db, const char *schema,
+                                  const char *guid, const char *worker, apr_pool_t *p)
+{
+    const char *args[] = {guid, worker};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    memset(package, 0, sizeof *package);
+    rv = sb_db_query_text(&rows, db,
+                          fill(p, schema,
+                               "SELECT package_id, pg_try_advisory_lock(" LOCK_CLASS
+                               ", package_id::int)"
+                               " FROM {schema}.package WHERE batch_guid = $1"),
+                          1, args, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!sb_rows_count(rows)) {
+        return APR_NOTFOUND;
+    }
+    if (!sb_rows_bool(rows, 0, 1)) {
+        return SB_EBUSY;
+    }
+    package->id = sb_rows_int(rows, 0, 0, 0);
+    rv = sb_db_query_text(
+        &rows, db,
+        fill(p, schema,
+             "UPDATE {schema}.package SET state = 'running', attempts = attempts + 1,"
+             " worker = $2, started_at = now() WHERE batch_guid = $1 AND state IN"
+             " ('new', 'queued', 'running') RETURNING path, tenant, size,"
+             " (extract(epoch FROM mtime) * 1e6)::bigint,"
+             " (extract(epoch FROM arrived_at) * 1e6)::bigint, attempts"),
+        2, args, p);
+    if (rv == APR_SUCCESS && !sb_rows_count(rows)) {
+        rv = APR_NOTFOUND;
+    }
+    if (rv != APR_SUCCESS) {
+        unlock(db, package->id, p);
+        return rv;
+    }
+    package->guid = apr_pstrdup(p, guid);
+    package->path = sb_rows_text(rows, 0, 0);
+    package->tenant = sb_rows_text(rows, 0, 1);
+    package->size = sb_rows_int(rows, 0, 2, 0);
+    package->mtime = sb_rows_int(rows, 0, 3, 0);
+    package->arrived = sb_rows_int(rows, 0, 4, 0);
+    package->attempts = (int)sb_rows_int(rows, 0, 5, 0);
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_udl_package_end(sb_db_t *db, const char *schema, const sb_udl_package_t *package,
+                                const char *error, apr_pool_t *p)
+{
+    const char *args[] = {package->guid, error ? "failed" : "done", error};
+    apr_status_t rv;
+
+    rv = sb_db_exec_text(
+        NULL, db,
+        fill(p, schema,
+             "UPDATE {schema}.package SET state = $2, error = $3, finished_at = now()"
+             " WHERE batch_guid = $1"),
+        3, args);
+    unlock(db, package->id, p);
+    return rv;
+}
+
+apr_status_t sb_udl_package_return(sb_db_t *db, const char *schema, const sb_udl_package_t *package,
+                                   apr_pool_t *p)
+{
+    const char *args[] = {package->guid};
+    apr_status_t rv;
+
+    rv = sb_db_exec_text(
+        NULL, db,
+        fill(p, schema,
+             "UPDATE {schema}.package SET state = 'new', attempts = greatest(attempts - 1, 0)"
+             " WHERE batch_guid = $1 AND state = 'running'"),
+        1, args);
+    unlock(db, package->id, p);
+    return rv;
+}
+
+apr_status_t sb_udl_package_waiting(apr_array_header_t **pguids, sb_db_t *db, const char *schema,
+                                    apr_interval_time_t overdue, int max, apr_pool_t *p)
+{
+    const char *args[] = {integer(p, overdue), integer(p, max)};
+    apr_array_header_t *guids = apr_array_make(p, 8, sizeof(const char *));
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    *pguids = guids;
+    /* 'running' is written after the lock was taken and left before it goes: without a lock the
+     * worker is dead */
+    rv = sb_db_query_text(
+        &rows, db,
+        fill(p, schema,
+             "SELECT batch_guid FROM {schema}.package k WHERE state = 'new'"
+             " OR state = 'queued' AND queued_at < now() - $1::bigint * interval '1 us'"
+             " OR state = 'running' AND (queued_at <= started_at OR queued_at < now() - $1::bigint "
+             "* interval '1 us') AND NOT EXISTS (SELECT 1 FROM pg_locks l"
+             " WHERE l.locktype = 'advisory' AND l.classid = " LOCK_CLASS
+             " AND l.objid = k.package_id AND l.objsubid = 2 AND l.database ="
+             " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+             " ORDER BY arrived_at, package_id LIMIT $2::int"),
+        2, args, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        APR_ARRAY_PUSH(guids, const char *) = sb_rows_text(rows, i, 0);
+    }
+    return rv;
+}
+
+apr_status_t sb_udl_package_announced(sb_db_t *db, const char *schema, const char *guid,
+                                      apr_pool_t *p)
+{
+    const char *args[] = {guid};
+
+    /* a quick worker may have it already: then its state stays */
+    return sb_db_exec_text(
+        NULL, db,
+        fill(p, schema,
+             "UPDATE {schema}.package SET state = CASE state WHEN 'new' THEN 'queued'"
+             " ELSE state END, queued_at = now() WHERE batch_guid = $1"
+             " AND state IN ('new', 'queued', 'running')"),
+        1, args);
+}

@@ -1,0 +1,76 @@
+/* The policy table: defaults, and a tenant's changes. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "udl/sb_udl_policy.h"
+
+static int issue_of(const char *code, apr_size_t len)
+{
+    int i;
+
+    for (i = SB_UDL_FINE + 1; i < SB_UDL_NISSUES; i++) {
+        if (strlen(sb_udl_issue_info[i].code) == len &&
+            !memcmp(sb_udl_issue_info[i].code, code, len)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int action_of(const char *word)
+{
+    static const char *const words[] = {"accept", "warn", "reject", "fail"};
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        if (!strcmp(word, words[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static const char *apply(sb_udl_policy_t *policy, const char *rule, apr_pool_t *p)
+{
+    const char *slash = strchr(rule, '/'), *equal = strchr(rule, '=');
+    const char *code = slash && equal && slash < equal ? slash + 1 : rule;
+    int column = code == rule ? -1 : sb_udl_column_index(rule, (apr_size_t)(slash - rule));
+    int issue = equal ? issue_of(code, (apr_size_t)(equal - code)) : -1;
+    int action = equal ? action_of(equal + 1) : -1, i;
+
+    if (issue < 0 || action < 0 || (code != rule && column < 0)) {
+        return apr_psprintf(
+            p,
+            "'%s' is no policy: want CODE=ACTION or Header/CODE=ACTION, action one of"
+            " accept, warn, reject, fail",
+            rule);
+    }
+    if (action < (int)sb_udl_issue_info[issue].least) {
+        return apr_psprintf(p, "'%s': such values are never loaded", rule);
+    }
+    for (i = 0; i <= SB_UDL_WHOLE_ROW; i++) {
+        if (column < 0 || column == i) {
+            policy->action[i][issue] = (unsigned char)action;
+        }
+    }
+    return NULL;
+}
+
+const char *sb_udl_policy_make(sb_udl_policy_t *policy, const apr_array_header_t *rules,
+                               apr_pool_t *p)
+{
+    const char *problem = NULL;
+    int i, k;
+
+    for (i = 0; i <= SB_UDL_WHOLE_ROW; i++) {
+        for (k = 0; k < SB_UDL_NISSUES; k++) {
+            policy->action[i][k] = (unsigned char)sb_udl_issue_info[k].action;
+        }
+    }
+    for (i = 0; rules && i < rules->nelts && !problem; i++) {
+        problem = apply(policy, APR_ARRAY_IDX(rules, i, const char *), p);
+    }
+    return problem;
+}

@@ -1,0 +1,184 @@
+/* Files of a batch on their way through the zones: see sb_udl_zones.h. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <apr_time.h>
+
+#include "core/sb_file.h"
+#include "core/sb_log.h"
+#include "udl/sb_udl_zones.h"
+
+#define PROCESSING ".processing"
+#define DIR_MODE 0755
+
+static int exists(const char *path)
+{
+    struct stat st;
+
+    return !lstat(path, &st);
+}
+
+static const char *base_name(const char *path, apr_pool_t *p)
+{
+    const char *slash = strrchr(path, '/');
+    apr_size_t len;
+
+    path = slash ? slash + 1 : path;
+    len = strlen(path);
+    if (len > sizeof PROCESSING - 1 && !strcmp(path + len - (sizeof PROCESSING - 1), PROCESSING)) {
+        len -= sizeof PROCESSING - 1;
+    }
+    return apr_pstrmemdup(p, path, len);
+}
+
+static const char *make_label(apr_time_t arrived, const char *guid, apr_pool_t *p)
+{
+    apr_time_exp_t t;
+
+    apr_time_exp_gmt(&t, arrived);
+    return apr_psprintf(p, "%04d%02d%02d%02d%02d%02d_%s", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                        t.tm_hour, t.tm_min, t.tm_sec, guid);
+}
+
+static const char *zone_dir(const sb_udl_zones_t *z, const char *root, const char *stage)
+{
+    return apr_pstrcat(z->p, root, "/", z->conf->tenant, "/", stage, *stage ? "/" : "", z->label,
+                       NULL);
+}
+
+apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, const char *package,
+                               const char *guid, apr_time_t arrived, apr_pool_t *p)
+{
+    const char *dir;
+    char *dot;
+    apr_status_t rv;
+
+    z->conf = conf;
+    z->p = p;
+    z->package = package;
+    z->name = base_name(package, p);
+    z->label = make_label(arrived, guid, p);
+    dir = zone_dir(z, conf->work, "decrypted");
+    z->decrypted = apr_pstrcat(p, dir, "/", z->name, NULL);
+    dot = strrchr(z->decrypted, '.');
+    if (dot && dot > strrchr(z->decrypted, '/') + 1) {
+        *dot = '\0';
+    }
+    rv = sb_dir_remove(dir, p); /* of an attempt that died */
+    return rv == APR_SUCCESS ? sb_dir_make(dir, DIR_MODE, p) : rv;
+}
+
+static apr_status_t copy_bytes(int in, int out)
+{
+    char buf[65536];
+    ssize_t n, done, w;
+
+    while ((n = read(in, buf, sizeof buf)) > 0) {
+        for (done = 0; done < n; done += w) {
+            w = write(out, buf + done, (size_t)(n - done));
+            if (w < 0) {
+                return errno;
+            }
+        }
+    }
+    return n < 0 || fsync(out) ? errno : APR_SUCCESS;
+}
+
+/* A copy that is there whole or not at all. */
+static apr_status_t copy_file(const char *from, const char *to, apr_pool_t *p)
+{
+    const char *part = apr_pstrcat(p, to, ".partial", NULL);
+    apr_status_t rv;
+    int in, out;
+
+    in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (in < 0) {
+        return errno;
+    }
+    out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (out < 0) {
+        rv = errno;
+        close(in);
+        return rv;
+    }
+    rv = copy_bytes(in, out);
+    close(in);
+    close(out);
+    if (rv == APR_SUCCESS) {
+        rv = sb_file_move(part, to, p);
+    }
+    if (rv != APR_SUCCESS) {
+        unlink(part);
+    }
+    return rv;
+}
+
+apr_status_t sb_udl_move_file(const char *from, const char *to, apr_pool_t *p)
+{
+    apr_status_t rv = sb_file_move(from, to, p);
+
+    if (rv != EXDEV) {
+        return rv;
+    }
+    rv = copy_file(from, to, p);
+    if (rv == APR_SUCCESS && unlink(from)) {
+        rv = errno;
+    }
+    return rv;
+}
+
+apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
+{
+    const char *dir = zone_dir(z, z->conf->work, "arrived"),
+               *to = apr_pstrcat(z->p, dir, "/", z->name, NULL);
+    const char *done = apr_pstrcat(z->p, z->package, ".done", NULL);
+    apr_status_t rv;
+
+    if (!exists(to)) {
+        rv = sb_dir_make(dir, DIR_MODE, z->p);
+        if (rv == APR_SUCCESS) {
+            rv = sb_udl_move_file(z->package, to, z->p);
+        }
+        if (rv != APR_SUCCESS) {
+            rmdir(dir);
+            return rv;
+        }
+        unlink(done);
+    }
+    z->package = to;
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)
+{
+    const char *dir = zone_dir(z, z->conf->history, problem ? "failed" : "");
+    apr_status_t rv;
+
+    if (!exists(z->package)) {
+        return APR_SUCCESS; /* an earlier attempt got this far */
+    }
+    rv = sb_dir_make(dir, DIR_MODE, z->p);
+    if (rv == APR_SUCCESS && problem) {
+        rv = sb_file_write(apr_pstrcat(z->p, dir, "/reason.txt", NULL),
+                           apr_pstrcat(z->p, problem, "\n", NULL), strlen(problem) + 1, 0640, z->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_move_file(z->package, apr_pstrcat(z->p, dir, "/", z->name, NULL), z->p);
+    }
+    return rv;
+}
+
+void sb_udl_zones_clean(sb_udl_zones_t *z)
+{
+    apr_status_t rv = sb_dir_remove(zone_dir(z, z->conf->work, "decrypted"), z->p);
+
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2210), rv, "removing the work directory %s", z->label);
+    }
+    rmdir(zone_dir(z, z->conf->work, "arrived")); /* stays while the package is in it */
+}

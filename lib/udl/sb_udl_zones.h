@@ -1,0 +1,33 @@
+#ifndef SB_UDL_ZONES_H
+#define SB_UDL_ZONES_H
+
+/** Where the files of a batch are: arrivals, work, history. Every call may be repeated. */
+
+#include "udl/sb_udl_conf.h"
+
+typedef struct {
+    const sb_udl_conf_t *conf;
+    const char *name;  /* of the package, "x.tar.gz.gpg" */
+    const char *label; /* "<UTC time of arrival>_<batch guid>": the batch's directory everywhere */
+    const char *package;   /* where the package is now */
+    const char *decrypted; /* where its clear text goes */
+    apr_pool_t *p;
+} sb_udl_zones_t;
+
+apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, const char *package,
+                               const char *guid, apr_time_t arrived, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Move the package out of arrivals, unless an earlier attempt did. Its .done companion goes.
+ *  @return APR_ENOENT it is in neither place */
+apr_status_t sb_udl_zones_take(sb_udl_zones_t *z) SB_MUST_CHECK;
+
+/** Move the package to history. @param problem NULL, or why it failed: kept beside it */
+apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem) SB_MUST_CHECK;
+
+/** Remove the batch's work directories, but for a package that was taken and not kept. */
+void sb_udl_zones_clean(sb_udl_zones_t *z);
+
+/** Rename, or copy and remove where that is another file system. Whole or not at all. */
+apr_status_t sb_udl_move_file(const char *from, const char *to, apr_pool_t *p) SB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,261 @@
+/* smarter-worker-udl: loads packages. As a service it takes them from the queue; with --once it loads
+ * one file, with --once-dir one unpacked package, and says as JSON what became of it. */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "core/sb_log.h"
+#include "core/sb_uuid.h"
+#include "mq/sb_mq.h"
+#include "udl/sb_udl.h"
+#include "udl/sb_udl_package.h"
+#include "workers/program.h"
+
+#define POLL apr_time_from_msec(500) /* how long a stop may go unnoticed */
+#define TASK "udl.package"
+
+static const program_option_t options[] = {
+    {"once", 0, "FILE", "load this package (.tar.gz.gpg), print the batch as JSON, and end",
+     PROGRAM_ONCE},
+    {"once-dir", 0, "DIR", "the same for a directory with an unpacked .csv and .json",
+     PROGRAM_ONCE},
+    {"tenant", 0, "NAME", "whose package it is (with --once and --once-dir)", 0},
+    {NULL, 0, NULL, NULL, 0}};
+
+/* ---- one package for people -------------------------------------------------------------------- */
+
+static const char *absolute(const char *path, apr_pool_t *p)
+{
+    char *full = realpath(path, NULL);
+    const char *copy = full ? apr_pstrdup(p, full) : path;
+
+    free(full);
+    return copy;
+}
+
+static int once(program_t *prog, const char *path)
+{
+    apr_pool_t *p = prog->pool;
+    const char *tenant = program_option(prog, "tenant"), *problem;
+    char guid[SB_UUID_SIZE];
+    sb_udl_job_t job = {.guid = guid,
+                        .package = absolute(path, p),
+                        .arrived = apr_time_now(),
+                        .stopping = program_stopping};
+    const sb_udl_conf_t *conf;
+    sb_udl_result_t result;
+    sb_udl_log_t *log;
+    apr_status_t rv;
+    char buf[200];
+
+    if (!tenant) {
+        return program_usage(prog, "--tenant is missing: whose package is it?");
+    }
+    problem = sb_udl_conf_read(&conf, prog->conf, tenant, p);
+    if (problem) {
+        fprintf(stderr, "%s: %s\n", prog->def->name, problem);
+        return PROGRAM_FAILED;
+    }
+    rv = sb_uuid_make(guid) ? sb_udl_log_open(&log, conf, NULL, p) : APR_EGENERAL;
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_run(&result, log, conf, &job, p);
+    }
+    if (rv != APR_SUCCESS) {
+        fprintf(stderr, "%s: %s: not loaded: %s\n", prog->def->name, path,
+                sb_strerror(rv, buf, sizeof buf));
+        return program_status(rv);
+    }
+    puts(sb_udl_result_json(&result, p));
+    return sb_udl_is_loaded(&result) ? PROGRAM_DONE : PROGRAM_FAILED;
+}
+
+/* ---- the service ------------------------------------------------------------------------------- */
+
+typedef struct {
+    program_t *prog;
+    const char *name;   /* "host:pid" */
+    const char *schema; /* of the loader */
+    const char *queue;
+    apr_pool_t *p; /* of the connections */
+    sb_db_t *db;   /* holds the claim */
+    sb_mq_t *mq;
+    program_backoff_t backoff;
+} worker_t;
+
+static apr_status_t connect_both(worker_t *w)
+{
+    const sb_conf_t *conf = w->prog->conf;
+    const char *db_url = sb_conf_str(conf, "udl2_db_conn.url"),
+               *mq_url = sb_conf_str(conf, "udl2.broker.url");
+    sb_db_opts_t opts = {.app = "smarter-udl"};
+    apr_status_t rv;
+
+    apr_pool_clear(w->p);
+    if (!db_url || !mq_url) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4003), SB_NO_STATUS,
+               "%s: udl2_db_conn.url and udl2.broker.url are needed", sb_conf_path(conf));
+        return SB_ECONFIG;
+    }
+    rv = sb_db_open(&w->db, sb_conf_db_url(db_url, w->p), &opts, w->p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_mq_open(&w->mq, mq_url, NULL, w->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_mq_declare(w->mq, w->queue);
+    }
+    return rv == APR_SUCCESS ? sb_mq_consume(w->mq, w->queue, 1) : rv;
+}
+
+/* Load a claimed package. @return the database's or broker's health, not the batch's */
+static apr_status_t load(worker_t *w, const sb_udl_package_t *package, apr_pool_t *p)
+{
+    sb_udl_job_t job = {package->guid, package->path, package->arrived, 1, program_stopping};
+    int max = (int)sb_conf_int(w->prog->conf, "udl2.max_attempts");
+    const sb_udl_conf_t *conf;
+    sb_udl_result_t result;
+    sb_udl_log_t *log;
+    const char *problem;
+    apr_status_t rv;
+
+    problem = sb_udl_conf_read(&conf, w->prog->conf, package->tenant, p);
+    if (problem) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4004), SB_NO_STATUS, "package refused: %s", problem);
+        return sb_udl_package_end(w->db, w->schema, package, problem, p);
+    }
+    rv = sb_udl_log_open(&log, conf, w->db, p);
+    if (rv == APR_SUCCESS) {
+        rv = package->attempts > max
+                 ? sb_udl_give_up(
+                       &result, log, conf, &job,
+                       apr_psprintf(p, "given up: its worker died %d times", package->attempts - 1),
+                       p)
+                 : sb_udl_run(&result, log, conf, &job, p);
+    }
+    if (rv == APR_SUCCESS) {
+        return sb_udl_package_end(w->db, w->schema, package, result.problem, p);
+    }
+    sb_log(SB_LOG_WARN, SBLOGNO(4005), rv, "package goes back to the queue");
+    if (sb_udl_package_return(w->db, w->schema, package, p) != APR_SUCCESS) {
+        return SB_EUNAVAILABLE; /* then the lock is gone too, and the trigger finds the row */
+    }
+    return rv;
+}
+
+/* @return anything but APR_SUCCESS: connect again */
+static apr_status_t handle(worker_t *w, const sb_delivery_t *d, apr_pool_t *p)
+{
+    const char *problem = d->problem;
+    sb_udl_package_t package;
+    apr_status_t rv;
+
+    if (!problem && (strcmp(d->env.task, TASK) || !sb_uuid_is_valid(d->env.job))) {
+        problem = "no message for this worker";
+    }
+    if (problem) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4006), SB_NO_STATUS, "message goes to %s.dead: %s", w->queue,
+               problem);
+        return sb_mq_reject(w->mq, d->tag, 0);
+    }
+    rv = sb_udl_package_claim(&package, w->db, w->schema, d->env.job, w->name, p);
+    if (rv == SB_EBUSY || APR_STATUS_IS_NOTFOUND(rv)) {
+        return sb_mq_ack(w->mq, d->tag); /* somebody does it, or did it */
+    }
+    if (rv != APR_SUCCESS) {
+        apr_status_t back = sb_mq_reject(w->mq, d->tag, 1);
+
+        return back == APR_SUCCESS ? rv : back;
+    }
+    /* The claim is in the database now: the message has done its duty. */
+    rv = sb_mq_ack(w->mq, d->tag);
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(4007), rv, "acknowledging; the package is loaded all the same");
+    }
+    return load(w, &package, p);
+}
+
+static apr_status_t consume(worker_t *w)
+{
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    rv = apr_pool_create(&p, w->p);
+    while (rv == APR_SUCCESS && !program_stopping()) {
+        sb_delivery_t d;
+
+        rv = sb_mq_next(&d, w->mq, POLL, p);
+        if (rv == APR_SUCCESS) {
+            rv = handle(w, &d, p);
+            w->backoff.next = rv == APR_SUCCESS ? 0 : w->backoff.next;
+        }
+        else if (APR_STATUS_IS_TIMEUP(rv)) {
+            rv = APR_SUCCESS;
+        }
+        apr_pool_clear(p);
+    }
+    return rv;
+}
+
+static int serve(program_t *prog)
+{
+    char host[256] = "";
+    worker_t w = {.prog = prog};
+    apr_interval_time_t pause;
+    apr_status_t rv;
+
+    gethostname(host, sizeof host - 1);
+    w.name = apr_psprintf(prog->pool, "%s:%d", host, (int)getpid());
+    w.schema = sb_conf_str(prog->conf, "udl2_db_conn.db_schema");
+    w.queue = sb_conf_str(prog->conf, "udl2.queue");
+    if (apr_pool_create(&w.p, prog->pool) != APR_SUCCESS) {
+        return PROGRAM_AGAIN;
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(4001), SB_NO_STATUS, "worker %s waits for packages in %s", w.name,
+           w.queue);
+    while (!program_stopping()) {
+        rv = connect_both(&w);
+        if (rv == SB_ECONFIG) {
+            return PROGRAM_FAILED;
+        }
+        if (rv == APR_SUCCESS) {
+            rv = consume(&w);
+        }
+        if (rv != APR_SUCCESS && !program_stopping()) {
+            pause = program_backoff(&w.backoff);
+            sb_log(SB_LOG_WARN, SBLOGNO(4002), rv, "not consuming; trying again in %d ms",
+                   (int)(pause / 1000));
+            program_sleep(pause);
+        }
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(4008), SB_NO_STATUS, "worker %s ends", w.name);
+    apr_pool_destroy(w.p);
+    return PROGRAM_DONE;
+}
+
+static int run(program_t *prog)
+{
+    const char *file = program_option(prog, "once"), *dir = program_option(prog, "once-dir");
+
+    if (file && dir) {
+        return program_usage(prog, "--once or --once-dir, not both");
+    }
+    return file || dir ? once(prog, file ? file : dir) : serve(prog);
+}
+
+int main(int argc, char **argv)
+{
+    static const program_def_t def = {
+        .name = "smarter-worker-udl",
+        .summary = "Load packages of assessment results into batch schemas.",
+        .usage = "[-c INI] [--once FILE | --once-dir DIR] [--tenant NAME]",
+        .section = "app",
+        .options = options,
+        .run = run};
+
+    return program_main(&def, argc, argv);
+}
