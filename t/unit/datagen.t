@@ -191,9 +191,10 @@ SKIP: {
     system("$gpg --quick-gen-key sender\@test.invalid default default never >/dev/null 2>&1") == 0
         or skip 'gpg makes no key', 6;
     local $ENV{SMARTER_GPG_SENDER_HOME} = $home;
+    local $ENV{SMARTER_GPG_RECIPIENT}; # a stack's environment has one
     ($rc, $said) = run(@common, '--years', '2015', '--subjects', 'Math', '--pack', '--done', '--out', "$top/p");
     is($rc, 2, '--pack needs a recipient');
-    local $ENV{SMARTER_GPG_RECIPIENT} = 'sender@test.invalid';
+    $ENV{SMARTER_GPG_RECIPIENT} = 'sender@test.invalid';
     ($rc, $said) = run(@common, '--years', '2015', '--subjects', 'Math', '--pack', '--done', '--out', "$top/p");
     is($rc, 0, 'packed') or diag($said);
     opendir my $dir, "$top/p";
