@@ -103,12 +103,20 @@ stack_up()
     ! httpd_ready || start_part httpd
     [ -z "$_broker" ] || rabbitmq_await
     ! workers_ready || start_part workers
+    ! part_running httpd || say "Running: $SMARTER_URL/ (see ./smarterctl status)"
 }
 
 # Schemas, by the product's own tool; a no-op once they are up to date.
 make_schemas()
 {
     [ -x "$SMARTER_SBIN/smarter-schema" ] || return 0
+    for _kind in prod udl stats signin; do
+        PGPASSWORD=$PW_OWNER SMARTER_INI=$SMARTER_INI "$SMARTER_SBIN/smarter-schema" create --kind $_kind \
+            --url "postgresql://smarter_owner@127.0.0.1:$PORT_PG/smarter" >>"$VAR/log/schema.log" 2>&1 || {
+            tail -n 5 "$VAR/log/schema.log" >&2
+            die "making the schema of kind $_kind failed; all of it is in $VAR/log/schema.log"
+        }
+    done
 }
 
 stack_down()
