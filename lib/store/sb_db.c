@@ -234,10 +234,13 @@ static int is_stale(sb_db_t *db)
     if (PQstatus(db->conn) != CONNECTION_OK) {
         return 1;
     }
-    if (poll(&pfd, 1, 0) <= 0) {
-        return 0;
+    /* A server that shuts down says so first; the end of the stream is only the next thing to read. */
+    while (poll(&pfd, 1, 0) > 0) {
+        if (!PQconsumeInput(db->conn) || PQstatus(db->conn) != CONNECTION_OK) {
+            return 1;
+        }
     }
-    return !PQconsumeInput(db->conn) || PQstatus(db->conn) != CONNECTION_OK;
+    return 0;
 }
 
 static apr_status_t give_back(void *data)
