@@ -14,6 +14,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <apr_hash.h>
+#include "auth/sb_saml.h"
 #include "auth/sb_session.h"
 #include "core/sb_conf.h"
 #include "report/sb_audit.h"
@@ -34,6 +35,7 @@ typedef struct {
     apr_hash_t *pools;                 /* tenant -> sb_dbpool_t * */
     sb_dbpool_t *stats;                /* statistics database; NULL not configured */
     sb_cache_t *data_cache;            /* NULL: reports are not cached */
+    const sb_saml_config_t *saml_config; /* read as root, in the parent */
     sb_session_store_t sessions;
     smarter_auth_t *auth;
     smarter_heartbeat_t *heartbeat;
@@ -78,9 +80,11 @@ int smarter_services_userinfo(smarter_req_t *q);
 
 /* ---- smarter_auth.c -------------------------------------------------------------------------- */
 
-/** Judge the sign-in part of the configuration, without Lasso (this runs in httpd's parent).
+/** Judge the sign-in part of the configuration, without Lasso (this runs in httpd's parent), and read
+ *  the files it names.
  *  @return NULL or the complaint */
-const char *smarter_auth_check(const sb_conf_t *conf, apr_pool_t *p) SB_MUST_CHECK;
+const char *smarter_auth_check(sb_saml_config_t **psaml, const sb_conf_t *conf,
+                               apr_pool_t *p) SB_MUST_CHECK;
 
 /** Session store, keys, Lasso: child->sessions and child->auth. */
 apr_status_t smarter_auth_child_init(smarter_child_t *child) SB_MUST_CHECK;
@@ -91,13 +95,13 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child) SB_MUST_CHECK;
  */
 apr_status_t smarter_auth_find(smarter_req_t *q) SB_MUST_CHECK;
 
-/** Answer a request that needs a sign-in: 401 with "redirect" for scripts. */
+/** Answer a request that needs a sign-in: pages are sent there, scripts get 401 with "redirect". */
 int smarter_auth_required(smarter_req_t *q);
 
 int smarter_auth_login(smarter_req_t *q);           /* GET /login */
 int smarter_auth_saml_post(smarter_req_t *q);       /* POST /saml_post */
 int smarter_auth_logout(smarter_req_t *q);          /* GET, POST /logout */
-int smarter_auth_logout_redirect(smarter_req_t *q); /* GET, POST /logout_redirect */
+int smarter_auth_logout_redirect(smarter_req_t *q); /* GET /logout_redirect */
 int smarter_auth_metadata(smarter_req_t *q);        /* GET /saml_metadata */
 
 #endif

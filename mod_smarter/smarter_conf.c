@@ -16,6 +16,7 @@ typedef struct {
     const char *path;
     const sb_conf_t *conf;
     const sb_conf_t *loader;
+    sb_saml_config_t *saml_config;
     smarter_child_t *child; /* NULL in the parent */
 } conf_t;
 
@@ -121,7 +122,7 @@ static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
     c->conf = conf;
     complaint = check_tenants(conf, cmd->pool);
     if (!complaint) {
-        complaint = smarter_auth_check(conf, cmd->pool);
+        complaint = smarter_auth_check(&c->saml_config, conf, cmd->pool);
     }
     if (!complaint) {
         complaint = open_streams(conf, cmd->pool);
@@ -194,6 +195,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     child = apr_pcalloc(p, sizeof(*child));
     child->conf = c->conf;
     child->loader = c->loader;
+    child->saml_config = c->saml_config;
     child->server = s;
     child->pool = p;
     child->tenants = sb_tenants(c->conf, p);

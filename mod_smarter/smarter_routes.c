@@ -43,7 +43,7 @@ static const route_t routes[] = {
     {"/login", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_login},
     {"/saml_post", POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_saml_post},
     {"/logout", GET | POST, SB_PERM_LOGOUT, FOR_PEOPLE, smarter_auth_logout},
-    {"/logout_redirect", GET | POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_logout_redirect},
+    {"/logout_redirect", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_logout_redirect},
     {"/saml_metadata", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_metadata},
 };
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))

@@ -342,8 +342,8 @@ static const struct {
      "A part of the system does not answer. Please try again in a few minutes."},
 };
 
-int sb_web_page(request_rec *r, int status, const char *heading, const char *text, const char *link,
-                const char *label)
+static int page(request_rec *r, int status, const char *heading, const char *text,
+                const char *way_on)
 {
     const char *html;
 
@@ -368,15 +368,35 @@ int sb_web_page(request_rec *r, int status, const char *heading, const char *tex
                         "<main>\n"
                         "<h1>%s</h1>\n"
                         "<p>%s</p>\n"
-                        "<p><a href=\"%s\">%s</a></p>\n"
+                        "%s\n"
                         "<p><small>Status %d. If you ask for help, mention %s.</small></p>\n"
                         "</main>\n"
                         "</body>\n"
                         "</html>\n",
                         ap_escape_html(r->pool, heading), ap_escape_html(r->pool, heading),
-                        ap_escape_html(r->pool, text), ap_escape_html(r->pool, link ? link : "/"),
-                        ap_escape_html(r->pool, label ? label : "Go to the start page"), status,
+                        ap_escape_html(r->pool, text), way_on, status,
                         ap_escape_html(r->pool, sb_web_request_id(r)));
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return sb_web_send(r, status, "text/html; charset=UTF-8", html, strlen(html));
+}
+
+int sb_web_page(request_rec *r, int status, const char *heading, const char *text, const char *link,
+                const char *label)
+{
+    return page(r, status, heading, text,
+                apr_psprintf(r->pool, "<p><a href=\"%s\">%s</a></p>",
+                             ap_escape_html(r->pool, link ? link : "/"),
+                             ap_escape_html(r->pool, label ? label : "Go to the start page")));
+}
+
+int sb_web_form(request_rec *r, int status, const char *heading, const char *text,
+                const char *action, const char *name, const char *value, const char *label)
+{
+    return page(r, status, heading, text,
+                apr_psprintf(r->pool,
+                             "<form method=\"post\" action=\"%s\">"
+                             "<input type=\"hidden\" name=\"%s\" value=\"%s\">"
+                             "<button type=\"submit\">%s</button></form>",
+                             ap_escape_html(r->pool, action), ap_escape_html(r->pool, name),
+                             ap_escape_html(r->pool, value), ap_escape_html(r->pool, label)));
 }

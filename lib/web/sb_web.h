@@ -104,4 +104,8 @@ int sb_web_fail(request_rec *r, apr_status_t rv, int number, const char *doing);
 int sb_web_page(request_rec *r, int status, const char *heading, const char *text, const char *link,
                 const char *label);
 
+/** The same with a button that posts one hidden value to a page of ours instead of the link. */
+int sb_web_form(request_rec *r, int status, const char *heading, const char *text,
+                const char *action, const char *name, const char *value, const char *label);
+
 #endif
