@@ -27,7 +27,6 @@
 #define PHASE_EXPAND STEP("file_expander")
 #define PHASE_LOAD_TYPE STEP("get_load_type")
 #define PHASE_PARAMS STEP("get_params")
-#define PHASE_ERR_FILE STEP("load_err_file")
 #define PHASE_VALIDATE STEP("file_validator")
 #define PHASE_JSON STEP("load_json_to_integration")
 #define PHASE_CONTENT STEP("file_content_validator")
@@ -52,7 +51,7 @@ typedef struct {
     sb_udl_zones_t zones;
     const char *problem; /* set: the package is at fault */
     const char *phase;   /* the step that is being done */
-    apr_time_t started, step_started;
+    apr_time_t started, step_started, expand_started;
 
     sb_db_t *target;
     int in_tx;
@@ -181,7 +180,8 @@ static apr_status_t accept_load(run_t *run)
 
 static apr_status_t read_metadata(run_t *run)
 {
-    const char *problem;
+    const char *problem, *phase = run->phase;
+    apr_time_t started = run->step_started;
 
     begin_step(run, PHASE_LOAD_TYPE);
     problem = sb_udl_meta_read(&run->meta, run->json.text, run->json.len, run->p);
@@ -195,6 +195,8 @@ static apr_status_t read_metadata(run_t *run)
     end_step(run);
     begin_step(run, PHASE_PARAMS);
     end_step(run);
+    run->phase = phase; /* the metadata is a part of what was going on */
+    run->step_started = started;
     run->have_meta = 1;
     return accept_load(run);
 }
@@ -206,7 +208,6 @@ static apr_status_t read_err_file(run_t *run)
     sb_json_t *root;
     const sb_json_t *content;
 
-    begin_step(run, PHASE_ERR_FILE);
     if (sb_json_parse(&root, &problem, run->err.text, run->err.len, NULL, run->p) != APR_SUCCESS) {
         return fault(run, "3012 the .err file is no JSON: %s", problem ? problem : "too large");
     }
@@ -414,6 +415,7 @@ static apr_status_t unpack(run_t *run, const char *path)
         return rv;
     }
     begin_step(run, PHASE_EXPAND);
+    run->expand_started = run->step_started;
     rv = sb_udl_source_open(&source, path, &limits, p);
     if (rv != APR_SUCCESS) {
         rv = source_stopped(run, source, rv);
@@ -462,6 +464,10 @@ static apr_status_t load(run_t *run, const char *path)
         rv = judge_members(run);
     }
     if (rv == APR_SUCCESS) {
+        sb_udl_step_t expanded = {
+            .phase = PHASE_EXPAND, .start = run->expand_started, .records = -1, .bytes = -1};
+
+        sb_udl_log_step(run->log, &expanded);
         rv = sb_udl_rows_judge(run->rows, &run->meta);
         if (rv != APR_SUCCESS) {
             return fault(run, "%s", sb_udl_rows_problem(run->rows));
