@@ -5,7 +5,7 @@
 run_demo()
 {
     [ $# -eq 0 ] || die "demo takes no words after it"
-    _start=$(now)
+    _began=$(now)
     locked demo_steps
     cat <<END
 
@@ -24,7 +24,7 @@ END
 The certificate is signed by a private authority, $SMARTER_CA: let your browser trust it,
 or go past its warning. Stop with ./smarterctl down; go on later with ./smarterctl demo.
 END
-    say "($(($(now) - _start)) s)"
+    say "($(($(now) - _began)) s)"
 }
 
 demo_steps()
