@@ -121,6 +121,7 @@ async function site() {
         minify: true
     });
     copyFileSync('node_modules/@fontsource-variable/inter/LICENSE', join(out, 'assets/immutable/inter-LICENSE.txt'));
+    copyFileSync('src/style/favicon.ico', join(out, 'assets/public/favicon.ico'));
     rmSync('dist.old', { recursive: true, force: true });
     if (existsSync('dist')) {
         renameSync('dist', 'dist.old');

@@ -346,6 +346,7 @@ static int page(request_rec *r, int status, const char *heading, const char *tex
                 const char *way_on)
 {
     const char *html;
+    const char *mention = "";
 
     for (apr_size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
         if (pages[i].status == status) {
@@ -355,6 +356,11 @@ static int page(request_rec *r, int status, const char *heading, const char *tex
     }
     heading = heading ? heading : "Something went wrong";
     text = text ? text : "The request could not be completed. Please try again.";
+    if (ap_is_HTTP_ERROR(status)) {
+        mention = apr_psprintf(
+            r->pool, "<p><small>Status %d. If you ask for help, mention %s.</small></p>\n", status,
+            ap_escape_html(r->pool, sb_web_request_id(r)));
+    }
     html = apr_psprintf(r->pool,
                         "<!DOCTYPE html>\n"
                         "<html lang=\"en\">\n"
@@ -369,13 +375,12 @@ static int page(request_rec *r, int status, const char *heading, const char *tex
                         "<h1>%s</h1>\n"
                         "<p>%s</p>\n"
                         "%s\n"
-                        "<p><small>Status %d. If you ask for help, mention %s.</small></p>\n"
+                        "%s"
                         "</main>\n"
                         "</body>\n"
                         "</html>\n",
                         ap_escape_html(r->pool, heading), ap_escape_html(r->pool, heading),
-                        ap_escape_html(r->pool, text), way_on, status,
-                        ap_escape_html(r->pool, sb_web_request_id(r)));
+                        ap_escape_html(r->pool, text), way_on, mention);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return sb_web_send(r, status, "text/html; charset=UTF-8", html, strlen(html));
 }
