@@ -16,7 +16,8 @@ httpd_prepare()
 ServerRoot $VAR/httpd
 DefaultRuntimeDir $VAR/httpd
 PidFile $VAR/httpd/httpd.pid
-Mutex file:$VAR/httpd default
+# fcntl locks of the same process deadlock between threads; these need no file.
+Mutex pthread default
 ServerName localhost
 Listen 127.0.0.1:$PORT_HTTP
 Listen 127.0.0.1:$PORT_HTTPS

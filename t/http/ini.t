@@ -38,7 +38,7 @@ unlike($said, qr/unknown key/, 'it has no unknown key') or diag $said;
 
 my @bad = (
     ['no such file', undef, qr/test\.ini/],
-    ['a number that is none', with("edware.db.$tenant.pool_size", 'many'), qr/test\.ini:2\b.*pool_size.*many/],
+    ['a number that is none', with("edware.db.$tenant.pool_size", 'many'), qr/test\.ini:\d+: .*pool_size.*many/],
     ['no tenant', join('', grep { !/^edware\.db\./ } split /^/, $good), qr/edware\.db\.<tenant>\.url/],
     ['a tenant without a schema', with("edware.db.$tenant.schema_name", undef), qr/tenant $tenant: .*schema_name/],
     ['a tenant without a state', with("edware.db.$tenant.state_code", undef), qr/tenant $tenant: .*state_code/],

@@ -25,7 +25,7 @@ is_deeply([map { $_->{name} } @{ $beat->{checks} }],
 unlike(get('/services/heartbeat')->{body}, qr{password|postgresql:|amqp:|127\.0\.0\.1}i, 'nothing about how');
 
 subtest 'a database that is away' => sub {
-    allow_log(qr/SB(1201|1203|2002|3023|3030)/);
+    allow_log(qr/SB(1201|1203|2002|3023|3030)/, qr/ended with status 75/);
     stack('down', 'postgres');
     sleep 1.1;
     my $answer = get($report, jar => $jar);
@@ -51,6 +51,38 @@ subtest 'a graceful restart' => sub {
     }
     is_deeply([keys %seen], [200], 'keeps every session, loses no request') or diag(explain(\%seen));
     is(get($report, jar => $jar)->{body}, $before, 'and serves the same');
+};
+
+subtest 'caches that are away' => sub {
+    my $where = "$report&grade=03&sex=male";
+    my $before = get($where, jar => $jar);
+    is(get($where, jar => $jar)->{body}, $before->{body}, 'from the cache the same as fresh');
+    my $ini = slurp(env('SMARTER_INI'));
+    spew(env('SMARTER_INI'), $ini =~ s/^(cache\.data\.url) = .*/$1 = 127.0.0.1:1/mr);
+    stack('restart', 'httpd');
+    allow_log(qr/SB(12\d\d|3010|3030)\b/);
+    my $without = get($where, jar => $jar);
+    is_deeply([@$without{qw(status body)}], [200, $before->{body}], 'a dead data cache costs a query');
+    is_deeply([map { $_->{name} } grep { !$_->{ok} } @{ json(get('/services/heartbeat'))->{checks} }], ['data cache'],
+        'and the heartbeat tells');
+    spew(env('SMARTER_INI'), $ini);
+    stack('restart', 'httpd');
+    is(get($where, jar => $jar)->{body}, $before->{body}, 'a restart keeps sessions');
+
+    my $other = sign_in('school');
+    stack('down', 'memcached');
+    my $answer = get('/services/userinfo', jar => $other);
+    is($answer->{status}, 503, 'without the session caches nobody can be known');
+    unlike($answer->{body}, qr/memcached|127\.0/, 'no inside of ours');
+    stack('up', 'memcached');
+    sleep 6;    # every connection of every process tries again after at most 5 s
+    is(get('/services/userinfo', jar => $other)->{status}, 401, 'sessions are gone with them: sign in again');
+    # Processes notice a returned cache one by one; until then they look for a session in different places.
+    $jar = wait_until(20, 'a session that every process finds', sub {
+        my $new = eval { sign_in('state') } or return;
+        return (grep { get('/services/userinfo', jar => $new)->{status} != 200 } 1 .. 12) ? undef : $new;
+    });
+    ok($jar, 'which works');
 };
 
 subtest 'many at once' => sub {
