@@ -1,0 +1,58 @@
+#!/usr/bin/perl
+# How the pages are served: addresses, types, caching, security policy, size; nothing inline, nothing
+# from elsewhere.
+use strict;
+use warnings;
+use Test::More;
+use Smarter::Test;
+
+allow_log(qr{AH10244: invalid URI path});
+need('httpd');
+plan skip_all => 'the pages are not built' unless -d top() . '/web/dist/assets';
+
+is(get('/')->{headers}{location}, url('/assets/public/landing.html'), '/ leads to the entry page');
+
+my %seen;
+for my $page (qw(/assets/public/landing.html /assets/public/error.html /assets/html/index.html /assets/html/comparingPopulations.html)) {
+    my $answer = get($page);
+    is($answer->{status}, 200, $page);
+    is($answer->{headers}{'content-type'}, 'text/html; charset=utf-8', 'type');
+    is($answer->{headers}{'cache-control'}, 'no-cache', 'is asked for each time');
+    like($answer->{headers}{'content-security-policy'}, qr/script-src 'self'; style-src 'self';/, 'no inline code by policy');
+    my $modified = $answer->{headers}{'last-modified'};
+    is(get($page, headers => { 'If-Modified-Since' => $modified })->{status}, 304, 'and not sent again') if ok($modified, 'has a date');
+    my $html = $answer->{body};
+    unlike($html, qr/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:/i, 'nothing inline');
+    unlike($html, qr{(?:src|href|action)="(?:https?:)?//}i, 'nothing from elsewhere');
+    unlike($html, qr/\{\{/, 'no placeholder left');
+    my @parts = $html =~ m{(?:src|href)="(/assets/immutable/[^"]+)"}g;
+    cmp_ok(scalar @parts, '>=', 4, 'refers to script, style, icon, font');
+    $seen{$_} = 1 for @parts;
+}
+
+my %type = (js => 'text/javascript', css => 'text/css', svg => 'image/svg+xml', woff2 => 'font/woff2');
+for my $part (sort keys %seen) {
+    my $answer = get($part);
+    my ($ending) = $part =~ /\.(\w+)\z/;
+    is($answer->{status}, 200, $part);
+    is($answer->{headers}{'content-type'}, $type{$ending}, 'type');
+    is($answer->{headers}{'cache-control'}, 'public, max-age=31536000, immutable', 'is kept for good');
+    like($part, qr/-[0-9A-Za-z]{8,}\.\w+\z/, 'because its name tells its content');
+    next unless $ending =~ /\A(?:js|css)\z/;
+    cmp_ok(length $answer->{body}, '<', 100 * 1024, 'is small');
+    my $packed = get($part, headers => { 'Accept-Encoding' => 'gzip' });
+    is($packed->{headers}{'content-encoding'}, 'gzip', 'travels packed');
+    cmp_ok(length $packed->{body}, '<', 40 * 1024, 'smaller yet');
+    my %hosts = map { $_ => 1 } $answer->{body} =~ m{https?://([\w.-]+)}g;
+    delete @hosts{qw(www.w3.org lit.dev localhost)};    # names of XML spaces, texts of errors
+    is_deeply([keys %hosts], [], 'names no other host');
+}
+
+is(get('/assets/immutable/none.js')->{status}, 404, 'what is not there is not there');
+unlike(get('/assets/immutable/none.js')->{headers}{'cache-control'} // '', qr/immutable/, 'and that is not kept');
+isnt(get('/assets/')->{status}, 200, 'no listing of directories');
+isnt(get("/assets/$_")->{status}, 200, "no way out by $_") for '../../etc/passwd', '%2e%2e/%2e%2e/etc/passwd', '..%2f..%2fetc/passwd';
+is(get('/favicon.ico')->{status}, 200, 'the icon browsers ask for');
+is(get('/assets/public/message.css')->{status}, 200, 'the dress of the short pages');
+
+finish();
