@@ -86,6 +86,13 @@ __attribute__((format(printf, 3, 4))) static apr_status_t verdict(job_t *job, ap
     return rv;
 }
 
+static int names_recipients(job_t *job)
+{
+    gpgme_decrypt_result_t dec = gpgme_op_decrypt_result(job->ctx);
+
+    return dec && dec->recipients;
+}
+
 /* Does the message name recipients, none of whom we hold the key of? */
 static int is_for_others(job_t *job)
 {
@@ -119,7 +126,10 @@ static apr_status_t judge_decryption(job_t *job, const sink_t *sink, gpgme_error
     case GPG_ERR_NO_ERROR:
         return APR_SUCCESS;
     case GPG_ERR_NO_DATA:
-        return verdict(job, SB_EINPUT, "not an encrypted OpenPGP message");
+        if (!names_recipients(job)) {
+            return verdict(job, SB_EINPUT, "not an encrypted OpenPGP message");
+        }
+        break; /* it began like one */
     case GPG_ERR_NO_SECKEY:
         return verdict(job, SB_EDENIED, "not encrypted to the loader's key");
     case GPG_ERR_INV_ENGINE:

@@ -263,6 +263,7 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
 
 static apr_status_t begin_csv(run_t *run)
 {
+    sb_csv_opts_t csv_opts = {.max_fields = SB_UDL_FIELDS_KEPT};
     sb_udl_rows_opts_t opts = {&run->conf->policy, run->conf->state_code,
                                run->have_meta ? &run->meta : NULL, run->conf->max_rejected_rows};
     apr_status_t rv;
@@ -271,7 +272,7 @@ static apr_status_t begin_csv(run_t *run)
     rv = sb_udl_rows_make(&run->rows, &opts, run->p);
     if (rv == APR_SUCCESS) {
         sb_udl_rows_on_header(run->rows, begin_rows, run);
-        rv = sb_csv_make(&run->csv, NULL, sb_udl_rows_record, run->rows, run->p);
+        rv = sb_csv_make(&run->csv, &csv_opts, sb_udl_rows_record, run->rows, run->p);
     }
     return rv;
 }

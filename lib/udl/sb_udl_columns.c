@@ -194,7 +194,7 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, i
 {
     names_t missing = {p, NULL, 0}, unknown = {p, NULL, 0}, twice = {p, NULL, 0},
             none = {p, NULL, 0};
-    int i, known = 0, data = 0, seen = nfields < SB_UDL_NCOLUMNS ? nfields : SB_UDL_NCOLUMNS;
+    int i, known = 0, data = 0, seen = nfields < SB_UDL_FIELDS_KEPT ? nfields : SB_UDL_FIELDS_KEPT;
     const char *all = NULL;
 
     map->nfields = nfields;
@@ -233,9 +233,9 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, i
     if (unknown.n) {
         all = complaint(all, "3006", "columns of no known name", &unknown);
     }
-    if (nfields > seen) { /* the parser keeps only so many fields */
-        all =
-            complaint(all, "3006", apr_psprintf(p, "%d columns, at most %d", nfields, seen), &none);
+    if (nfields > seen) {
+        all = complaint(all, "3006",
+                        apr_psprintf(p, "%d columns, want %d", nfields, SB_UDL_NCOLUMNS), &none);
     }
     if (nfields == 1) {
         all = complaint(all, "3005", "the fields are not separated by commas", &none);

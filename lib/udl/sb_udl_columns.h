@@ -11,6 +11,7 @@
 #include "udl/sb_udl_rules.h"
 
 #define SB_UDL_NCOLUMNS 91
+#define SB_UDL_FIELDS_KEPT 128 /* max_fields of the parser: room to name what is too much */
 #define SB_UDL_OPTIONAL                                                                            \
     8 /* flag of a column: the header may lack it; the others are in sb_udl_rules.h */
 
@@ -60,8 +61,8 @@ typedef struct {
 
 /**
  * Judge a header.
- * @param fields the first record of the file, at least SB_UDL_NCOLUMNS of them kept; nfields as
- *               counted by the parser
+ * @param fields the first record of the file, SB_UDL_FIELDS_KEPT of them kept by the parser; nfields
+ *               as it counted them
  * @return NULL, or all complaints with their codes (3005 delimiter, 3006 names, 3009 no header,
  *         3011 twice the same), naming columns
  */
