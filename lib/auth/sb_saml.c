@@ -65,8 +65,9 @@ static apr_status_t free_object(void *object)
     return APR_SUCCESS;
 }
 
-/* An answer of the right issuer that nobody signed: Lasso must not take it. */
-static int takes_unsigned(const sb_saml_t *saml, apr_pool_t *p)
+/* An answer of the right issuer that nobody signed: does Lasso take it? */
+static int takes_unsigned(const sb_saml_t *saml, LassoProfileSignatureVerifyHint hint,
+                          apr_pool_t *p)
 {
     const sb_saml_config_t *c = saml->config;
     const char *xml = apr_psprintf(
@@ -85,19 +86,29 @@ static int takes_unsigned(const sb_saml_t *saml, apr_pool_t *p)
     int rc;
 
     if (!login) {
-        return 1;
+        return -1;
     }
+    lasso_profile_set_signature_verify_hint(LASSO_PROFILE(login), hint);
     rc = lasso_login_process_authn_response_msg(login,
                                                 (gchar *)sb_base64_encode(xml, strlen(xml), p));
     lasso_login_destroy(login);
     return rc == 0;
 }
 
+/* The trial counts only if nothing but the missing signature is wrong with the message. */
+static int verifies(const sb_saml_t *saml, apr_pool_t *p)
+{
+    return takes_unsigned(saml, LASSO_PROFILE_SIGNATURE_VERIFY_HINT_IGNORE, p) == 1 &&
+           takes_unsigned(saml, LASSO_PROFILE_SIGNATURE_VERIFY_HINT_MAYBE, p) == 0;
+}
+
 static apr_status_t make_server(sb_saml_t *saml, apr_pool_t *p)
 {
     const sb_saml_config_t *c = saml->config;
 
-    saml->server = lasso_server_new_from_buffers(c->sp_metadata, c->sp_key, NULL, c->sp_cert);
+    /* Without our certificate: Lasso takes it for a file name whenever it signs (and leaks), and only
+     * signatures inside XML would show it; ours are in queries. */
+    saml->server = lasso_server_new_from_buffers(c->sp_metadata, c->sp_key, NULL, NULL);
     if (!saml->server) {
         sb_log(SB_LOG_ERROR, SBLOGNO(1601), SB_NO_STATUS, "Lasso does not take our own metadata");
         return SB_ECONFIG;
@@ -138,9 +149,9 @@ apr_status_t sb_saml_make(sb_saml_t **psaml, const sb_saml_config_t *config, sb_
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (takes_unsigned(saml, p)) {
+    if (!verifies(saml, p)) {
         sb_log(SB_LOG_ERROR, SBLOGNO(1604), SB_NO_STATUS,
-               "Lasso took an unsigned message: nobody will be signed in");
+               "Lasso does not tell signed from unsigned messages: nobody will be signed in");
         return SB_ECONFIG;
     }
     *psaml = saml;
@@ -550,6 +561,16 @@ static int is(const char *have, const char *want)
     return have && want && !strcmp(have, want);
 }
 
+/* The session it means; NULL all of the name, also if it lists several: rather too many than too few. */
+static const char *session_index_of(LassoSamlp2LogoutRequest *q, apr_pool_t *p)
+{
+    GList *all = lasso_samlp2_logout_request_get_session_indexes(q);
+    const char *index = all && !all->next ? apr_pstrdup(p, all->data) : NULL;
+
+    g_list_free_full(all, g_free);
+    return index;
+}
+
 /* A LogoutRequest is for us, fresh and new. */
 static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t *saml,
                                          apr_pool_t *p)
@@ -592,7 +613,7 @@ static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t 
         return SB_EDENIED;
     }
     out->name_id = apr_pstrdup(p, q->NameID->content);
-    out->session_index = q->SessionIndex ? apr_pstrdup(p, q->SessionIndex) : NULL;
+    out->session_index = session_index_of(q, p);
     args[0] = c->idp_id;
     args[1] = abstract->ID;
     args[2] = seconds(end + c->skew, p);

@@ -123,10 +123,18 @@ static const xmlNode *read_metadata(const char *text, apr_pool_t *p)
     return doc->intSubset ? NULL : xmlDocGetRootElement(doc);
 }
 
-/* Does a KeyDescriptor hold a certificate whose key may sign messages? */
-static int holds_signing_key(const xmlNode *descriptor, apr_pool_t *p)
+/* Is a KeyDescriptor for signing? One that does not say is for both. */
+static int is_for_signing(const xmlNode *descriptor, apr_pool_t *p)
 {
-    const char *use = sb_xml_attr(descriptor, "use", p), *text;
+    const char *use = sb_xml_attr(descriptor, "use", p);
+
+    return !use || strcmp(use, "encryption") != 0;
+}
+
+/* Does it hold a certificate whose key is strong enough to trust messages by? */
+static int holds_strong_key(const xmlNode *descriptor, apr_pool_t *p)
+{
+    const char *text;
     const xmlNode *n = sb_xml_child(descriptor, NULL, SB_SAML_NS_DSIG, "KeyInfo");
     unsigned char *der;
     apr_size_t len;
@@ -135,7 +143,7 @@ static int holds_signing_key(const xmlNode *descriptor, apr_pool_t *p)
 
     n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Data") : NULL;
     n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Certificate") : NULL;
-    text = n && (!use || !strcmp(use, "signing")) ? sb_xml_text(n, p) : NULL;
+    text = n ? sb_xml_text(n, p) : NULL;
     if (text && sb_base64_decode(&der, &len, text, strlen(text), p) == APR_SUCCESS) {
         const unsigned char *from = der;
 
@@ -182,11 +190,15 @@ static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
         return "auth.idp.metadata: want an entityID and one IDPSSODescriptor";
     }
     while ((key = sb_xml_child(idp, key, NS_METADATA, "KeyDescriptor")) != NULL) {
-        keys += holds_signing_key(key, p);
+        if (is_for_signing(key, p) && !holds_strong_key(key, p)) {
+            keys = 0; /* Lasso would trust any of them */
+            break;
+        }
+        keys += is_for_signing(key, p);
     }
     if (!keys) {
-        return "auth.idp.metadata: want a KeyDescriptor for signing with an RSA certificate of "
-               "2048 bits or more";
+        return "auth.idp.metadata: want a KeyDescriptor for signing, and in each an RSA certificate"
+               " of 2048 bits or more";
     }
     if (!is_web_address(redirect_endpoint(idp, "SingleSignOnService", p))) {
         return "auth.idp.metadata: want a SingleSignOnService with the redirect binding";
