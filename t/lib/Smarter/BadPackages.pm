@@ -1,0 +1,274 @@
+package Smarter::BadPackages;
+
+# Packages as a state must not send them, each with what the loader has to answer. One small sound
+# package is taken apart and changed. Used by t/loader/bad_packages.t and by who needs one of them:
+#
+#   use Smarter::BadPackages;
+#   for my $case (bad_packages()) { ... $case->{name}, $case->{file} ... }
+#   my ($case) = bad_packages('zip_bomb');
+#
+# A case: name; file; fails => regular expression of the reason, or loads => [loaded, rejected];
+# line => file line that the reason or the rejected row must name; column and code of that row.
+
+use strict;
+use warnings;
+use Exporter 'import';
+use File::Basename qw(basename);
+use IO::Compress::Gzip ();
+use Smarter::Test;
+
+our @EXPORT = qw(bad_packages sound_package tar_member seal stranger_home);
+
+my $STUDENTS = 60;
+
+# ---- building blocks --------------------------------------------------------------------------
+
+# The sound CSV and JSON as octets, made once.
+my ($csv, $json);
+
+sub sound_package {
+    return ($csv, $json) if defined $csv;
+    my $dir = datagen(qw(--state NC --districts 3 --schools 6 --years 2015 --subjects Math --seed 99),
+        '--students', $STUDENTS);
+    my $base = "$dir/NC-2015-math-summative/NC-2015-math-summative";
+    ($csv, $json) = (slurp("$base.csv"), slurp("$base.json"));
+    return ($csv, $json);
+}
+
+# One member of a tar file, byte by byte: any name, any type ('0' file, '2' symlink, '5' directory...).
+sub tar_member {
+    my ($name, $data, %opt) = @_;
+    $data //= '';
+    my $head = pack('a100 a8 a8 a8 a12 a12 A8 a1 a100 a6 a2 a32 a32 a8 a8 a155 x12', $name,
+        '0000644', '0000000', '0000000', sprintf('%011o', $opt{size} // length $data), '00000000000',
+        '', $opt{type} // '0', $opt{link} // '', 'ustar', '00', '', '', '', '', '');
+    substr($head, 148, 8) = sprintf("%06o\0 ", unpack('%32C*', $head));
+    return $head . $data . "\0" x (-length($data) % 512);
+}
+
+sub tar { return join('', @_) . "\0" x 1024 }
+
+sub zip {
+    my ($in) = @_;
+    IO::Compress::Gzip::gzip(\$in => \my $out) or die "gzip failed\n";
+    return $out;
+}
+
+# Sign and encrypt octets as $file; options as Smarter::Test's encrypt.
+sub seal {
+    my ($file, $octets, %opt) = @_;
+    spew("$file.clear", $octets);
+    Smarter::Test::encrypt("$file.clear", $file, %opt);
+    unlink "$file.clear";
+    return $file;
+}
+
+# A key ring with a key that nobody here knows, and the loader's public key. Returns (home, fingerprint).
+my $stranger;
+
+sub stranger_home {
+    return @$stranger if $stranger;
+    my $home = tmpdir();
+    chmod 0700, $home;
+    my @gpg = ('gpg', '--homedir', $home, '--batch', '--quiet', '--no-tty');
+    my @steps = (
+        [@gpg, '--passphrase', '', '--quick-gen-key', 'stranger@test.invalid', 'default', 'default', 'never'],
+        [@gpg, '--import', env('SMARTER_VAR') . '/keys/loader.asc'],
+    );
+    for my $step (@steps) {
+        my $r = Smarter::Test::run({}, @$step);
+        die "gpg: $r->{err}" if $r->{exit};
+    }
+    my ($fpr) = Smarter::Test::run({}, @gpg, '--with-colons', '--list-secret-keys')->{out} =~ /^fpr:+([0-9A-F]{40}):/m;
+    $stranger = [$home, $fpr];
+    return @$stranger;
+}
+
+END { Smarter::Test::run({}, 'gpgconf', '--homedir', $stranger->[0], '--kill', 'all') if $stranger }
+
+# The signature is made over other text than what is inside: sign, change a byte, encrypt the packets.
+sub broken_signature {
+    my ($file, $octets) = @_;
+    my $home = env('SMARTER_GPG_SENDER_HOME');
+    my @gpg = ('gpg', '--homedir', $home, '--batch', '--yes', '--quiet', '--no-tty', '-z', '0', '--trust-model', 'always');
+    spew("$file.clear", $octets);
+    my $r = Smarter::Test::run({}, @gpg, '--sign', '-o', "$file.signed", "$file.clear");
+    my $packets = slurp("$file.signed");
+    my $at = index $packets, substr($octets, 40, 60);
+    die "the signed text is not stored plainly\n" if $r->{exit} || $at < 0;
+    substr($packets, $at + 20, 1) ^= "\x01";
+    spew("$file.changed", $packets);
+    $r = Smarter::Test::run({}, @gpg, '--no-literal', '--encrypt', '-r', env('SMARTER_GPG_RECIPIENT'), '-o', $file, "$file.changed");
+    die "gpg: $r->{err}" if $r->{exit};
+    Smarter::Test::loaders(glob "$home/*");
+    unlink "$file.clear", "$file.signed", "$file.changed";
+    chmod 0644, $file;
+}
+
+# ---- changes of the CSV -----------------------------------------------------------------------
+
+# Change one field of one data row (1 is the first): edit(row, 'Header', value).
+sub edit {
+    my ($text, $row, $header, $value) = @_;
+    my @lines = split /\n/, $text;
+    my @names = split /,/, $lines[0];
+    my ($at) = grep { $names[$_] eq $header } 0 .. $#names;
+    my @fields = $lines[$row] =~ /\G((?:"(?:[^"]|"")*"|[^,"]*))(?:,|\z)/g;
+    $fields[$at] = $value;
+    $lines[$row] = join ',', @fields[0 .. $#names];
+    return join("\n", @lines) . "\n";
+}
+
+sub edit_line {
+    my ($text, $row, $change) = @_;
+    my @lines = split /\n/, $text, -1;
+    $change->() for $lines[$row];
+    return join "\n", @lines;
+}
+
+sub edit_header { my ($text, $change) = @_; return edit_line($text, 0, $change) }
+
+sub edit_all {
+    my ($text, $header, $value) = @_;
+    $text = edit($text, $_, $header, $value) for 1 .. $STUDENTS;
+    return $text;
+}
+
+# ---- the cases --------------------------------------------------------------------------------
+
+# Each is a name, what is expected, and a function that writes the file.
+sub cases {
+    my ($c, $j) = sound_package();
+    my @both = (tar_member('a.csv', $c), tar_member('a.json', $j));
+    my $sound = zip(tar(@both));
+    my ($home, $fpr);
+    my $n = $STUDENTS;
+    my $sealed = sub { my ($octets, %opt) = @_; return sub { seal($_[0], $octets, %opt) } };
+    my $members = sub { my @m = @_; return $sealed->(zip(tar(@m))) };
+    my $with_csv = sub { return $members->(tar_member('a.csv', $_[0]), $both[1]) };
+    my $with_json = sub { return $members->($both[0], tar_member('a.json', $_[0])) };
+    my $bad_json = sub { my ($from, $to) = @_; return $with_json->($j =~ s/$from/$to/r) };
+    my $damaged = sub { my ($change) = @_;
+        return sub { seal($_[0], $sound); my $o = slurp($_[0]); $change->() for $o; spew($_[0], $o); } };
+
+    return (
+        # the envelope
+        [not_openpgp => { fails => qr/OpenPGP/i }, sub { spew($_[0], $c) }],
+        [empty_file => { fails => qr/./ }, sub { spew($_[0], '') }],
+        [armour_only => { fails => qr/./ }, sub { spew($_[0], "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----\n") }],
+        [not_encrypted => { fails => qr/./ }, sub { spew($_[0], $sound) }],
+        [wrong_key => { fails => qr/key/i }, sub { ($home, $fpr) = stranger_home(); seal($_[0], $sound, home => $home, recipient => $fpr) }],
+        [unsigned => { fails => qr/sign/i }, $sealed->($sound, sign => 0)],
+        [unknown_sender => { fails => qr/sign/i }, sub { ($home, $fpr) = stranger_home(); seal($_[0], $sound, home => $home) }],
+        [broken_signature => { fails => qr/sign/i }, sub { broken_signature($_[0], $sound) }],
+        [truncated => { fails => qr/./ }, $damaged->(sub { substr($_, int(length($_) * 2 / 3)) = '' })],
+        [truncated_by_one => { fails => qr/./ }, $damaged->(sub { chop })],
+        [flipped_bit => { fails => qr/./ }, $damaged->(sub { substr($_, int(length($_) / 2), 1) ^= "\x04" })],
+
+        # the archive
+        [not_an_archive => { fails => qr/./ }, $sealed->("just text\n" x 1000)],
+        [not_gzip => { fails => qr/./ }, $sealed->(tar(@both))],
+        [not_tar => { fails => qr/./ }, $sealed->(zip($c))],
+        [half_archive => { fails => qr/./ }, $sealed->(substr $sound, 0, int(length($sound) / 2))],
+        [half_tar => { fails => qr/./ }, $sealed->(zip(substr tar(@both), 0, 4000))],
+        [empty_archive => { fails => qr/./ }, $members->()],
+        [zip_bomb => { fails => qr/./ }, sub { seal($_[0], zip_of_zeros(400)) }],
+        [size_lie => { fails => qr/./ }, $members->(tar_member('a.csv', $c, size => 8 * 1024**3 - 1), $both[1])],
+        [many_members => { fails => qr/./ }, $members->(@both, map { tar_member("f$_.txt", 'x') } 1 .. 2000)],
+        [path_upwards => { fails => qr/\.\.|name/ }, $members->(tar_member('../a.csv', $c), $both[1])],
+        [path_upwards_inside => { fails => qr/\.\.|name/ }, $members->(tar_member('x/../../a.csv', $c), $both[1])],
+        [path_absolute => { fails => qr/./ }, $members->(tar_member('/tmp/a.csv', $c), $both[1])],
+        [symbolic_link => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '2', link => '/etc/passwd'), $both[1])],
+        [hard_link => { fails => qr/./ }, $members->($both[1], tar_member('a.csv', '', type => '1', link => 'a.json'))],
+        [device => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '3'), $both[1])],
+        [fifo => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '6'), $both[1])],
+        [two_csvs => { fails => qr/./ }, $members->(@both, tar_member('b.csv', $c))],
+        [two_jsons => { fails => qr/./ }, $members->(@both, tar_member('b.json', $j))],
+        [no_json => { fails => qr/./ }, $members->($both[0])],
+        [no_csv => { fails => qr/./ }, $members->($both[1])],
+        [something_else => { fails => qr/./ }, $members->(@both, tar_member('readme.txt', 'x'))],
+
+        # the metadata
+        [json_not_json => { fails => qr/3012/ }, $with_json->("{ 'Content': assessment }")],
+        [json_cut => { fails => qr/3012/ }, $with_json->(substr $j, 0, 200)],
+        [json_twice => { fails => qr/3012/ }, $with_json->($j =~ s/"Guid":/"Guid":"x","Guid":/r)],
+        [json_deep => { fails => qr/3012/ }, $with_json->('{"Content":' . '[' x 10000 . ']' x 10000 . '}')],
+        [json_not_utf8 => { fails => qr/3012/ }, $bad_json->(qr/Spring/, "Spr\xe9ng")],
+        [json_list => { fails => qr/./ }, $with_json->("[$j]")],
+        [json_no_guid => { fails => qr/3013|Guid/ }, $bad_json->(qr/"Guid":"[^"]*",/, '')],
+        [json_empty_guid => { fails => qr/./ }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"",')],
+        [json_no_claims => { fails => qr/3013|Claim/ }, $bad_json->(qr/,"Claims":.*/, '}')],
+        [json_content => { fails => qr/./ }, $bad_json->(qr/"assessment"/, '"letters"')],
+        [json_type => { fails => qr/./ }, $bad_json->(qr/SUMMATIVE/, 'SUMMARY')],
+        [json_year => { fails => qr/./ }, $bad_json->(qr/"Year":2015/, '"Year":"this year"')],
+        [other_guid => { fails => qr/3014|guid|assessment/i }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"another",')],
+
+        # the table as a whole
+        [csv_empty => { fails => qr/3003|empty|no/i }, $with_csv->('')],
+        [csv_header_only => { fails => qr/3003|no/i }, $with_csv->((split /\n/, $c)[0] . "\n")],
+        [csv_blank => { fails => qr/./ }, $with_csv->("\n\n\n")],
+        [csv_no_header => { fails => qr/3009 the first line is data, not a header\z/, line => 1 }, $with_csv->($c =~ s/^[^\n]*\n//r)],
+        [csv_semicolons => { fails => qr/3005|3006/ }, $with_csv->($c =~ tr/,/;/r)],
+        [csv_column_missing => { fails => qr/3006.*StudentIdentifier/ }, $with_csv->(edit_header($c, sub { s/StudentIdentifier,// }))],
+        [csv_column_unknown => { fails => qr/3006.*Shoe/ }, $with_csv->(edit_header($c, sub { s/,Sex,/,ShoeSize,/ }))],
+        [csv_column_twice => { fails => qr/3011.*Asian/ }, $with_csv->(edit_header($c, sub { s/,White,/,Asian,/ }))],
+        [csv_300_columns => { fails => qr/3006/ }, $with_csv->(edit_header($c, sub { $_ .= ',x' x 300 }))],
+        [csv_open_quote => { fails => qr/quote/, line => $n + 1 }, $with_csv->(edit_line($c, $n, sub { s/^NC,/NC,"/; s/,"Num.*?",/,,/ }))],
+        [csv_endless_field => { fails => qr/longer/, line => 21 }, $with_csv->(edit($c, 20, 'FirstName', 'x' x 200_000))],
+        [csv_binary => { fails => qr/./ }, $with_csv->(join '', map { chr(($_ * 7919) % 256) } 1 .. 20_000)],
+        [all_rows_bad => { fails => qr/./ }, $with_csv->(edit_all($c, 'AssessmentPerformanceLevelIdentifier', 'high'))],
+
+        # single rows: the rest loads
+        [row_score => { loads => [$n - 1, 1], line => 8, column => 'AssessmentSubtestResultScoreValue' }, $with_csv->(edit($c, 7, 'AssessmentSubtestResultScoreValue', 'many'))],
+        [row_date => { loads => [$n - 1, 1], line => 3, column => 'AssessmentAdministrationFinishDate' }, $with_csv->(edit($c, 2, 'AssessmentAdministrationFinishDate', '20150230'))],
+        [row_grade => { loads => [$n - 1, 1], line => 2, column => 'GradeLevelWhenAssessed' }, $with_csv->(edit($c, 1, 'GradeLevelWhenAssessed', '14'))],
+        [row_no_student => { loads => [$n - 1, 1], line => $n + 1, column => 'StudentIdentifier' }, $with_csv->(edit($c, $n, 'StudentIdentifier', ''))],
+        [row_control => { loads => [$n - 1, 1], line => 5, column => 'StudentIdentifier' }, $with_csv->(edit($c, 4, 'StudentIdentifier', "NC\x07123"))],
+        [row_not_utf8 => { loads => [$n - 1, 1], line => 5, column => 'FirstName' }, $with_csv->(edit($c, 4, 'FirstName', "Ren\xe9e"))],
+        [row_long_id => { loads => [$n - 1, 1], line => 5, column => 'ResponsibleSchoolIdentifier' }, $with_csv->(edit($c, 4, 'ResponsibleSchoolIdentifier', 'S' x 41))],
+        [row_other_state => { loads => [$n - 1, 1], line => 5, column => 'StateAbbreviation' }, $with_csv->(edit($c, 4, 'StateAbbreviation', 'ZZ'))],
+        [row_short => { loads => [$n - 1, 1], line => 31 }, $with_csv->(edit_line($c, 30, sub { s/,[^,]*$// }))],
+        [row_long => { loads => [$n - 1, 1], line => 31 }, $with_csv->(edit_line($c, 30, sub { $_ .= ',x' }))],
+
+        # odd, but to be loaded whole
+        [fine_sound => { loads => [$n, 0] }, $sealed->($sound)],
+        [fine_crlf => { loads => [$n, 0] }, $with_csv->($c =~ s/\n/\r\n/gr)],
+        [fine_cr => { loads => [$n, 0] }, $with_csv->($c =~ tr/\n/\r/r)],
+        [fine_byte_order_mark => { loads => [$n, 0] }, $with_csv->("\xef\xbb\xbf$c")],
+        [fine_no_last_newline => { loads => [$n, 0] }, $with_csv->($c =~ s/\n\z//r)],
+        [fine_header_case => { loads => [$n, 0] }, $with_csv->(edit_header($c, sub { $_ = uc }))],
+        [fine_sql => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'FirstName', "'); DROP TABLE fact_asmt_outcome; --"))],
+        [fine_html => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'OrganizationName', '<script>alert(1)</script>'))],
+        [fine_backslash => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'LastOrSurname', '\\N \\. {schema}'))],
+    );
+}
+
+# A gzipped tar whose CSV is so many MB of zeros, made without holding it in memory.
+sub zip_of_zeros {
+    my ($megabytes) = @_;
+    my $z = IO::Compress::Gzip->new(\my $out) or die "gzip failed\n";
+    $z->print(substr tar_member('a.csv', '', size => $megabytes * 1024**2), 0, 512);
+    $z->print("\0" x 1024**2) for 1 .. $megabytes;
+    $z->print(tar(tar_member('a.json', $json)));
+    $z->close;
+    return $out;
+}
+
+# The cases by name, or all, written into a new directory.
+sub bad_packages {
+    my %wanted = map { $_ => 1 } @_;
+    my $dir = tmpdir();
+    my @cases;
+    for my $case (cases()) {
+        my ($name, $expect, $write) = @$case;
+        next if %wanted && !delete $wanted{$name};
+        my $file = "$dir/$name.tar.gz.gpg";
+        $write->($file);
+        chmod 0644, $file;
+        push @cases, { name => $name, file => $file, %$expect };
+    }
+    die 'no such bad package: ' . join(', ', sort keys %wanted) . "\n" if %wanted && @_ && keys %wanted;
+    return @cases;
+}
+
+1;
