@@ -221,8 +221,8 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, i
             add_name(&missing, sb_udl_columns[i].header);
         }
     }
-    if (!known && data) {
-        all = complaint(all, "3009", "the first line is data, not a header", &none);
+    if (!known && data) { /* without its values: they are somebody's */
+        return complaint(NULL, "3009", "the first line is data, not a header", &none);
     }
     if (twice.n) {
         all = complaint(all, "3011", "columns named twice", &twice);
