@@ -22,7 +22,7 @@ apr_status_t sb_file_read(char **pdata, apr_size_t *plen, const char *path, apr_
 
     *pdata = NULL;
     *plen = 0;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us */
     if (fd < 0) {
         return errno;
     }
@@ -135,8 +135,15 @@ apr_status_t sb_dir_make(const char *path, int mode, apr_pool_t *p)
             continue;
         }
         *c = '\0';
-        if (*copy && mkdir(copy, (mode_t)mode) != 0 && errno != EEXIST) {
-            return errno;
+        if (*copy && mkdir(copy, (mode_t)mode) != 0) {
+            struct stat st;
+
+            if (errno != EEXIST) {
+                return errno;
+            }
+            if (stat(copy, &st) == 0 && !S_ISDIR(st.st_mode)) {
+                return ENOTDIR;
+            }
         }
         *c = kept;
         if (!kept) {

@@ -35,6 +35,28 @@ static void pass(int from, int to)
     }
 }
 
+static volatile sig_atomic_t told;
+
+static void on_signal(int sig)
+{
+    told = sig;
+}
+
+/* Say what a broker short of memory says, and later that it is well again. Between frames only. */
+static void tell(int client)
+{
+    static const unsigned char blocked[] = {1,  0, 0,  0, 0,   0,   8,   0,
+                                            10, 0, 60, 3, 'l', 'o', 'w', 0xce};
+    static const unsigned char unblocked[] = {1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 61, 0xce};
+    ssize_t n = told == SIGUSR1 ? write(client, blocked, sizeof(blocked))
+                                : write(client, unblocked, sizeof(unblocked));
+
+    if (n <= 0) {
+        _exit(1);
+    }
+    told = 0;
+}
+
 /* One connection from port to the broker's, until it is killed. */
 static pid_t relay_start(int port, int broker)
 {
@@ -53,6 +75,8 @@ static pid_t relay_start(int port, int broker)
         return pid;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, on_signal);
     a = accept(lfd, NULL, NULL);
     b = socket(AF_INET, SOCK_STREAM, 0);
     if (a < 0 || connect(b, (struct sockaddr *)&there, sizeof(there))) {
@@ -61,7 +85,11 @@ static pid_t relay_start(int port, int broker)
     for (;;) {
         fds[0] = (struct pollfd){.fd = a, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = b, .events = POLLIN};
-        poll(fds, 2, -1);
+        poll(fds, 2, 20); /* a signal may come just before: look often */
+        if (told) {
+            tell(a);
+            continue;
+        }
         if (fds[0].revents) {
             pass(a, b);
         }
@@ -248,6 +276,34 @@ static void lost(const char *url, int broker, const char *queue, apr_pool_t *p)
     sb_mq_close(direct);
 }
 
+static void blocked(const char *url, int broker, const char *queue, apr_pool_t *p)
+{
+    int port = server_free_port();
+    const char *via = apr_psprintf(p, "%.*s@127.0.0.1:%d%s", (int)(strchr(url, '@') - url), url,
+                                   port, strrchr(url, '/'));
+    pid_t relay = relay_start(port, broker);
+    sb_envelope_t env = envelope("{\"n\":2}", p);
+    sb_delivery_t d;
+    sb_mq_t *mq;
+
+    ok(relay > 0 && sb_mq_open(&mq, via, NULL, p) == APR_SUCCESS, "by a relay");
+    is_int(sb_mq_consume(mq, queue, 5), APR_SUCCESS, "consume");
+    kill(relay, SIGUSR1);
+    apr_sleep(apr_time_from_msec(200));
+    is_int(sb_mq_publish(mq, queue, &env, 5 * SECOND), SB_EUNAVAILABLE,
+           "a blocked broker takes nothing");
+    is_int(last_log, 1404, "which is logged");
+    is_int(sb_mq_next(&d, mq, apr_time_from_msec(200), p), APR_TIMEUP,
+           "and nothing was sent to it");
+    kill(relay, SIGUSR2);
+    apr_sleep(apr_time_from_msec(200));
+    is_int(sb_mq_publish(mq, queue, &env, 5 * SECOND), APR_SUCCESS, "until it is well again");
+    is_int(sb_mq_next(&d, mq, 5 * SECOND, p), APR_SUCCESS, "then the message comes");
+    is_int(sb_mq_ack(mq, d.tag), APR_SUCCESS, "once");
+    sb_mq_close(mq);
+    server_stop(relay, SIGKILL);
+}
+
 /* How long a confirm takes: with a quorum queue each is an fsync. */
 static void pace(const char *url, const char *queue, apr_pool_t *p)
 {
@@ -286,6 +342,7 @@ int main(void)
     addresses(url, p);
     work(url, queue, p);
     lost(url, atoi(colon + 1), queue, p);
+    blocked(url, atoi(colon + 1), queue, p);
     pace(url, queue, p);
     apr_pool_destroy(p);
     return done();
