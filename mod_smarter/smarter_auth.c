@@ -386,8 +386,8 @@ static const char *target_of(const smarter_req_t *q)
     const apr_array_header_t *query;
     const char *target = NULL;
 
-    if (sb_web_pairs(&query, q->r->args, q->r->pool) == APR_SUCCESS) {
-        target = sb_web_pair(query, "target");
+    if (sb_pairs_read(&query, q->r->args, q->r->pool) == APR_SUCCESS) {
+        target = sb_pairs_get(query, "target");
     }
     return sb_relay_target_is_ours(target) ? target : q->child->auth->home;
 }
@@ -451,7 +451,7 @@ static const char *read_form(form_t *form, const smarter_req_t *q, const char *t
     const apr_array_header_t *pairs;
 
     memset(form, 0, sizeof(*form));
-    if (sb_web_pairs(&pairs, text, q->r->pool) != APR_SUCCESS) {
+    if (sb_pairs_read(&pairs, text, q->r->pool) != APR_SUCCESS) {
         return "form";
     }
     for (int i = 0; i < pairs->nelts; i++) {
@@ -594,8 +594,8 @@ static int admit_change(smarter_req_t *q)
     if (q->r->method_number == M_POST &&
         sb_web_has_type(q->r, "application/x-www-form-urlencoded") &&
         sb_web_body(&text, &len, q->r, FORM_MAX) == APR_SUCCESS &&
-        sb_web_pairs(&form, text, q->r->pool) == APR_SUCCESS) {
-        token = sb_web_pair(form, "csrf");
+        sb_pairs_read(&form, text, q->r->pool) == APR_SUCCESS) {
+        token = sb_pairs_get(form, "csrf");
         if (token &&
             sb_equal_secret(token, strlen(token), q->session->csrf, strlen(q->session->csrf))) {
             return OK;

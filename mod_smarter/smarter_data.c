@@ -99,7 +99,7 @@ static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_r
     apr_status_t rv;
 
     *pparams = NULL;
-    rv = sb_web_pairs(&query, q->r->args, q->r->pool);
+    rv = sb_pairs_read(&query, q->r->args, q->r->pool);
     if (rv != APR_SUCCESS) {
         sb_web_problem(q->r, HTTP_BAD_REQUEST, "the query string cannot be decoded");
         return DONE;

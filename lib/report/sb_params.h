@@ -9,6 +9,7 @@
 
 #include <apr_tables.h>
 #include "core/sb_json.h"
+#include "core/sb_pairs.h"
 
 typedef enum {
     SB_PARAM_STRING,
@@ -26,12 +27,6 @@ typedef struct {
     int min_len, max_len; /* bytes of a text; max_len 0: 200. An empty text is never accepted */
     const char *refusal;  /* known but not accepted: why */
 } sb_param_t;
-
-/** One name and value of a query string, decoded, in the order they came. */
-typedef struct {
-    const char *name;
-    const char *value;
-} sb_pair_t;
 
 typedef struct sb_params_t sb_params_t;
 

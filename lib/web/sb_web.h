@@ -10,7 +10,7 @@
 #include <httpd.h>
 #include <apr_tables.h>
 #include "core/sb_json.h"
-#include "report/sb_params.h"
+#include "core/sb_pairs.h"
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
@@ -25,20 +25,6 @@ const char *sb_web_request_id(request_rec *r);
 
 /** Length of the address as the client wrote it: scheme, host, path, query. */
 apr_size_t sb_web_url_length(request_rec *r);
-
-/**
- * Names and values of a query string or of a form body, decoded, in order.
- * @param text  "a=1&b=%20"; NULL is empty
- * @param ppairs array of sb_pair_t, allocated in p
- * @return APR_SUCCESS; SB_EINPUT a broken % escape, a NUL, or not UTF-8;
- *         SB_ETOOBIG more than SB_WEB_PAIRS_MAX
- */
-apr_status_t sb_web_pairs(const apr_array_header_t **ppairs, const char *text,
-                          apr_pool_t *p) SB_MUST_CHECK;
-#define SB_WEB_PAIRS_MAX 1000
-
-/** First value of a name in an array of sb_pair_t, or NULL. */
-const char *sb_web_pair(const apr_array_header_t *pairs, const char *name);
 
 /** Does the request carry this media type? Parameters (charset) and case do not matter. */
 int sb_web_has_type(request_rec *r, const char *type);
