@@ -110,6 +110,13 @@ static const char count_lines[] =
     " count(*) FILTER (WHERE asmt_guid <> (SELECT min(asmt_guid) FROM {batch}.asmt))"
     " FROM {batch}.asmt_outcome GROUP BY op";
 
+/* Fresh tables have no statistics; a small sample is enough to choose plans by. */
+static const char sample[] = "SET LOCAL default_statistics_target = 10;"
+                             "ANALYZE {batch}.asmt_outcome (file_line, op, asmt_guid, student_id,"
+                             " date_taken, state_code, district_id, school_id)";
+
+static const char sample_scratch[] = "ANALYZE promote_repeat, promote_inst, promote_student";
+
 static const char take_ids[] =
     "SELECT setval(s, nextval(s) + $2::bigint) - $2::bigint"
     " FROM (SELECT format('%I.global_rec_seq', $1::text)::regclass AS s) x";
@@ -241,7 +248,10 @@ static const char insert_students[] =
 #define BLOCKS "{schema}.fact_block_asmt_outcome"
 #define BLOCK_KEY "asmt_outcome_rec_id"
 
+/* By student for a few lines, by assessment for many: there is an index for either. */
 #define SAME_KEY                                                                                   \
+    "f.asmt_rec_id IN (SELECT asmt_rec_id FROM {schema}.dim_asmt JOIN {batch}.asmt"                \
+    " USING (asmt_guid)) AND "                                                                     \
     "f.student_id = b.student_id AND f.asmt_guid = b.asmt_guid AND f.date_taken = b.date_taken"    \
     " AND f.rec_status = 'C'"
 
@@ -359,6 +369,10 @@ static apr_status_t judge_batch(work_t *w)
                                      sb_rows_text(rows, 0, 0)));
     }
     w->blocks = !strcmp(sb_rows_text(rows, 0, 1), "INTERIM ASSESSMENT BLOCKS");
+    rv = sb_db_script(w->db, fill_in(w, sample));
+    if (rv != APR_SUCCESS) {
+        return failed(w, "sampling the batch", rv);
+    }
     rv = query(w, &rows, "counting lines", count_lines, 0, NULL);
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
         const char *op = sb_rows_text(rows, i, 0);
@@ -484,6 +498,12 @@ static apr_status_t promote_students(work_t *w)
     if (sb_rows_int(rows, 0, 1, 0)) {
         rv = exec(w, &more, "comparing students", compare_students, 0, NULL);
         r->shadowed += more;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_script(w->db, sample_scratch);
+        if (rv != APR_SUCCESS) {
+            return failed(w, "sampling scratch tables", rv);
+        }
     }
     if (rv == APR_SUCCESS && r->shadowed < all) {
         rv = exec(w, &r->superseded, "retiring students", retire_students, 1, args);

@@ -105,7 +105,7 @@ static const char *all_sql(const work_t *k, apr_array_header_t *args)
 /* Those who match the filters, from the facts; an index holds every column. */
 static const char *filtered_sql(const work_t *k, apr_array_header_t *args)
 {
-    const char *place = place_sql(k, "f", args);
+    const char *place = place_sql(k, "h", args);
     const char *filters = sb_filter_sql(k->ctx->params, "f", args, k->p);
 
     return apr_psprintf(k->p,
@@ -113,7 +113,9 @@ static const char *filtered_sql(const work_t *k, apr_array_header_t *args)
                         "  FROM (SELECT f.inst_hier_rec_id, f.asmt_subject, f.asmt_grade,"
                         "               f.asmt_perf_lvl, count(*) AS n"
                         "          FROM {schema}.fact_asmt_outcome_vw f"
-                        "         WHERE %s AND f.asmt_year = $2::smallint"
+                        "         WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id"
+                        "                 FROM {schema}.dim_inst_hier h WHERE %s)"
+                        "           AND f.asmt_year = $2::smallint"
                         "           AND f.asmt_type = 'SUMMATIVE' AND f.rec_status = 'C'"
                         "           AND (f.administration_condition = 'SD'"
                         "                OR f.administration_condition IS NULL)"

@@ -14,6 +14,12 @@ my $s = $w->{name};
 my $n = 0;
 sub next_guid { return $w->guid(++$n) }
 
+# What the server says to a statement it should refuse.
+sub complaint {
+    my ($sql) = @_;
+    return eval { sql("BEGIN; $sql; ROLLBACK"); 1 } ? 'accepted' : $@;
+}
+
 sub facts {
     my ($where) = @_;
     return join ' ', map { join ':', map { $_ // '' } @$_ } sql(
@@ -49,6 +55,17 @@ is(sql_one("SELECT count(DISTINCT from_date || to_date) FROM $s.dim_student WHER
 ok($w->counts_agree, 'the counts for reports agree');
 is(sql_one("SELECT n_valid || '/' || ns_ethnicity || '/' || ns_sex FROM $s.report_count c JOIN $s.dim_inst_hier USING (inst_hier_rec_id)"
     . " WHERE school_id = 'sch2'"), '1/1/1', 'and count what is not stated');
+
+# ---- what the tables refuse --------------------------------------------------------------------
+for my $column (qw(asmt_rec_id student_rec_id inst_hier_rec_id)) {
+    my $dim = "dim_" . $column =~ s/_rec_id//r;
+    my $copy = "CREATE TEMP TABLE x AS SELECT * FROM $s.fact_asmt_outcome_vw LIMIT 1;"
+        . " UPDATE x SET asmt_outcome_vw_rec_id = 987654, rec_status = 'I', $column = 987654; INSERT INTO $s.fact_asmt_outcome_vw SELECT * FROM x";
+    like(complaint($copy), qr/1 rows of fact_asmt_outcome_vw refer to dimension rows that are not there/, "no fact without its $dim");
+    like(complaint("DELETE FROM $s.$dim"), qr/still refer/, "no $dim goes while a fact refers to it");
+    like(complaint("UPDATE $s.$dim SET $column = $column + 1000"), qr/may not change/, "no $dim changes its key");
+    like(complaint("UPDATE $s.fact_asmt_outcome_vw SET $column = $column + 1"), qr/may not change/, "no fact changes its $dim");
+}
 
 is_deeply([$w->conduct], [], 'nothing waits: nothing happens');
 is($w->{last}{exit}, 0, 'which is fine');
