@@ -13,6 +13,8 @@
 #define XMLDSIG_MORE "http://www.w3.org/2001/04/xmldsig-more#"
 #define XMLENC11 "http://www.w3.org/2009/xmlenc11#"
 #define EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
+#define XSI "http://www.w3.org/2001/XMLSchema-instance"
+#define XML_SCHEMA "http://www.w3.org/2001/XMLSchema"
 #define RAW_DEFLATE (-15) /* window bits of zlib: no header */
 
 /* ---- algorithms: each list ends with NULL ------------------------------------------------------ */
@@ -53,6 +55,161 @@ static int is_listed(const char *text, const char *const *list)
         list++;
     }
     return text && *list;
+}
+
+/* ---- elements ----------------------------------------------------------------------------------- */
+
+/* Lasso makes an object of every element it knows, wherever it stands, or by xsi:type, before it
+ * looks at signatures; a LogoutRequest whose NameID is not where it should be ends the process. So
+ * only what a sign-in or sign-out needs comes in, where it belongs: no extensions, no EncryptedID,
+ * no other protocol. */
+typedef struct {
+    const char *name;
+    const char *parents; /* local names; NULL: anything of the namespaces of cryptography */
+} element_t;
+
+static const element_t protocol_elements[] = {{"SessionIndex", "LogoutRequest"},
+                                              {"Status", "Response LogoutResponse"},
+                                              {"StatusCode", "Status StatusCode"},
+                                              {"StatusMessage", "Status"},
+                                              {NULL, NULL}};
+static const element_t assertion_elements[] = {
+    {"Assertion", "Response"},
+    {"Attribute", "AttributeStatement"},
+    {"AttributeStatement", "Assertion"},
+    {"AttributeValue", "Attribute"},
+    {"Audience", "AudienceRestriction ProxyRestriction"},
+    {"AudienceRestriction", "Conditions"},
+    {"AuthenticatingAuthority", "AuthnContext"},
+    {"AuthnContext", "AuthnStatement"},
+    {"AuthnContextClassRef", "AuthnContext"},
+    {"AuthnContextDeclRef", "AuthnContext"},
+    {"AuthnStatement", "Assertion"},
+    {"Conditions", "Assertion"},
+    {"EncryptedAssertion", "Response"},
+    {"Issuer", "Assertion Response LogoutRequest LogoutResponse"},
+    {"NameID", "Subject LogoutRequest AttributeValue"},
+    {"OneTimeUse", "Conditions"},
+    {"ProxyRestriction", "Conditions"},
+    {"Subject", "Assertion"},
+    {"SubjectConfirmation", "Subject"},
+    {"SubjectConfirmationData", "SubjectConfirmation"},
+    {"SubjectLocality", "AuthnStatement"},
+    {NULL, NULL}};
+static const element_t dsig_elements[] = {
+    {"Signature", "Assertion Response LogoutRequest LogoutResponse"},
+    {"CanonicalizationMethod", NULL},
+    {"DigestMethod", NULL},
+    {"DigestValue", NULL},
+    {"Exponent", NULL},
+    {"KeyInfo", NULL},
+    {"KeyName", NULL},
+    {"KeyValue", NULL},
+    {"Modulus", NULL},
+    {"RSAKeyValue", NULL},
+    {"Reference", NULL},
+    {"SignatureMethod", NULL},
+    {"SignatureValue", NULL},
+    {"SignedInfo", NULL},
+    {"Transform", NULL},
+    {"Transforms", NULL},
+    {"X509Certificate", NULL},
+    {"X509Data", NULL},
+    {"X509IssuerName", NULL},
+    {"X509IssuerSerial", NULL},
+    {"X509SKI", NULL},
+    {"X509SerialNumber", NULL},
+    {"X509SubjectName", NULL},
+    {NULL, NULL}};
+static const element_t xenc_elements[] = {{"EncryptedData", "EncryptedAssertion"},
+                                          {"EncryptedKey", "EncryptedAssertion KeyInfo"},
+                                          {"CipherData", NULL},
+                                          {"CipherValue", NULL},
+                                          {"DataReference", NULL},
+                                          {"EncryptionMethod", NULL},
+                                          {"KeySize", NULL},
+                                          {"OAEPparams", NULL},
+                                          {"ReferenceList", NULL},
+                                          {NULL, NULL}};
+static const element_t xenc11_elements[] = {{"MGF", NULL}, {NULL, NULL}};
+static const element_t c14n_elements[] = {{"InclusiveNamespaces", NULL}, {NULL, NULL}};
+
+static const struct {
+    const char *ns;
+    const element_t *elements;
+    int cryptography;
+} known[] = {
+    {SB_SAML_NS_PROTOCOL, protocol_elements, 0},
+    {SB_SAML_NS_ASSERTION, assertion_elements, 0},
+    {SB_SAML_NS_DSIG, dsig_elements, 1},
+    {SB_SAML_NS_XENC, xenc_elements, 1},
+    {XMLENC11, xenc11_elements, 1},
+    {EXC_C14N, c14n_elements, 1},
+};
+#define NKNOWN (sizeof(known) / sizeof(known[0]))
+
+/* Index of an element's namespace in known[]; NKNOWN none. */
+static apr_size_t space_of(const xmlNode *n)
+{
+    const char *ns = n && n->type == XML_ELEMENT_NODE && n->ns ? (const char *)n->ns->href : "";
+    apr_size_t i = 0;
+
+    while (i < NKNOWN && strcmp(ns, known[i].ns) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static int is_word_of(const char *words, const char *word)
+{
+    apr_size_t len = strlen(word);
+    const char *hit = words;
+
+    while ((hit = strstr(hit, word)) != NULL) {
+        if ((hit == words || hit[-1] == ' ') && (hit[len] == ' ' || hit[len] == '\0')) {
+            return 1;
+        }
+        hit += len;
+    }
+    return 0;
+}
+
+static int is_in_place(const xmlNode *n)
+{
+    apr_size_t space = space_of(n), parent = space_of(n->parent);
+    const element_t *e = space < NKNOWN ? known[space].elements : NULL;
+
+    while (e && e->name && strcmp(e->name, (const char *)n->name) != 0) {
+        e++;
+    }
+    if (!e || !e->name || parent == NKNOWN) {
+        return 0;
+    }
+    return e->parents ? is_word_of(e->parents, (const char *)n->parent->name)
+                      : known[parent].cryptography;
+}
+
+/* xsi:type may say that a value is one of XML Schema's own types, such as xs:string. */
+static int is_plain_type(const xmlNode *n, apr_pool_t *p)
+{
+    xmlChar *value = xmlGetNsProp(n, BAD_CAST "type", BAD_CAST XSI);
+    char *prefix, *colon;
+    const xmlNs *ns;
+
+    if (!value) {
+        return 1;
+    }
+    prefix = apr_pstrdup(p, (const char *)value);
+    xmlFree(value);
+    if (!sb_xml_is(n, SB_SAML_NS_ASSERTION, "AttributeValue")) {
+        return 0;
+    }
+    colon = strchr(prefix, ':');
+    if (colon) {
+        *colon = '\0';
+    }
+    ns = xmlSearchNs(n->doc, (xmlNode *)n, colon ? BAD_CAST prefix : NULL);
+    return ns && !strcmp((const char *)ns->href, XML_SCHEMA);
 }
 
 /* ---- trees ------------------------------------------------------------------------------------- */
@@ -132,23 +289,26 @@ static const char *judge_signature(const walk_t *w, const xmlNode *sig)
 
 static const char *judge_element(walk_t *w, const xmlNode *n)
 {
-    const char *bad = judge_ids(w, n);
+    const char *bad;
 
+    if (is_any_assertion(n)) {
+        w->encrypted += sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion");
+        if (++w->assertions > 1) {
+            return "assertion_count";
+        }
+    }
+    if (n != w->root && !is_in_place(n)) { /* the root is judged by who knows what it should be */
+        return "element";
+    }
+    if (!is_plain_type(n, w->pool)) {
+        return "type";
+    }
+    bad = judge_ids(w, n);
     if (!bad) {
         bad = judge_algorithm(w, n);
     }
     if (!bad && sb_xml_is(n, SB_SAML_NS_DSIG, "Signature")) {
         bad = judge_signature(w, n);
-    }
-    if (!bad &&
-        (sb_xml_is(n, SB_SAML_NS_DSIG, "Object") || sb_xml_is(n, SB_SAML_NS_DSIG, "Manifest") ||
-         sb_xml_is(n, SB_SAML_NS_DSIG, "RetrievalMethod") ||
-         sb_xml_is(n, SB_SAML_NS_XENC, "CipherReference"))) {
-        bad = "object";
-    }
-    if (!bad && is_any_assertion(n)) {
-        w->encrypted += sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion");
-        bad = ++w->assertions > 1 ? "assertion_count" : NULL;
     }
     return bad;
 }
@@ -339,6 +499,37 @@ static const char *split(char *values[N_PARAMS], const char *query, apr_pool_t *
     return NULL;
 }
 
+static const xmlNode *next_element(const xmlNode *n)
+{
+    while (n && n->type != XML_ELEMENT_NODE) {
+        n = n->next;
+    }
+    return n;
+}
+
+/* The sequence of the schema, which Lasso relies on: Issuer, Signature?, NameID, SessionIndex*. */
+static int is_logout_request(const xmlNode *root)
+{
+    const xmlNode *n = next_element(root->children);
+
+    if (!n || !sb_xml_is(n, SB_SAML_NS_ASSERTION, "Issuer")) {
+        return 0;
+    }
+    n = next_element(n->next);
+    if (n && sb_xml_is(n, SB_SAML_NS_DSIG, "Signature")) {
+        n = next_element(n->next);
+    }
+    if (!n || !sb_xml_is(n, SB_SAML_NS_ASSERTION, "NameID") || next_element(n->children)) {
+        return 0;
+    }
+    while ((n = next_element(n->next)) != NULL) {
+        if (!sb_xml_is(n, SB_SAML_NS_PROTOCOL, "SessionIndex") || next_element(n->children)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t *p)
 {
     char *values[N_PARAMS] = {NULL};
@@ -384,6 +575,9 @@ const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t
     }
     if (!sb_xml_is(root, SB_SAML_NS_PROTOCOL, q->is_request ? "LogoutRequest" : "LogoutResponse")) {
         return "root";
+    }
+    if (q->is_request && !is_logout_request(root)) {
+        return "element";
     }
     return sb_saml_gate_node(root, p);
 }

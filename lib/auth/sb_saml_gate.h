@@ -5,7 +5,8 @@
  * The gate before Lasso: pure functions on bytes that let through only messages which every reader
  * reads alike, signed by algorithms on our list. It trusts nothing and verifies no signature; that
  * is Lasso's part, after. Lasso 2.8 alone would drop the CDATA parts of a signed value, accept
- * SHA-1, and take a second assertion; see docs/security.md.
+ * SHA-1, take a second assertion, and end the process at some elements that nobody signed; see
+ * docs/security.md.
  */
 
 #include "core/sb_status.h"

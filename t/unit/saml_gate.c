@@ -24,13 +24,12 @@
     "Algorithm='http://www.w3.org/2000/09/xmldsig#sha1'/></xenc:EncryptionMethod>"                 \
     "</xenc:EncryptedData></saml:EncryptedAssertion>"
 
-static const char sound[] =
-    "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' "
-    "xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' "
-    "ID='_r'><saml:Issuer>i</saml:Issuer>" SIGNATURE("_r") "<samlp:Status/><saml:Assertion "
-                                                           "ID='_a'><saml:Issuer>i</"
-                                                           "saml:Issuer>" SIGNATURE(
-                                                               "_a") "<saml:Subject><saml:NameID>n<"
+static const char sound[] = "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' "
+                            "xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' "
+                            "ID='_r'><saml:Issuer>i</saml:Issuer>" SIGNATURE(
+                                "_r") "<samlp:Status/><saml:Assertion "
+                                      "ID='_a'><saml:Issuer>i</"
+                                      "saml:Issuer>" SIGNATURE("_a") "<saml:Subject><saml:NameID>n<"
                                                                      "/saml:NameID></saml:Subject>"
                                                                      "<saml:AttributeStatement><"
                                                                      "saml:Attribute "
@@ -84,9 +83,9 @@ static const struct {
      "CanonicalizationMethod Algorithm='http://www.w3.org/2001/10/"
      "xml-exc-c14n#WithComments'",
      "canonicalization"},
-    {"ds:Object", "</ds:Signature>", "<ds:Object/></ds:Signature>", "object"},
+    {"ds:Object", "</ds:Signature>", "<ds:Object/></ds:Signature>", "element"},
     {"ds:RetrievalMethod", "</ds:Signature>",
-     "<ds:KeyInfo><ds:RetrievalMethod URI='http://evil/'/></ds:KeyInfo></ds:Signature>", "object"},
+     "<ds:KeyInfo><ds:RetrievalMethod URI='http://evil/'/></ds:KeyInfo></ds:Signature>", "element"},
     {"signature of something else", "URI='#_a'", "URI='#_b'", "signature_reference"},
     {"signature of the whole document", "URI='#_a'", "URI=''", "signature_reference"},
     {"signature of a far document", "URI='#_a'", "URI='http://evil/'", "signature_reference"},
@@ -97,15 +96,49 @@ static const struct {
      "signature_reference"},
     {"two signatures", "<samlp:Status/>", SIGNATURE("_r") "<samlp:Status/>", "signature_count"},
     {"signature elsewhere", "<samlp:Status/>",
-     "<samlp:Extensions ID='_e'>" SIGNATURE("_e") "</samlp:Extensions><samlp:Status/>",
-     "signature_place"},
+     "<samlp:Extensions ID='_e'>" SIGNATURE("_e") "</samlp:Extensions><samlp:Status/>", "element"},
     {"two assertions", "<samlp:Status/>", "<samlp:Status/><saml:Assertion ID='_b'/>",
      "assertion_count"},
     {"an assertion in Extensions", "<samlp:Status/>",
-     "<samlp:Extensions><saml:Assertion ID='_b'/></samlp:Extensions><samlp:Status/>",
+     "<samlp:Extensions><saml:Assertion ID='_b'/></samlp:Extensions><samlp:Status/>", "element"},
+    {"an assertion in an assertion", "<saml:Subject>", "<saml:Assertion ID='_b'/><saml:Subject>",
      "assertion_count"},
-    {"an assertion in an assertion", "<saml:Subject>",
-     "<saml:Advice><saml:Assertion ID='_b'/></saml:Advice><saml:Subject>", "assertion_count"},
+    {"advice", "<saml:Subject>", "<saml:Advice/><saml:Subject>", "element"},
+    {"an element of nobody", "alice", "<x/>", "element"},
+    {"an element of another namespace", "alice", "<x xmlns='urn:x'/>", "element"},
+    {"a known name of another namespace", "alice", "<NameID xmlns='urn:x'/>", "element"},
+    {"an extension", "<samlp:Status/>", "<samlp:Extensions/><samlp:Status/>", "element"},
+    {"an element of a value", "alice", "<saml:NameID>x</saml:NameID>", NULL},
+    {"a LogoutRequest without NameID in a value", "alice", "<samlp:LogoutRequest/>", "element"},
+    {"a value said to be a LogoutRequest", "<saml:AttributeValue>",
+     "<saml:AttributeValue xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+     "xsi:type='samlp:LogoutRequest'>",
+     "type"},
+    {"a type without prefix", "<saml:AttributeValue>",
+     "<saml:AttributeValue xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+     "xmlns='urn:oasis:names:tc:SAML:2.0:protocol' xsi:type='LogoutRequest'>",
+     "type"},
+    {"a type of no namespace", "<saml:AttributeValue>",
+     "<saml:AttributeValue xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+     "xsi:type='string'>",
+     "type"},
+    {"xs:string", "<saml:AttributeValue>",
+     "<saml:AttributeValue xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+     "xmlns:xs='http://www.w3.org/2001/XMLSchema' xsi:type='xs:string'>",
+     NULL},
+    {"a type elsewhere", "<saml:Subject>",
+     "<saml:Subject xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+     "xmlns:xs='http://www.w3.org/2001/XMLSchema' xsi:type='xs:string'>",
+     "type"},
+    {"a known element out of place", "alice", "<saml:Subject/>", "element"},
+    {"a status in an assertion", "<saml:Subject>", "<samlp:Status/><saml:Subject>", "element"},
+    {"an element in an issuer", "<saml:Issuer>i", "<saml:Issuer>i<saml:NameID/>", "element"},
+    {"cryptography out of place", "<saml:Subject>",
+     "<ds:KeyInfo xmlns:ds='http://www.w3.org/2000/09/xmldsig#'/><saml:Subject>", "element"},
+    {"an assertion in a signature", "<ds:SignatureValue>x", "<ds:SignatureValue><saml:NameID/>",
+     "element"},
+    {"part of a known place", "<saml:Subject>", "<saml:Audience/><saml:Subject>", "element"},
+    {"an encrypted name", "<saml:NameID>n</saml:NameID>", "<saml:EncryptedID/>", "element"},
     {"plain and encrypted", "<samlp:Status/>", "<samlp:Status/>" ENCRYPTED, "assertion_count"},
     {"two of one ID", "ID='_a'", "ID='_r'", "duplicate_id"},
     {"one ID in two spellings", "<samlp:Status/>", "<samlp:Status Id='_a'/>", "duplicate_id"},
@@ -120,16 +153,16 @@ static const struct {
     {"encrypted and unsigned", ENCRYPTED, "encrypted_unsigned"},
     {"two encrypted", SIGNATURE("_r") ENCRYPTED ENCRYPTED, "assertion_count"},
     {"RSA 1.5",
-     SIGNATURE("_r") "<saml:EncryptedAssertion><xenc:EncryptionMethod "
-                     "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#' "
+     SIGNATURE("_r") "<saml:EncryptedAssertion><xenc:EncryptedData "
+                     "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#'><xenc:EncryptionMethod "
                      "Algorithm='http://www.w3.org/2001/04/xmlenc#rsa-1_5'/>"
-                     "</saml:EncryptedAssertion>",
+                     "</xenc:EncryptedData></saml:EncryptedAssertion>",
      "cipher"},
     {"ciphertext elsewhere",
      SIGNATURE("_r") "<saml:EncryptedAssertion><xenc:CipherReference "
                      "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#' URI='http://evil/'/>"
                      "</saml:EncryptedAssertion>",
-     "object"},
+     "element"},
 };
 
 static apr_pool_t *p;
@@ -210,8 +243,34 @@ static void responses(void)
 
 /* ---- queries ----------------------------------------------------------------------------------- */
 
-static const char logout[] = "<samlp:LogoutRequest xmlns:samlp='urn:oasis:names:tc:SAML:2.0:"
-                             "protocol' ID='_l'/>";
+#define LOGOUT(content)                                                                            \
+    "<samlp:LogoutRequest xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' "                     \
+    "xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' ID='_l'>" content "</samlp:LogoutRequest>"
+#define ISSUER "<saml:Issuer>i</saml:Issuer>"
+#define NAME_ID "<saml:NameID>n</saml:NameID>"
+#define INDEX "<samlp:SessionIndex>s</samlp:SessionIndex>"
+static const char logout[] = LOGOUT(ISSUER NAME_ID INDEX);
+
+/* What Lasso could end the process at. */
+static const char *const wrong_logouts[] = {
+    LOGOUT(""),
+    LOGOUT(ISSUER),
+    LOGOUT(NAME_ID),
+    LOGOUT(ISSUER INDEX NAME_ID),
+    LOGOUT(NAME_ID ISSUER),
+    LOGOUT(ISSUER NAME_ID NAME_ID),
+    LOGOUT(ISSUER NAME_ID ISSUER),
+    LOGOUT(ISSUER ISSUER NAME_ID),
+    LOGOUT(ISSUER "<saml:NameID>n" ISSUER "</saml:NameID>"),
+    LOGOUT("<saml:Issuer>" NAME_ID "</saml:Issuer>"),
+    LOGOUT(ISSUER "<saml:EncryptedID/>"),
+    LOGOUT(ISSUER "<saml:BaseID/>"),
+    LOGOUT(ISSUER "<NameID>n</NameID>"),
+    LOGOUT(ISSUER "<samlp:NameID>n</samlp:NameID>"),
+    LOGOUT(ISSUER NAME_ID "<samlp:SessionIndex>" NAME_ID "</samlp:SessionIndex>"),
+    LOGOUT(ISSUER "<samlp:Extensions/>" NAME_ID),
+    LOGOUT(ISSUER NAME_ID "<samlp:LogoutRequest/>"),
+};
 static const char answer[] = "<samlp:LogoutResponse xmlns:samlp='urn:oasis:names:tc:SAML:2.0:"
                              "protocol' ID='_l'/>";
 
@@ -310,6 +369,12 @@ static void queries(void)
     for (apr_size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         is_str(sb_saml_gate_query(&q, cases[i].query, p), cases[i].want,
                apr_pstrcat(p, "query: ", cases[i].title, NULL));
+    }
+    for (apr_size_t i = 0; i < sizeof(wrong_logouts) / sizeof(wrong_logouts[0]); i++) {
+        const char *xml = wrong_logouts[i];
+
+        m = apr_pstrcat(p, "SAMLRequest=", deflated(xml, strlen(xml), ""), SIGNED, NULL);
+        is_str(sb_saml_gate_query(&q, m, p), "element", strchr(xml, '>'));
     }
     is_str(sb_saml_gate_query(&q, NULL, p), "query", "no query");
     many = replace(apr_psprintf(p, "%09000d", 0), "0", "12345678");
