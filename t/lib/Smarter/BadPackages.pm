@@ -1,11 +1,13 @@
 package Smarter::BadPackages;
 
-# Packages as a state must not send them, each with what the loader has to answer. One small sound
-# package is taken apart and changed. Used by t/loader/bad_packages.t and by who needs one of them:
+# Packages made byte by byte, as no archiver would: what a hostile or broken sender might put together
+# (the ordinary mistakes are in t/loader/packages.t), and what is odd but sound. One small package is
+# taken apart and changed; each case says what the loader has to answer. For t/loader/bad_packages.t
+# and whoever needs one of them:
 #
 #   use Smarter::BadPackages;
 #   for my $case (bad_packages()) { ... $case->{name}, $case->{file} ... }
-#   my ($case) = bad_packages('zip_bomb');
+#   my ($case) = bad_packages('broken_signature');
 #
 # A case: name; file; fails => regular expression of the reason, or loads => [loaded, rejected];
 # line => file line that the reason or the rejected row must name; column and code of that row.
@@ -17,7 +19,7 @@ use File::Basename qw(basename);
 use IO::Compress::Gzip ();
 use Smarter::Test;
 
-our @EXPORT = qw(bad_packages sound_package tar_member seal stranger_home);
+our @EXPORT = qw(bad_packages sound_package tar_member seal);
 
 my $STUDENTS = 60;
 
@@ -63,29 +65,6 @@ sub seal {
     return $file;
 }
 
-# A key ring with a key that nobody here knows, and the loader's public key. Returns (home, fingerprint).
-my $stranger;
-
-sub stranger_home {
-    return @$stranger if $stranger;
-    my $home = tmpdir();
-    chmod 0700, $home;
-    my @gpg = ('gpg', '--homedir', $home, '--batch', '--quiet', '--no-tty');
-    my @steps = (
-        [@gpg, '--passphrase', '', '--quick-gen-key', 'stranger@test.invalid', 'default', 'default', 'never'],
-        [@gpg, '--import', env('SMARTER_VAR') . '/keys/loader.asc'],
-    );
-    for my $step (@steps) {
-        my $r = Smarter::Test::run({}, @$step);
-        die "gpg: $r->{err}" if $r->{exit};
-    }
-    my ($fpr) = Smarter::Test::run({}, @gpg, '--with-colons', '--list-secret-keys')->{out} =~ /^fpr:+([0-9A-F]{40}):/m;
-    $stranger = [$home, $fpr];
-    return @$stranger;
-}
-
-END { Smarter::Test::run({}, 'gpgconf', '--homedir', $stranger->[0], '--kill', 'all') if $stranger }
-
 # The signature is made over other text than what is inside: sign, change a byte, encrypt the packets.
 sub broken_signature {
     my ($file, $octets) = @_;
@@ -128,12 +107,6 @@ sub edit_line {
 
 sub edit_header { my ($text, $change) = @_; return edit_line($text, 0, $change) }
 
-sub edit_all {
-    my ($text, $header, $value) = @_;
-    $text = edit($text, $_, $header, $value) for 1 .. $STUDENTS;
-    return $text;
-}
-
 # ---- the cases --------------------------------------------------------------------------------
 
 # Each is a name, what is expected, and a function that writes the file.
@@ -141,7 +114,6 @@ sub cases {
     my ($c, $j) = sound_package();
     my @both = (tar_member('a.csv', $c), tar_member('a.json', $j));
     my $sound = zip(tar(@both));
-    my ($home, $fpr);
     my $n = $STUDENTS;
     my $sealed = sub { my ($octets, %opt) = @_; return sub { seal($_[0], $octets, %opt) } };
     my $members = sub { my @m = @_; return $sealed->(zip(tar(@m))) };
@@ -154,12 +126,8 @@ sub cases {
     return (
         # the envelope
         [not_openpgp => { fails => qr/OpenPGP/i }, sub { spew($_[0], $c) }],
-        [empty_file => { fails => qr/./ }, sub { spew($_[0], '') }],
         [armour_only => { fails => qr/./ }, sub { spew($_[0], "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----\n") }],
         [not_encrypted => { fails => qr/./ }, sub { spew($_[0], $sound) }],
-        [wrong_key => { fails => qr/key/i }, sub { ($home, $fpr) = stranger_home(); seal($_[0], $sound, home => $home, recipient => $fpr) }],
-        [unsigned => { fails => qr/sign/i }, $sealed->($sound, sign => 0)],
-        [unknown_sender => { fails => qr/sign/i }, sub { ($home, $fpr) = stranger_home(); seal($_[0], $sound, home => $home) }],
         [broken_signature => { fails => qr/sign/i }, sub { broken_signature($_[0], $sound) }],
         [truncated => { fails => qr/./ }, $damaged->(sub { substr($_, int(length($_) * 2 / 3)) = '' })],
         [truncated_by_one => { fails => qr/./ }, $damaged->(sub { chop })],
@@ -175,60 +143,29 @@ sub cases {
         [zip_bomb => { fails => qr/./ }, sub { seal($_[0], zip_of_zeros(400)) }],
         [size_lie => { fails => qr/./ }, $members->(tar_member('a.csv', $c, size => 8 * 1024**3 - 1), $both[1])],
         [many_members => { fails => qr/./ }, $members->(@both, map { tar_member("f$_.txt", 'x') } 1 .. 2000)],
-        [path_upwards => { fails => qr/\.\.|name/ }, $members->(tar_member('../a.csv', $c), $both[1])],
         [path_upwards_inside => { fails => qr/\.\.|name/ }, $members->(tar_member('x/../../a.csv', $c), $both[1])],
-        [path_absolute => { fails => qr/./ }, $members->(tar_member('/tmp/a.csv', $c), $both[1])],
         [symbolic_link => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '2', link => '/etc/passwd'), $both[1])],
         [hard_link => { fails => qr/./ }, $members->($both[1], tar_member('a.csv', '', type => '1', link => 'a.json'))],
         [device => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '3'), $both[1])],
         [fifo => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '6'), $both[1])],
-        [two_csvs => { fails => qr/./ }, $members->(@both, tar_member('b.csv', $c))],
-        [two_jsons => { fails => qr/./ }, $members->(@both, tar_member('b.json', $j))],
-        [no_json => { fails => qr/./ }, $members->($both[0])],
-        [no_csv => { fails => qr/./ }, $members->($both[1])],
-        [something_else => { fails => qr/./ }, $members->(@both, tar_member('readme.txt', 'x'))],
 
         # the metadata
-        [json_not_json => { fails => qr/3012/ }, $with_json->("{ 'Content': assessment }")],
         [json_cut => { fails => qr/3012/ }, $with_json->(substr $j, 0, 200)],
         [json_twice => { fails => qr/3012/ }, $with_json->($j =~ s/"Guid":/"Guid":"x","Guid":/r)],
         [json_deep => { fails => qr/3012/ }, $with_json->('{"Content":' . '[' x 10000 . ']' x 10000 . '}')],
         [json_not_utf8 => { fails => qr/3012/ }, $bad_json->(qr/Spring/, "Spr\xe9ng")],
         [json_list => { fails => qr/./ }, $with_json->("[$j]")],
-        [json_no_guid => { fails => qr/3013|Guid/ }, $bad_json->(qr/"Guid":"[^"]*",/, '')],
         [json_empty_guid => { fails => qr/./ }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"",')],
-        [json_no_claims => { fails => qr/3013|Claim/ }, $bad_json->(qr/,"Claims":.*/, '}')],
-        [json_content => { fails => qr/./ }, $bad_json->(qr/"assessment"/, '"letters"')],
-        [json_type => { fails => qr/./ }, $bad_json->(qr/SUMMATIVE/, 'SUMMARY')],
-        [json_year => { fails => qr/./ }, $bad_json->(qr/"Year":2015/, '"Year":"this year"')],
-        [other_guid => { fails => qr/3014|guid|assessment/i }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"another",')],
 
         # the table as a whole
-        [csv_empty => { fails => qr/3003|empty|no/i }, $with_csv->('')],
-        [csv_header_only => { fails => qr/3003|no/i }, $with_csv->((split /\n/, $c)[0] . "\n")],
         [csv_blank => { fails => qr/./ }, $with_csv->("\n\n\n")],
-        [csv_no_header => { fails => qr/3009 the first line is data, not a header\z/, line => 1 }, $with_csv->($c =~ s/^[^\n]*\n//r)],
-        [csv_semicolons => { fails => qr/3005|3006/ }, $with_csv->($c =~ tr/,/;/r)],
-        [csv_column_missing => { fails => qr/3006.*StudentIdentifier/ }, $with_csv->(edit_header($c, sub { s/StudentIdentifier,// }))],
-        [csv_column_unknown => { fails => qr/3006.*Shoe/ }, $with_csv->(edit_header($c, sub { s/,Sex,/,ShoeSize,/ }))],
-        [csv_column_twice => { fails => qr/3011.*Asian/ }, $with_csv->(edit_header($c, sub { s/,White,/,Asian,/ }))],
         [csv_300_columns => { fails => qr/3006/ }, $with_csv->(edit_header($c, sub { $_ .= ',x' x 300 }))],
-        [csv_open_quote => { fails => qr/quote/, line => $n + 1 }, $with_csv->(edit_line($c, $n, sub { s/^NC,/NC,"/; s/,"Num.*?",/,,/ }))],
-        [csv_endless_field => { fails => qr/longer/, line => 21 }, $with_csv->(edit($c, 20, 'FirstName', 'x' x 200_000))],
         [csv_binary => { fails => qr/./ }, $with_csv->(join '', map { chr(($_ * 7919) % 256) } 1 .. 20_000)],
-        [all_rows_bad => { fails => qr/./ }, $with_csv->(edit_all($c, 'AssessmentPerformanceLevelIdentifier', 'high'))],
 
         # single rows: the rest loads
-        [row_score => { loads => [$n - 1, 1], line => 8, column => 'AssessmentSubtestResultScoreValue' }, $with_csv->(edit($c, 7, 'AssessmentSubtestResultScoreValue', 'many'))],
-        [row_date => { loads => [$n - 1, 1], line => 3, column => 'AssessmentAdministrationFinishDate' }, $with_csv->(edit($c, 2, 'AssessmentAdministrationFinishDate', '20150230'))],
         [row_grade => { loads => [$n - 1, 1], line => 2, column => 'GradeLevelWhenAssessed' }, $with_csv->(edit($c, 1, 'GradeLevelWhenAssessed', '14'))],
-        [row_no_student => { loads => [$n - 1, 1], line => $n + 1, column => 'StudentIdentifier' }, $with_csv->(edit($c, $n, 'StudentIdentifier', ''))],
         [row_control => { loads => [$n - 1, 1], line => 5, column => 'StudentIdentifier' }, $with_csv->(edit($c, 4, 'StudentIdentifier', "NC\x07123"))],
         [row_not_utf8 => { loads => [$n - 1, 1], line => 5, column => 'FirstName' }, $with_csv->(edit($c, 4, 'FirstName', "Ren\xe9e"))],
-        [row_long_id => { loads => [$n - 1, 1], line => 5, column => 'ResponsibleSchoolIdentifier' }, $with_csv->(edit($c, 4, 'ResponsibleSchoolIdentifier', 'S' x 41))],
-        [row_other_state => { loads => [$n - 1, 1], line => 5, column => 'StateAbbreviation' }, $with_csv->(edit($c, 4, 'StateAbbreviation', 'ZZ'))],
-        [row_short => { loads => [$n - 1, 1], line => 31 }, $with_csv->(edit_line($c, 30, sub { s/,[^,]*$// }))],
-        [row_long => { loads => [$n - 1, 1], line => 31 }, $with_csv->(edit_line($c, 30, sub { $_ .= ',x' }))],
 
         # odd, but to be loaded whole
         [fine_sound => { loads => [$n, 0] }, $sealed->($sound)],
