@@ -45,6 +45,15 @@ my @bad = (
     ['a state that is no code', with("edware.db.$tenant.state_code", 'nc'), qr/two capital letters/],
     ['two tenants of one state', with('edware.db.zz.url', 'postgresql://u:sesame\@h/d') . '', qr/zz/],
     ['a dangerous switch', with('disable.context.security', 'True'), qr/disable\.context\.security/],
+    ['signatures not verified', with('auth.skip.verify', 'True'), qr/auth\.skip\.verify/],
+    ['no secret', with('auth.session.secret', undef), qr/auth\.session\.secret is not set/],
+    ['a short secret', with('auth.session.secret', 'sesame'), qr/auth\.session\.secret.*16 characters/],
+    ['a short previous secret', with('auth.session.secret.previous', 'sesame'), qr/secret\.previous.*16 characters/],
+    ['home at somebody else\'s', with('auth.home', '//evil.example/'), qr/auth\.home/],
+    ['home that signs out', with('auth.home', '/logout'), qr/auth\.home/],
+    ['nowhere to remember used assertions', with('security.db.url', undef), qr/security\.db\.url is not set/],
+    ['an address without TLS', with('auth.saml.acs_url', 'http://localhost/saml_post'), qr/auth\.saml\.acs_url.*https/],
+    ['no metadata of the identity provider', with('auth.idp.metadata', '/nowhere.xml'), qr{auth\.idp\.metadata.*/nowhere\.xml}],
     ['a log target that is none', with('logging.audit', '/var/log/audit'), qr/logging\.audit/],
     ['a log that cannot be opened', with('logging.security', 'file:/nowhere/security.log'), qr{logging\.security.*/nowhere}],
 );
@@ -53,7 +62,7 @@ for my $case (@bad) {
     ($ok, $said) = judge($ini);
     ok(!$ok, "$what: refused");
     like($said, $want, 'and told');
-    unlike($said, qr{://[^:/@ ]+:[^@ ]+@}, 'without a password');
+    unlike($said, qr{://[^:/@ ]+:[^@ ]+@|sesame}, 'without a password');
 }
 is(get('/services/ready')->{status}, 200, 'the running server does not care');
 
