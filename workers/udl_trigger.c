@@ -156,37 +156,37 @@ static apr_status_t record(trigger_t *t, apr_pool_t *p)
 
 /* ---- messages ---------------------------------------------------------------------------------- */
 
-static apr_status_t announce(trigger_t *t, const char *guid, apr_pool_t *p)
+static apr_status_t announce(trigger_t *t, const sb_udl_package_t *package, apr_pool_t *p)
 {
     char id[SB_UUID_SIZE];
-    sb_envelope_t env = {.id = id, .task = TASK, .args = "{}", .job = guid};
+    sb_envelope_t env = {.id = id, .task = TASK, .args = "{}", .job = package->guid};
     apr_status_t rv;
 
     rv = sb_uuid_make(id) ? sb_mq_publish(t->mq, t->queue, &env, CONFIRM) : APR_EGENERAL;
-    return rv == APR_SUCCESS ? sb_udl_package_announced(t->db, t->schema, guid, p) : rv;
+    return rv == APR_SUCCESS ? sb_udl_package_announced(t->db, t->schema, package, p) : rv;
 }
 
 /* Wake workers for all that waits, as far as the queue is not full. */
 static apr_status_t announce_all(trigger_t *t, apr_pool_t *p)
 {
-    apr_array_header_t *guids;
+    apr_array_header_t *packages;
     apr_int64_t depth;
     apr_status_t rv;
     int i;
 
-    rv = sb_udl_package_waiting(&guids, t->db, t->schema, OVERDUE, BATCH, p);
-    if (rv != APR_SUCCESS || !guids->nelts) {
+    rv = sb_udl_package_waiting(&packages, t->db, t->schema, OVERDUE, BATCH, p);
+    if (rv != APR_SUCCESS || !packages->nelts) {
         return rv;
     }
     rv = sb_mq_depth(&depth, t->mq, t->queue);
-    for (i = 0; i < guids->nelts && rv == APR_SUCCESS; i++) {
+    for (i = 0; i < packages->nelts && rv == APR_SUCCESS; i++) {
         if (depth + i >= t->max_queued) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(4025), SB_NO_STATUS,
                    "the queue holds %d messages: %d packages wait in the database", t->max_queued,
-                   guids->nelts - i);
+                   packages->nelts - i);
             break;
         }
-        rv = announce(t, APR_ARRAY_IDX(guids, i, const char *), p);
+        rv = announce(t, &APR_ARRAY_IDX(packages, i, sb_udl_package_t), p);
     }
     return rv;
 }

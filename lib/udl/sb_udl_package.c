@@ -87,15 +87,15 @@ apr_status_t sb_udl_package_claim(sb_udl_package_t *package, sb_db_t *db, const 
         return SB_EBUSY;
     }
     package->id = sb_rows_int(rows, 0, 0, 0);
-    rv = sb_db_query_text(
-        &rows, db,
-        fill(p, schema,
-             "UPDATE {schema}.package SET state = 'running', attempts = attempts + 1,"
-             " worker = $2, started_at = now() WHERE batch_guid = $1 AND state IN"
-             " ('new', 'queued', 'running') RETURNING path, tenant, size,"
-             " (extract(epoch FROM mtime) * 1e6)::bigint,"
-             " (extract(epoch FROM arrived_at) * 1e6)::bigint, attempts"),
-        2, args, p);
+    rv = sb_db_query_text(&rows, db,
+                          fill(p, schema,
+                               "UPDATE {schema}.package SET state = 'running', attempts = attempts "
+                               "+ 1, queued_at = NULL,"
+                               " worker = $2, started_at = now() WHERE batch_guid = $1 AND state IN"
+                               " ('new', 'queued', 'running') RETURNING path, tenant, size,"
+                               " (extract(epoch FROM mtime) * 1e6)::bigint,"
+                               " (extract(epoch FROM arrived_at) * 1e6)::bigint, attempts"),
+                          2, args, p);
     if (rv == APR_SUCCESS && !sb_rows_count(rows)) {
         rv = APR_NOTFOUND;
     }
@@ -145,24 +145,24 @@ apr_status_t sb_udl_package_return(sb_db_t *db, const char *schema, const sb_udl
     return rv;
 }
 
-apr_status_t sb_udl_package_waiting(apr_array_header_t **pguids, sb_db_t *db, const char *schema,
+apr_status_t sb_udl_package_waiting(apr_array_header_t **ppackages, sb_db_t *db, const char *schema,
                                     apr_interval_time_t overdue, int max, apr_pool_t *p)
 {
     const char *args[] = {integer(p, overdue), integer(p, max)};
-    apr_array_header_t *guids = apr_array_make(p, 8, sizeof(const char *));
+    apr_array_header_t *packages = apr_array_make(p, 8, sizeof(sb_udl_package_t));
     sb_rows_t *rows;
     apr_status_t rv;
     int i;
 
-    *pguids = guids;
+    *ppackages = packages;
     /* 'running' is written after the lock was taken and left before it goes: without a lock the
      * worker is dead */
     rv = sb_db_query_text(
         &rows, db,
         fill(p, schema,
-             "SELECT batch_guid FROM {schema}.package k WHERE state = 'new'"
+             "SELECT batch_guid, attempts FROM {schema}.package k WHERE state = 'new'"
              " OR state = 'queued' AND queued_at < now() - $1::bigint * interval '1 us'"
-             " OR state = 'running' AND (queued_at <= started_at OR queued_at < now() - $1::bigint "
+             " OR state = 'running' AND (queued_at IS NULL OR queued_at < now() - $1::bigint "
              "* interval '1 us') AND NOT EXISTS (SELECT 1 FROM pg_locks l"
              " WHERE l.locktype = 'advisory' AND l.classid = " LOCK_CLASS
              " AND l.objid = k.package_id AND l.objsubid = 2 AND l.database ="
@@ -170,22 +170,26 @@ apr_status_t sb_udl_package_waiting(apr_array_header_t **pguids, sb_db_t *db, co
              " ORDER BY arrived_at, package_id LIMIT $2::int"),
         2, args, p);
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        APR_ARRAY_PUSH(guids, const char *) = sb_rows_text(rows, i, 0);
+        sb_udl_package_t *package = apr_array_push(packages);
+
+        memset(package, 0, sizeof *package);
+        package->guid = sb_rows_text(rows, i, 0);
+        package->attempts = (int)sb_rows_int(rows, i, 1, 0);
     }
     return rv;
 }
 
-apr_status_t sb_udl_package_announced(sb_db_t *db, const char *schema, const char *guid,
-                                      apr_pool_t *p)
+apr_status_t sb_udl_package_announced(sb_db_t *db, const char *schema,
+                                      const sb_udl_package_t *package, apr_pool_t *p)
 {
-    const char *args[] = {guid};
+    const char *args[] = {package->guid, integer(p, package->attempts)};
 
-    /* a quick worker may have it already: then its state stays */
+    /* a quick worker may have claimed it already: then his word stands */
     return sb_db_exec_text(
         NULL, db,
         fill(p, schema,
              "UPDATE {schema}.package SET state = CASE state WHEN 'new' THEN 'queued'"
              " ELSE state END, queued_at = now() WHERE batch_guid = $1"
-             " AND state IN ('new', 'queued', 'running')"),
-        1, args);
+             " AND attempts = $2::int AND state IN ('new', 'queued', 'running')"),
+        2, args);
 }

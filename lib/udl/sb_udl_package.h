@@ -51,14 +51,14 @@ apr_status_t sb_udl_package_return(sb_db_t *db, const char *schema, const sb_udl
  * Packages to announce: new ones; queued ones whose message is overdue; running ones whose worker is
  * gone. Oldest first.
  * @param overdue age of a message that is taken for lost
- * @param pguids  of const char *
+ * @param ppackages of sb_udl_package_t, of which guid and attempts are set
  */
-apr_status_t sb_udl_package_waiting(apr_array_header_t **pguids, sb_db_t *db, const char *schema,
+apr_status_t sb_udl_package_waiting(apr_array_header_t **ppackages, sb_db_t *db, const char *schema,
                                     apr_interval_time_t overdue, int max,
                                     apr_pool_t *p) SB_MUST_CHECK;
 
 /** Its message is at the broker. */
-apr_status_t sb_udl_package_announced(sb_db_t *db, const char *schema, const char *guid,
-                                      apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_udl_package_announced(sb_db_t *db, const char *schema,
+                                      const sb_udl_package_t *package, apr_pool_t *p) SB_MUST_CHECK;
 
 #endif
