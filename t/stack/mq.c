@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include <apr_strings.h>
+#include <openssl/ssl.h>
 
 #include "core/sb_log.h"
 #include "core/sb_uuid.h"
@@ -96,6 +97,70 @@ static pid_t relay_start(int port, int broker)
         if (fds[1].revents) {
             pass(b, a);
         }
+    }
+}
+
+/* What one side of a TLS connection has sent, to the other. @return whether it is still open */
+static int pass_tls(SSL *tls, int plain, const struct pollfd fds[2])
+{
+    char buf[16384];
+    int n;
+
+    if (fds[0].revents) {
+        do {
+            n = SSL_read(tls, buf, sizeof(buf));
+            if (n <= 0 || write(plain, buf, (size_t)n) != n) {
+                return 0;
+            }
+        } while (SSL_pending(tls) > 0);
+    }
+    if (fds[1].revents) {
+        n = (int)read(plain, buf, sizeof(buf));
+        if (n <= 0 || SSL_write(tls, buf, n) != n) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The broker behind TLS, one connection after the other, with the certificate of localhost. */
+static pid_t tls_relay_start(int port, int broker, const char *cert, const char *key)
+{
+    struct sockaddr_in here = server_address(port), there = server_address(broker);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    int lfd = socket(AF_INET, SOCK_STREAM, 0), a, b;
+    struct pollfd fds[2];
+    pid_t pid;
+    SSL *tls;
+
+    if (bind(lfd, (struct sockaddr *)&here, sizeof(here)) || listen(lfd, 5) ||
+        SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+        return -1;
+    }
+    pid = fork();
+    if (pid) {
+        SSL_CTX_free(ctx);
+        close(lfd);
+        return pid;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
+    for (;;) {
+        a = accept(lfd, NULL, NULL);
+        b = socket(AF_INET, SOCK_STREAM, 0);
+        tls = SSL_new(ctx);
+        SSL_set_fd(tls, a);
+        if (SSL_accept(tls) == 1 && !connect(b, (struct sockaddr *)&there, sizeof(there))) {
+            do {
+                fds[0] = (struct pollfd){.fd = a, .events = POLLIN};
+                fds[1] = (struct pollfd){.fd = b, .events = POLLIN};
+                poll(fds, 2, -1);
+            } while (pass_tls(tls, b, fds));
+        }
+        SSL_free(tls);
+        close(a);
+        close(b);
     }
 }
 
@@ -304,6 +369,45 @@ static void blocked(const char *url, int broker, const char *queue, apr_pool_t *
     server_stop(relay, SIGKILL);
 }
 
+static void encrypted(const char *url, int broker, const char *queue, const char *tls,
+                      apr_pool_t *p)
+{
+    int port = server_free_port();
+    const char *user = strstr(url, "://") + 3, *vhost = strrchr(url, '/');
+    const char *named = apr_psprintf(p, "amqps://%.*s@localhost:%d%s",
+                                     (int)(strchr(user, '@') - user), user, port, vhost);
+    const char *numbered = apr_psprintf(p, "amqps://%.*s@127.0.0.1:%d%s",
+                                        (int)(strchr(user, '@') - user), user, port, vhost);
+    pid_t relay = tls_relay_start(port, broker, apr_pstrcat(p, tls, "/server.pem", NULL),
+                                  apr_pstrcat(p, tls, "/server.key", NULL));
+    sb_mq_opts_t ours = {.ca_file = apr_pstrcat(p, tls, "/ca.pem", NULL)},
+                 other = {.ca_file = apr_pstrcat(p, tls, "/idp.pem", NULL)},
+                 none = {.ca_file = "/nonexistent/ca.pem"};
+    sb_envelope_t env = envelope(apr_psprintf(p, "{\"x\":\"%0*d\"}", 100000, 7), p);
+    sb_delivery_t d;
+    sb_mq_t *mq;
+
+    ok(relay > 0, "the broker behind TLS");
+    is_int(sb_mq_open(&mq, named, &ours, p), APR_SUCCESS,
+           "with the authority that signed its certificate");
+    if (mq) {
+        is_int(sb_mq_consume(mq, queue, 1), APR_SUCCESS, "consume");
+        is_int(sb_mq_publish(mq, queue, &env, 5 * SECOND), APR_SUCCESS, "publish");
+        is_int(sb_mq_next(&d, mq, 5 * SECOND, p), APR_SUCCESS, "a message of many records");
+        is_str(d.env.args, env.args, "whole");
+        is_int(sb_mq_ack(mq, d.tag), APR_SUCCESS, "acknowledge");
+        sb_mq_close(mq);
+    }
+    ok(sb_mq_open(&mq, named, &other, p) != APR_SUCCESS && !mq, "another authority: refused");
+    ok(sb_mq_open(&mq, named, NULL, p) != APR_SUCCESS && !mq, "the system's authorities: refused");
+    is_int(sb_mq_open(&mq, named, &none, p), SB_ECONFIG, "no such file of authorities");
+    ok(sb_mq_open(&mq, numbered, &ours, p) != APR_SUCCESS && !mq,
+       "another name than the certificate's");
+    ok(sb_mq_open(&mq, apr_psprintf(p, "amqp%s", named + 5), &ours, p) != APR_SUCCESS && !mq,
+       "plain text to it");
+    server_stop(relay, SIGKILL);
+}
+
 /* How long a confirm takes: with a quorum queue each is an fsync. */
 static void pace(const char *url, const char *queue, apr_pool_t *p)
 {
@@ -325,7 +429,7 @@ static void pace(const char *url, const char *queue, apr_pool_t *p)
 int main(void)
 {
     apr_pool_t *p = tap_pool();
-    const char *url = getenv("SMARTER_AMQP_URL"), *colon;
+    const char *url = getenv("SMARTER_AMQP_URL"), *tls = getenv("SMARTER_TLS_DIR"), *colon;
     const char *queue;
 
     if (!url) {
@@ -343,6 +447,9 @@ int main(void)
     work(url, queue, p);
     lost(url, atoi(colon + 1), queue, p);
     blocked(url, atoi(colon + 1), queue, p);
+    if (tls) {
+        encrypted(url, atoi(colon + 1), queue, tls, p);
+    }
     pace(url, queue, p);
     apr_pool_destroy(p);
     return done();
