@@ -220,7 +220,8 @@ static const char find_students[] =
     " FROM {batch}.asmt_outcome b LEFT JOIN {schema}.dim_student d"
     " ON d.student_id = b.student_id AND d.rec_status = 'C'"
     " WHERE b.op = 'C'"
-    " AND b.file_line NOT IN (SELECT file_line FROM promote_repeat WHERE old_student)";
+    " AND NOT EXISTS (SELECT FROM promote_repeat r WHERE r.file_line = b.file_line"
+    " AND r.old_student)"; /* an anti-join: NOT IN would be quadratic over many repeats */
 static const char count_students[] =
     "SELECT count(*) FILTER (WHERE s_state = 's'), count(*) FILTER (WHERE s_state = 'u')"
     " FROM promote_student";
@@ -271,11 +272,12 @@ static const char insert_students[] =
     "INSERT INTO " table " (" key ", asmt_rec_id, student_rec_id, inst_hier_rec_id, " columns ","  \
     " from_date, to_date, rec_status, batch_guid)"                                                 \
     " SELECT $1::bigint + file_line, $2::bigint, s_id, i_id, " columns ","                         \
-    " $3, '" FOREVER "', 'C', $4 FROM {batch}.asmt_outcome"                                        \
+    " $3, '" FOREVER "', 'C', $4 FROM {batch}.asmt_outcome b"                                      \
     " JOIN promote_student ON s_student = student_id"                                              \
     " JOIN promote_inst ON i_school = school_id AND i_district = district_id"                      \
     " AND i_state = state_code WHERE op = 'C'"                                                     \
-    " AND file_line NOT IN (SELECT file_line FROM promote_repeat WHERE old_fact)"
+    " AND NOT EXISTS (SELECT FROM promote_repeat r WHERE r.file_line = b.file_line AND "           \
+    "r.old_fact)"
 
 /* Statements of facts: [0] summative and comprehensive, [1] blocks. */
 static const char *const find_bad_deletes[] = {FIND_BAD_DELETES(FACTS), FIND_BAD_DELETES(BLOCKS)};
