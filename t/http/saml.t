@@ -446,7 +446,7 @@ subtest 'encrypted' => sub {
     refused('changed inside', 'signature', response(%e, encrypt_edit => sub { $_[0] =~ s/>forged1</>forged2</r }));
     refused('other audience inside', 'audience', response(%e, audience => 'https://other.invalid/'));
     refused('SHA-1 inside', '(algorithm|signature|digest)', response(%e, sign_assertion => { alg => 'sha1' }));
-    refused('an assertion inside the assertion', '(assertion_count|signature|lasso -?\d+)', response(%e, sign_assertion => 0, encrypt_edit => sub {
+    refused('an assertion inside the assertion', '(assertion_count|element|signature|lasso -?\d+)', response(%e, sign_assertion => 0, encrypt_edit => sub {
         my $inner = $IDP->assertion(request => 'x');
         return $_[0] =~ s{(<saml:AuthnStatement)}{<saml:Advice>$inner</saml:Advice>$1}r;
     }));
