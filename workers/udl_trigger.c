@@ -63,6 +63,7 @@ static apr_status_t connect_both(trigger_t *t)
     const char *db_url = sb_conf_str(t->conf, "udl2_db_conn.url"),
                *mq_url = sb_conf_str(t->conf, "udl2.broker.url");
     sb_db_opts_t opts = {.app = "smarter-udl-trigger"};
+    sb_mq_opts_t mq_opts = {.ca_file = sb_conf_str(t->conf, "udl2.broker.ca_file")};
     apr_status_t rv;
 
     apr_pool_clear(t->links);
@@ -78,7 +79,7 @@ static apr_status_t connect_both(trigger_t *t)
         rv = take_lock(t);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_mq_open(&t->mq, mq_url, NULL, t->links);
+        rv = sb_mq_open(&t->mq, mq_url, &mq_opts, t->links);
     }
     return rv == APR_SUCCESS ? sb_mq_declare(t->mq, t->queue) : rv;
 }

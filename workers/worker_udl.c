@@ -94,6 +94,7 @@ static apr_status_t connect_both(worker_t *w)
     const char *db_url = sb_conf_str(conf, "udl2_db_conn.url"),
                *mq_url = sb_conf_str(conf, "udl2.broker.url");
     sb_db_opts_t opts = {.app = "smarter-udl"};
+    sb_mq_opts_t mq_opts = {.ca_file = sb_conf_str(conf, "udl2.broker.ca_file")};
     apr_status_t rv;
 
     apr_pool_clear(w->p);
@@ -104,7 +105,7 @@ static apr_status_t connect_both(worker_t *w)
     }
     rv = sb_db_open(&w->db, sb_conf_db_url(db_url, w->p), &opts, w->p);
     if (rv == APR_SUCCESS) {
-        rv = sb_mq_open(&w->mq, mq_url, NULL, w->p);
+        rv = sb_mq_open(&w->mq, mq_url, &mq_opts, w->p);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_mq_declare(w->mq, w->queue);
