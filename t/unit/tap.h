@@ -25,6 +25,13 @@ __attribute__((format(printf, 2, 3), unused)) static int ok(int good, const char
     va_end(ap);
     putchar('\n');
     fflush(stdout);
+    if (!good) { /* prove shows what goes to stderr */
+        fprintf(stderr, "# failed test %d: ", tap_run);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+    }
     return good;
 }
 
@@ -34,7 +41,7 @@ __attribute__((unused)) static int is_str(const char *have, const char *want, co
 
     ok(good, "%s", what);
     if (!good) {
-        printf("# have: %s\n# want: %s\n", have ? have : "(null)", want ? want : "(null)");
+        fprintf(stderr, "# have: %s\n# want: %s\n", have ? have : "(null)", want ? want : "(null)");
     }
     return good;
 }
@@ -45,7 +52,7 @@ __attribute__((unused)) static int is_int(long long have, long long want, const 
 
     ok(good, "%s", what);
     if (!good) {
-        printf("# have: %lld\n# want: %lld\n", have, want);
+        fprintf(stderr, "# have: %lld\n# want: %lld\n", have, want);
     }
     return good;
 }
