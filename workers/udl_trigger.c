@@ -28,6 +28,7 @@
 #define LOCK "1430539596" /* advisory lock: one trigger runs */
 #define CONFIRM apr_time_from_sec(10)
 #define OVERDUE apr_time_from_sec(120) /* a queued package nobody claimed: its message is lost */
+#define DATA_EXCEPTION "22"            /* class of SQLSTATE: a value that no column takes */
 #define BATCH 100                      /* packages announced in one go */
 
 static const program_option_t options[] = {
@@ -97,7 +98,7 @@ static void quarantine(trigger_t *t, const sb_udl_arrival_t *f, const char *why,
         return;
     }
     dir = apr_pstrcat(p, sb_conf_str(t->conf, "zones.history"), "/quarantine/", guid, NULL);
-    rv = sb_dir_make(dir, 0755, p);
+    rv = sb_dir_make(dir, 0750, p);
     if (rv == APR_SUCCESS) {
         rv = sb_file_write(apr_pstrcat(p, dir, "/reason.txt", NULL), reason, strlen(reason), 0640,
                            p);
@@ -147,6 +148,10 @@ static apr_status_t record(trigger_t *t, apr_pool_t *p)
                    "package arrived: tenant %s, %s, %" APR_INT64_T_FMT " bytes, batch %s",
                    f->tenant, strrchr(f->path, '/') + 1, f->size, guid);
             sb_udl_arrivals_noted(t->arrivals, f->path);
+        }
+        else if (!strncmp(sb_db_sqlstate(t->db), DATA_EXCEPTION, 2)) {
+            quarantine(t, f, "its name or time cannot be recorded", p);
+            rv = APR_SUCCESS; /* one file must not hold up all others */
         }
         else if (APR_STATUS_IS_EEXIST(rv)) {
             rv = APR_SUCCESS; /* the last file of this name is not through yet: offered again */

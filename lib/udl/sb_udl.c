@@ -133,6 +133,9 @@ static apr_status_t arrive(run_t *run)
     if (APR_STATUS_IS_ENOENT(rv) || (rv == APR_SUCCESS && stat(run->zones.package, &st))) {
         return fault(run, "Invalid source file -- %s: it is not there any more", run->job->package);
     }
+    if (rv == SB_EINPUT) {
+        return fault(run, "Invalid source file -- %s: it is no regular file", run->job->package);
+    }
     if (rv == APR_SUCCESS) {
         step.start = run->step_started;
         step.bytes = st.st_size;
@@ -677,7 +680,7 @@ static apr_status_t finish_earlier(run_t *run, const char *status)
                            run->job->arrived, run->p);
     if (rv == APR_SUCCESS && run->job->take) {
         rv = sb_udl_zones_take(&run->zones);
-        rv = APR_STATUS_IS_ENOENT(rv) ? APR_SUCCESS : rv;
+        rv = APR_STATUS_IS_ENOENT(rv) || rv == SB_EINPUT ? APR_SUCCESS : rv;
     }
     return rv == APR_SUCCESS ? put_away(run) : rv;
 }
@@ -704,7 +707,8 @@ apr_status_t sb_udl_run(sb_udl_result_t *result, sb_udl_log_t *log, const sb_udl
     }
     rv = arrive(run);
     if (rv == APR_SUCCESS) {
-        int is_dir = !stat(run->zones.package, &st) && S_ISDIR(st.st_mode);
+        /* unpacked and unsigned: for an operator at the keyboard, never from the arrivals zone */
+        int is_dir = !job->take && !stat(run->zones.package, &st) && S_ISDIR(st.st_mode);
 
         rv = is_dir ? APR_SUCCESS : decrypt(run);
         if (rv == APR_SUCCESS) {

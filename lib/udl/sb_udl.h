@@ -11,7 +11,7 @@
 
 typedef struct {
     const char *guid;      /* of the batch */
-    const char *package;   /* a .tar.gz.gpg, or a directory with its unpacked content */
+    const char *package;   /* a .tar.gz.gpg; without take also a directory with its content */
     apr_time_t arrived;    /* the order of promotion; the same for every attempt */
     int take;              /* move the package out of arrivals and in the end to history */
     int (*stopping)(void); /* asked now and then: give up? NULL never */

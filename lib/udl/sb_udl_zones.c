@@ -14,13 +14,21 @@
 #include "udl/sb_udl_zones.h"
 
 #define PROCESSING ".processing"
-#define DIR_MODE 0755
+#define DIR_MODE 0750
 
 static int exists(const char *path)
 {
     struct stat st;
 
     return !lstat(path, &st);
+}
+
+/* What was noted as a file may have become a directory, a link or a pipe since. */
+static int is_file(const char *path)
+{
+    struct stat st;
+
+    return !lstat(path, &st) && S_ISREG(st.st_mode);
 }
 
 static const char *base_name(const char *path, apr_pool_t *p)
@@ -96,7 +104,7 @@ static apr_status_t copy_file(const char *from, const char *to, apr_pool_t *p)
     apr_status_t rv;
     int in, out;
 
-    in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (in < 0) {
         return errno;
     }
@@ -140,6 +148,9 @@ apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
     apr_status_t rv;
 
     if (!exists(to)) {
+        if (exists(z->package) && !is_file(z->package)) {
+            return SB_EINPUT;
+        }
         rv = sb_dir_make(dir, DIR_MODE, z->p);
         if (rv == APR_SUCCESS) {
             rv = sb_udl_move_file(z->package, to, z->p);
@@ -151,7 +162,7 @@ apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
         unlink(done);
     }
     z->package = to;
-    return APR_SUCCESS;
+    return is_file(to) ? APR_SUCCESS : SB_EINPUT; /* from here on nobody else can change it */
 }
 
 apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)

@@ -18,7 +18,7 @@ apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, con
                                const char *guid, apr_time_t arrived, apr_pool_t *p) SB_MUST_CHECK;
 
 /** Move the package out of arrivals, unless an earlier attempt did. Its .done companion goes.
- *  @return APR_ENOENT it is in neither place */
+ *  @return APR_ENOENT it is in neither place; SB_EINPUT it is no regular file */
 apr_status_t sb_udl_zones_take(sb_udl_zones_t *z) SB_MUST_CHECK;
 
 /** Move the package to history. @param problem NULL, or why it failed: kept beside it */
