@@ -102,13 +102,46 @@ static apr_status_t body_failed(apr_status_t rv)
     return APR_STATUS_IS_TIMEUP(rv) ? APR_TIMEUP : SB_EINPUT;
 }
 
+typedef struct {
+    char *data;
+    apr_size_t len, cap;
+} body_t;
+
+/* Append what is in a brigade. At once, into one buffer: a body sent in chunks of one byte must not
+ * cost a bucket for each. */
+static apr_status_t add_to_body(body_t *body, apr_bucket_brigade *some, apr_size_t max,
+                                apr_pool_t *p)
+{
+    apr_off_t more;
+    apr_size_t len;
+    apr_status_t rv = apr_brigade_length(some, 1, &more);
+    char *larger;
+
+    if (rv != APR_SUCCESS || more == 0) {
+        return rv;
+    }
+    if (more > (apr_off_t)(max - body->len)) {
+        return SB_ETOOBIG;
+    }
+    len = (apr_size_t)more;
+    if (body->len + len >= body->cap) {
+        body->cap = 2 * (body->len + len) + 1;
+        larger = apr_palloc(p, body->cap);
+        memcpy(larger, body->data, body->len);
+        body->data = larger;
+    }
+    rv = apr_brigade_flatten(some, body->data + body->len, &len);
+    body->len += len;
+    return rv;
+}
+
 apr_status_t sb_web_body(char **pdata, apr_size_t *plen, request_rec *r, apr_size_t max)
 {
-    apr_bucket_brigade *all = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_bucket_brigade *some = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     const char *length = apr_table_get(r->headers_in, "Content-Length");
-    apr_off_t announced = 0, have = 0;
+    apr_off_t announced = 0;
     apr_status_t rv = APR_SUCCESS;
+    body_t body = {0};
     int ended = 0;
 
     *pdata = NULL;
@@ -119,6 +152,8 @@ apr_status_t sb_web_body(char **pdata, apr_size_t *plen, request_rec *r, apr_siz
     if (announced > (apr_off_t)max) {
         return SB_ETOOBIG;
     }
+    body.cap = (apr_size_t)announced + 1;
+    body.data = apr_palloc(r->pool, body.cap);
     while (!ended && rv == APR_SUCCESS) {
         rv = ap_get_brigade(r->input_filters, some, AP_MODE_READBYTES, APR_BLOCK_READ,
                             HUGE_STRING_LEN);
@@ -127,22 +162,15 @@ apr_status_t sb_web_body(char **pdata, apr_size_t *plen, request_rec *r, apr_siz
             break;
         }
         ended = !APR_BRIGADE_EMPTY(some) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(some));
-        rv = ap_save_brigade(NULL, &all, &some, r->pool);
-        if (rv == APR_SUCCESS) {
-            rv = apr_brigade_length(all, 1, &have);
-        }
-        if (rv == APR_SUCCESS && have > (apr_off_t)max) {
-            rv = SB_ETOOBIG;
-        }
+        rv = add_to_body(&body, some, max, r->pool);
+        apr_brigade_cleanup(some);
     }
+    apr_brigade_destroy(some);
     if (rv == APR_SUCCESS) {
-        rv = apr_brigade_pflatten(all, pdata, plen, r->pool);
+        body.data[body.len] = '\0';
+        *pdata = body.data;
+        *plen = body.len;
     }
-    if (rv == APR_SUCCESS) { /* pflatten does not terminate */
-        *pdata = apr_pstrmemdup(r->pool, *pdata, *plen);
-    }
-    apr_brigade_cleanup(all);
-    apr_brigade_cleanup(some);
     return rv;
 }
 

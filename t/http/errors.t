@@ -68,6 +68,13 @@ problem(get("$report?stateCode=%ff%fe", jar => $jar), 400, 'not UTF-8');
 my $big = '{"stateCode":"NC","x":"' . 'x' x 70_000 . '"}';
 problem(post($report, jar => $jar, headers => $json, body => $big), 413, 'a body of 70 kB');
 problem(post($report, jar => $jar, headers => { %$json, 'Transfer-Encoding' => 'chunked' }, body => $big), 413, 'the same in chunks');
+my $crumbs = spew(tmpdir() . '/crumbs', join "\r\n", 'POST /saml_post HTTP/1.1', 'Host: localhost', 'Connection: close',
+    'Content-Type: application/x-www-form-urlencoded', 'Transfer-Encoding: chunked', '', "1\r\na\r\n" x 50_000 . "0\r\n\r\n");
+my ($peer) = url('/') =~ m{//([^/]+)};
+my $begun = time;
+like(Smarter::Test::run({ stdin => $crumbs }, 'openssl', 's_client', '-quiet', '-connect', $peer)->{out}, qr{\AHTTP/1\.1 403 },
+    'fifty thousand chunks of one byte are read');
+cmp_ok(time - $begun, '<', 8, 'and each costs no more than the one before');
 problem(get("$report?stateCode=$state&x=" . 'x' x 2000, jar => $jar), 414, 'an address of more than 2000 characters',
     qr/Request URI too long - maximum size supported is 2000 characters/);
 is(get("$report?stateCode=$state&x=" . 'x' x 10_000, jar => $jar)->{status}, 414, 'and of more than httpd reads');
