@@ -9,6 +9,8 @@
 #include "core/sb_path.h"
 #include "core/sb_xml.h"
 
+#define EQUALS_MAX 1000 /* between two tags; far above what a tag may hold */
+
 /* ---- parsing --------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -120,6 +122,24 @@ static void set_defaults(sb_xml_limits_t *l, const sb_xml_limits_t *given)
     l->max_attributes = l->max_attributes ? l->max_attributes : 64;
 }
 
+/* The parser compares each attribute of an element with all others before it tells us of the element:
+ * a tag of a megabyte would cost seconds. So signs of equality are counted beforehand, from one '<' to
+ * the next: quotes and '>' can be made to mislead who has not parsed yet. */
+static int has_long_tag(const char *data, apr_size_t len)
+{
+    int count = 0;
+
+    for (const char *c = data; c < data + len; c++) {
+        if (*c == '<') {
+            count = 0;
+        }
+        else if (*c == '=' && ++count > EQUALS_MAX) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Bytes that another reader might take for something else. @return NULL, or what is wrong */
 static const char *judge_bytes(const char *data, apr_size_t len)
 {
@@ -157,6 +177,10 @@ apr_status_t sb_xml_parse(xmlDoc **pdoc, const char **pwhy, const void *data, ap
     *pwhy = judge_bytes(data, len);
     if (*pwhy) {
         return SB_EINPUT;
+    }
+    if (has_long_tag(data, len)) {
+        *pwhy = "too many attributes";
+        return SB_ETOOBIG;
     }
     parser = xmlNewParserCtxt();
     if (!parser) {

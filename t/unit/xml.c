@@ -2,6 +2,7 @@
 
 #include "tap.h"
 
+#include <time.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include "core/sb_xml.h"
@@ -93,7 +94,8 @@ static void limits(void)
 {
     const char *why;
     xmlDoc *doc;
-    char *attrs;
+    char *attrs, *end;
+    clock_t begun;
 
     is_int(parse(&doc, &why, repeat("<a>", 40, "", "</a>")), APR_SUCCESS, "40 deep");
     is_int(parse(&doc, &why, repeat("<a>", 41, "", "</a>")), SB_ETOOBIG, "41 deep");
@@ -109,6 +111,16 @@ static void limits(void)
         attrs = apr_psprintf(p, "%s a%d=''", attrs, i);
     }
     is_int(parse(&doc, &why, apr_pstrcat(p, attrs, "/>", NULL)), SB_ETOOBIG, "65 attributes");
+    attrs = apr_palloc(p, 1024 * 1024);
+    end = attrs + sprintf(attrs, "<a");
+    for (int i = 0; end < attrs + 1000000; i++) {
+        end += sprintf(end, " %c%x=''", 'a' + i % 26, (unsigned)i);
+    }
+    strcpy(end, "/>");
+    begun = clock();
+    is_int(parse(&doc, &why, attrs), SB_ETOOBIG, "a megabyte of attributes");
+    is_str(why, "too many attributes", "and says so");
+    ok(clock() - begun < CLOCKS_PER_SEC / 2, "before it has compared each with all others");
     is_int(parse(&doc, &why, apr_pstrcat(p, "<a>", repeat("x", 1024 * 1024, "", ""), "</a>", NULL)),
            SB_ETOOBIG, "over a megabyte");
     is_str(why, "too long", "and says so");
