@@ -16,6 +16,8 @@
 #define XSI "http://www.w3.org/2001/XMLSchema-instance"
 #define XML_SCHEMA "http://www.w3.org/2001/XMLSchema"
 #define RAW_DEFLATE (-15) /* window bits of zlib: no header */
+#define TRANSFORMS_MAX 2  /* the enveloped signature and the canonical form */
+#define PREFIXES_MAX 200  /* bytes of a list of namespace prefixes */
 
 /* ---- algorithms: each list ends with NULL ------------------------------------------------------ */
 
@@ -263,6 +265,27 @@ static const char *judge_algorithm(const walk_t *w, const xmlNode *n)
     return NULL;
 }
 
+/* Each transform and each listed prefix walks through the whole message again, and that happens
+ * before the signature is known to be wrong. */
+static const char *judge_effort(const walk_t *w, const xmlNode *n)
+{
+    const xmlNode *transform = NULL;
+    const char *prefixes;
+    int count = 0;
+
+    if (sb_xml_is(n, SB_SAML_NS_DSIG, "Transforms")) {
+        while ((transform = sb_xml_child(n, transform, SB_SAML_NS_DSIG, "Transform")) != NULL) {
+            count++;
+        }
+        return count > TRANSFORMS_MAX ? "transform" : NULL;
+    }
+    if (sb_xml_is(n, EXC_C14N, "InclusiveNamespaces")) {
+        prefixes = sb_xml_attr(n, "PrefixList", w->pool);
+        return prefixes && strlen(prefixes) > PREFIXES_MAX ? "canonicalization" : NULL;
+    }
+    return NULL;
+}
+
 /* A signature must stand in what it signs and sign just that. */
 static const char *judge_signature(const walk_t *w, const xmlNode *sig)
 {
@@ -306,6 +329,9 @@ static const char *judge_element(walk_t *w, const xmlNode *n)
     bad = judge_ids(w, n);
     if (!bad) {
         bad = judge_algorithm(w, n);
+    }
+    if (!bad) {
+        bad = judge_effort(w, n);
     }
     if (!bad && sb_xml_is(n, SB_SAML_NS_DSIG, "Signature")) {
         bad = judge_signature(w, n);

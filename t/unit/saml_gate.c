@@ -15,6 +15,9 @@
     "<ds:DigestValue>x</ds:DigestValue></ds:Reference></ds:SignedInfo>"                            \
     "<ds:SignatureValue>x</ds:SignatureValue></ds:Signature>"
 
+#define TEN_PREFIXES "p00 p01 p02 p03 p04 p05 p06 p07 p08 p09 "
+#define MANY_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES
+
 #define ENCRYPTED                                                                                  \
     "<saml:EncryptedAssertion><xenc:EncryptedData "                                                \
     "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#'><xenc:EncryptionMethod "                       \
@@ -77,6 +80,17 @@ static const struct {
     {"XSLT", "2001/10/xml-exc-c14n#'/></ds:Transforms>",
      "TR/1999/REC-xslt-19991116'/></ds:Transforms>", "transform"},
     {"XPath", "2000/09/xmldsig#enveloped-signature", "TR/1999/REC-xpath-19991116", "transform"},
+    {"three transforms", "<ds:Transforms>",
+     "<ds:Transforms><ds:Transform Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/>",
+     "transform"},
+    {"a prefix list", "2001/10/xml-exc-c14n#'/></ds:Transforms>",
+     "2001/10/xml-exc-c14n#'><c:InclusiveNamespaces xmlns:c='http://www.w3.org/2001/10/"
+     "xml-exc-c14n#' PrefixList='xs xsi'/></ds:Transform></ds:Transforms>",
+     NULL},
+    {"a prefix list without end", "2001/10/xml-exc-c14n#'/></ds:Transforms>",
+     "2001/10/xml-exc-c14n#'><c:InclusiveNamespaces xmlns:c='http://www.w3.org/2001/10/"
+     "xml-exc-c14n#' PrefixList='" MANY_PREFIXES "'/></ds:Transform></ds:Transforms>",
+     "canonicalization"},
     {"canonical XML with comments",
      "CanonicalizationMethod Algorithm='http://www.w3.org/2001/10/"
      "xml-exc-c14n#'",
