@@ -35,7 +35,8 @@ run_bench()
 
 bench_stack()
 {
-    install_packages stack build web bench
+    make_dirs
+    install_packages bench
     stack_up
 }
 

@@ -20,7 +20,7 @@ build_in()
     shift 2
     mkdir -p "$_dir"
     {
-        if [ ! -x "$TOP/configure" ] || [ "$TOP/configure.ac" -nt "$TOP/configure" ] ||
+        if [ ! -x "$TOP/configure" ] || [ ! -f "$TOP/build-aux/ltmain.sh" ] || [ "$TOP/configure.ac" -nt "$TOP/configure" ] ||
             [ ! -f "$TOP/Makefile.in" ] || [ "$TOP/Makefile.am" -nt "$TOP/Makefile.in" ]; then
             (cd "$TOP" && ./autogen.sh) || return 1
         fi

@@ -30,6 +30,7 @@ install_packages()
         say "No dpkg here: I trust that the packages of t/harness/packages are installed."
         return 0
     }
+    mkdir -p "$VAR/run" "$VAR/log"
     missing=$(packages_missing "$@" | tr '\n' ' ')
     missing=${missing% }
     [ -n "$missing" ] || return 0
