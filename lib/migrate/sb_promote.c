@@ -27,6 +27,7 @@ typedef struct {
     apr_int64_t creates, deletes;   /* lines */
     int blocks;                     /* interim assessment blocks: the other fact table */
     const char *asmt_id, *base_arg; /* as parameters */
+    const char *asmt_ids;           /* all versions of the assessment, as bigint[] */
 } work_t;
 
 /* ---- columns, as they are called in batch and production -------------------------------------- */
@@ -249,12 +250,11 @@ static const char insert_students[] =
 #define BLOCKS "{schema}.fact_block_asmt_outcome"
 #define BLOCK_KEY "asmt_outcome_rec_id"
 
-/* By student for a few lines, by assessment for many: there is an index for either. */
+/* $1: ids of all versions of the assessment, which say the same as its guid but are indexed: many
+ * lines are found by assessment, few by student. */
 #define SAME_KEY                                                                                   \
-    "f.asmt_rec_id IN (SELECT asmt_rec_id FROM {schema}.dim_asmt JOIN {batch}.asmt"                \
-    " USING (asmt_guid)) AND "                                                                     \
     "f.student_id = b.student_id AND f.asmt_guid = b.asmt_guid AND f.date_taken = b.date_taken"    \
-    " AND f.rec_status = 'C'"
+    " AND f.rec_status = 'C' AND f.asmt_rec_id = ANY ($1::bigint[])"
 
 #define FIND_BAD_DELETES(table)                                                                    \
     "SELECT b.file_line, CASE WHEN f.asmt_guid IS NULL THEN 1000 ELSE 1001 END AS code,"           \
@@ -266,7 +266,7 @@ static const char insert_students[] =
     "UPDATE " table " f SET rec_status = 'D' FROM {batch}.asmt_outcome b"                          \
     " WHERE b.op = 'W' AND " SAME_KEY
 #define RETIRE_FACTS(table)                                                                        \
-    "UPDATE " table " f SET rec_status = 'I', to_date = $1 FROM {batch}.asmt_outcome b"            \
+    "UPDATE " table " f SET rec_status = 'I', to_date = $2 FROM {batch}.asmt_outcome b"            \
     " WHERE b.op = 'C' AND " SAME_KEY
 #define INSERT_FACTS(table, key, columns)                                                          \
     "INSERT INTO " table " (" key ", asmt_rec_id, student_rec_id, inst_hier_rec_id, " columns ","  \
@@ -432,6 +432,20 @@ static apr_status_t find_repeated(work_t *w)
 
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
+static apr_status_t find_versions(work_t *w)
+{
+    sb_rows_t *rows;
+    apr_status_t rv = query(w, &rows, "finding versions of the assessment",
+                            "SELECT array_agg(asmt_rec_id) FROM {schema}.dim_asmt"
+                            " JOIN {batch}.asmt USING (asmt_guid)",
+                            0, NULL);
+
+    if (rv == APR_SUCCESS) {
+        w->asmt_ids = sb_rows_text(rows, 0, 0);
+    }
+    return rv;
+}
+
 static apr_status_t promote_asmt(work_t *w)
 {
     const char *args[] = {w->base_arg, w->job->today, w->job->batch_guid}, *old[2];
@@ -546,12 +560,13 @@ static apr_status_t delete_results(work_t *w)
     if (!w->deletes) {
         return APR_SUCCESS;
     }
-    rv = query(w, &rows, "finding results to delete", find_bad_deletes[w->blocks], 0, NULL);
+    rv = query(w, &rows, "finding results to delete", find_bad_deletes[w->blocks], 1, &w->asmt_ids);
     if (rv == APR_SUCCESS && sb_rows_count(rows)) {
         return bad_deletes(w, rows);
     }
     if (rv == APR_SUCCESS) {
-        rv = exec(w, &w->result->deleted, "deleting results", delete_facts[w->blocks], 0, NULL);
+        rv = exec(w, &w->result->deleted, "deleting results", delete_facts[w->blocks], 1,
+                  &w->asmt_ids);
     }
     return rv;
 }
@@ -559,13 +574,13 @@ static apr_status_t delete_results(work_t *w)
 static apr_status_t promote_facts(work_t *w)
 {
     const char *args[] = {w->base_arg, w->asmt_id, w->job->today, w->job->batch_guid};
+    const char *old[] = {w->asmt_ids, w->job->today};
     sb_promoted_t *r = w->result;
     apr_status_t rv = delete_results(w);
 
     /* An assessment nobody knew has no results to retire. */
     if (rv == APR_SUCCESS && (r->asmt.shadowed || r->asmt.superseded)) {
-        rv =
-            exec(w, &r->superseded, "retiring results", retire_facts[w->blocks], 1, &w->job->today);
+        rv = exec(w, &r->superseded, "retiring results", retire_facts[w->blocks], 2, old);
     }
     if (rv == APR_SUCCESS) {
         rv = exec(w, &r->inserted, "inserting results", insert_facts[w->blocks], 4, args);
@@ -623,7 +638,7 @@ apr_status_t sb_promote_applied(sb_promoted_t *result, int *papplied, sb_db_t *d
 static apr_status_t promote(work_t *w)
 {
     static apr_status_t (*const steps[])(work_t *) = {
-        judge_batch,   reserve_ids,      find_repeated, promote_asmt,
+        judge_batch,   reserve_ids,      find_repeated, promote_asmt, find_versions,
         promote_insts, promote_students, promote_facts, leave_mark};
     apr_status_t rv = prepare(w);
     apr_size_t i;
