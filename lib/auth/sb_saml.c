@@ -115,12 +115,10 @@ static apr_status_t make_server(sb_saml_t *saml, apr_pool_t *p)
     }
     apr_pool_cleanup_register(p, saml->server, free_object, apr_pool_cleanup_null);
     saml->server->signature_method = LASSO_SIGNATURE_METHOD_RSA_SHA256;
-    if (lasso_server_set_encryption_private_key(saml->server, c->sp_key) != 0 ||
-        /* No CA chain: with one, metadata without keys would switch verification off. */
-        lasso_server_add_provider_from_buffer(saml->server, LASSO_PROVIDER_ROLE_IDP,
+    /* No CA chain: with one, metadata without keys would switch verification off. */
+    if (lasso_server_add_provider_from_buffer(saml->server, LASSO_PROVIDER_ROLE_IDP,
                                               c->idp_metadata, NULL, NULL) != 0) {
-        sb_log(SB_LOG_ERROR, SBLOGNO(1602), SB_NO_STATUS,
-               "Lasso does not take auth.idp.metadata or auth.saml.sp_key");
+        sb_log(SB_LOG_ERROR, SBLOGNO(1602), SB_NO_STATUS, "Lasso does not take auth.idp.metadata");
         return SB_ECONFIG;
     }
     return APR_SUCCESS;
@@ -416,7 +414,7 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
         !LASSO_IS_SAML2_ASSERTION(response->Assertion->data)) {
         return "assertion_count";
     }
-    /* The node that was verified, after decryption; nothing is read from Lasso's own view of it. */
+    /* The node that was verified; nothing is read from Lasso's own view of it. */
     node = lasso_node_get_original_xmlnode(LASSO_NODE(response->Assertion->data));
     if (!node) {
         return "assertion";

@@ -226,8 +226,7 @@ static const char *own_metadata(const sb_saml_config_t *c, const char *der64, ap
         "\">\n<md:SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"true\""
         " protocolSupportEnumeration=\"" SB_SAML_NS_PROTOCOL "\">\n"
         "<md:KeyDescriptor use=\"signing\">",
-        key, "\n<md:KeyDescriptor use=\"encryption\">", key,
-        "\n<md:SingleLogoutService Binding=\"" REDIRECT "\" Location=\"",
+        key, "\n<md:SingleLogoutService Binding=\"" REDIRECT "\" Location=\"",
         sb_xml_escape(c->slo_url, p),
         "\"/>\n<md:NameIDFormat>" TRANSIENT "</md:NameIDFormat>\n"
         "<md:AssertionConsumerService Binding=\"" POST "\" Location=\"",

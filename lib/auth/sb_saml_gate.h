@@ -18,7 +18,6 @@ struct _xmlNode;
 #define SB_SAML_NS_PROTOCOL "urn:oasis:names:tc:SAML:2.0:protocol"
 #define SB_SAML_NS_ASSERTION "urn:oasis:names:tc:SAML:2.0:assertion"
 #define SB_SAML_NS_DSIG "http://www.w3.org/2000/09/xmldsig#"
-#define SB_SAML_NS_XENC "http://www.w3.org/2001/04/xmlenc#"
 
 /**
  * Judge a posted SAMLResponse.
@@ -31,7 +30,7 @@ struct _xmlNode;
 const char *sb_saml_gate_response(const char **pclean, const char *value, apr_size_t len,
                                   apr_pool_t *p) SB_MUST_CHECK;
 
-/** The same rules for a tree, such as the decrypted assertion. @return NULL or the reason */
+/** The same rules for a tree, such as the assertion Lasso verified. @return NULL or the reason */
 const char *sb_saml_gate_node(const struct _xmlNode *root, apr_pool_t *p) SB_MUST_CHECK;
 
 /** The parts of a redirect-binding query, all in p. */

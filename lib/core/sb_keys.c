@@ -83,7 +83,7 @@ const sb_key_t sb_keys[] = {
     TEXT("auth.saml.issuer_name", NULL, "our entity id, as the identity provider knows us"),
     URL("auth.saml.acs_url", "https address of our /saml_post, as browsers see it"),
     URL("auth.saml.slo_url", "https address of our /logout_redirect, as browsers see it"),
-    PATH("auth.saml.sp_key", NULL, "our RSA key for requests and encrypted answers, PEM"),
+    PATH("auth.saml.sp_key", NULL, "our RSA key for signing requests, PEM"),
     PATH("auth.saml.sp_cert", NULL, "its certificate, PEM"),
     BOOL("auth.saml.require_signed_response", "False", "a signed assertion inside an unsigned response is refused"),
     SECONDS("auth.clock_skew", "60s", 0, 60, "how much the identity provider's clock may differ"),

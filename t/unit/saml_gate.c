@@ -18,15 +18,6 @@
 #define TEN_PREFIXES "p00 p01 p02 p03 p04 p05 p06 p07 p08 p09 "
 #define MANY_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES TEN_PREFIXES
 
-#define ENCRYPTED                                                                                  \
-    "<saml:EncryptedAssertion><xenc:EncryptedData "                                                \
-    "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#'><xenc:EncryptionMethod "                       \
-    "Algorithm='http://www.w3.org/2001/04/xmlenc#aes128-cbc'/><xenc:EncryptionMethod "             \
-    "Algorithm='http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p'><ds:DigestMethod "                \
-    "xmlns:ds='http://www.w3.org/2000/09/xmldsig#' "                                               \
-    "Algorithm='http://www.w3.org/2000/09/xmldsig#sha1'/></xenc:EncryptionMethod>"                 \
-    "</xenc:EncryptedData></saml:EncryptedAssertion>"
-
 static const char sound[] = "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol' "
                             "xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' "
                             "ID='_r'><saml:Issuer>i</saml:Issuer>" SIGNATURE(
@@ -153,30 +144,12 @@ static const struct {
      "element"},
     {"part of a known place", "<saml:Subject>", "<saml:Audience/><saml:Subject>", "element"},
     {"an encrypted name", "<saml:NameID>n</saml:NameID>", "<saml:EncryptedID/>", "element"},
-    {"plain and encrypted", "<samlp:Status/>", "<samlp:Status/>" ENCRYPTED, "assertion_count"},
+    {"an encrypted assertion", "<samlp:Status/>", "<samlp:Status/><saml:EncryptedAssertion/>",
+     "encrypted"},
+    {"an encrypted assertion somewhere", "alice", "<saml:EncryptedAssertion/>", "encrypted"},
     {"two of one ID", "ID='_a'", "ID='_r'", "duplicate_id"},
     {"one ID in two spellings", "<samlp:Status/>", "<samlp:Status Id='_a'/>", "duplicate_id"},
     {"xml:id", "<samlp:Status/>", "<samlp:Status xml:id='_x'/>", "xml_id"},
-};
-
-static const struct {
-    const char *title, *body, *want;
-} bodies[] = {
-    {"no assertion", "<samlp:Status/>", "no_assertion"},
-    {"encrypted and signed", SIGNATURE("_r") ENCRYPTED, NULL},
-    {"encrypted and unsigned", ENCRYPTED, "encrypted_unsigned"},
-    {"two encrypted", SIGNATURE("_r") ENCRYPTED ENCRYPTED, "assertion_count"},
-    {"RSA 1.5",
-     SIGNATURE("_r") "<saml:EncryptedAssertion><xenc:EncryptedData "
-                     "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#'><xenc:EncryptionMethod "
-                     "Algorithm='http://www.w3.org/2001/04/xmlenc#rsa-1_5'/>"
-                     "</xenc:EncryptedData></saml:EncryptedAssertion>",
-     "cipher"},
-    {"ciphertext elsewhere",
-     SIGNATURE("_r") "<saml:EncryptedAssertion><xenc:CipherReference "
-                     "xmlns:xenc='http://www.w3.org/2001/04/xmlenc#' URI='http://evil/'/>"
-                     "</saml:EncryptedAssertion>",
-     "element"},
 };
 
 static apr_pool_t *p;
@@ -221,13 +194,8 @@ static void responses(void)
         }
         is_str(gate(xml), changes[i].want, changes[i].title);
     }
-    for (apr_size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-        is_str(gate(apr_pstrcat(p,
-                                "<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol'"
-                                " xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' ID='_r'>",
-                                bodies[i].body, "</samlp:Response>", NULL)),
-               bodies[i].want, bodies[i].title);
-    }
+    is_str(gate("<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol'/>"),
+           "no_assertion", "no assertion");
     wrapped = apr_pstrcat(p, apr_pstrmemdup(p, value, 76), "\r\n", value + 76, "\n", NULL);
     is_str(sb_saml_gate_response(&clean, wrapped, strlen(wrapped), p), NULL, "base64 in lines");
     is_str(clean, value, "Lasso gets one line of the same octets");
