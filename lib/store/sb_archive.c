@@ -1,8 +1,10 @@
 /* Packages as a stream, by libarchive: see sb_archive.h. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -12,12 +14,18 @@
 #include "core/sb_path.h"
 #include "store/sb_archive.h"
 
-#define READ_BLOCK 65536
+#define READ_BLOCK 16384      /* small: the limit below is asked once a block */
+#define HEADERS_MAX (4 << 20) /* unpacked bytes between the contents of two members */
 #define RATIO_FREE (16 << 20) /* bytes out that no ratio is asked of */
 #define NOT_THE_FORMAT EILSEQ /* how libarchive says so on Linux */
 
 struct sb_archive_t {
     struct archive *ar;
+    int fd;
+    char block[READ_BLOCK];
+    int in_header;           /* libarchive looks for the next member */
+    la_int64_t header_start; /* unpacked position */
+    int headers_too_big;
     sb_archive_limits_t limits;
     apr_int64_t packed; /* size of the file */
     apr_int64_t bytes;  /* delivered so far, of all members */
@@ -33,7 +41,29 @@ static apr_status_t close_archive(void *data)
     sb_archive_t *a = data;
 
     archive_read_free(a->ar);
+    if (a->fd >= 0) {
+        close(a->fd);
+    }
     return APR_SUCCESS;
+}
+
+/* libarchive's source. It collects what headers say, such as the map of a sparse file, without a limit
+ * and before it tells us of the member. */
+static la_ssize_t read_block(struct archive *ar, void *data, const void **pblock)
+{
+    sb_archive_t *a = data;
+    ssize_t n;
+
+    if (a->in_header && archive_filter_bytes(ar, 0) - a->header_start > HEADERS_MAX) {
+        a->headers_too_big = 1;
+        return -1;
+    }
+    n = read(a->fd, a->block, sizeof a->block);
+    if (n < 0) {
+        archive_set_error(ar, errno, "read");
+    }
+    *pblock = a->block;
+    return n;
 }
 
 __attribute__((format(printf, 3, 4))) static apr_status_t refuse(sb_archive_t *a, apr_status_t rv,
@@ -53,6 +83,10 @@ static apr_status_t damaged(sb_archive_t *a)
     if (archive_errno(a->ar) == ENOMEM) {
         return APR_ENOMEM;
     }
+    if (a->headers_too_big) {
+        return refuse(a, SB_ETOOBIG, "the archive holds more than %d bytes between two members",
+                      HEADERS_MAX);
+    }
     return refuse(a, SB_EINPUT, "the archive is truncated or damaged%s%s",
                   a->name ? " in member " : "", a->name ? a->name : "");
 }
@@ -64,6 +98,7 @@ apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archi
     struct stat st;
 
     *pa = a;
+    a->fd = -1;
     a->p = p;
     if (limits) {
         a->limits = *limits;
@@ -76,7 +111,8 @@ apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archi
         return APR_ENOMEM;
     }
     apr_pool_cleanup_register(p, a, close_archive, apr_pool_cleanup_null);
-    if (stat(path, &st)) {
+    a->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (a->fd < 0 || fstat(a->fd, &st)) {
         return refuse(a, errno, "%s: %s", path, strerror(errno));
     }
     a->packed = st.st_size;
@@ -84,7 +120,7 @@ apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archi
         archive_read_support_format_tar(a->ar) != ARCHIVE_OK) {
         return refuse(a, SB_EUNAVAILABLE, "libarchive without gzip or tar");
     }
-    if (archive_read_open_filename(a->ar, path, READ_BLOCK) != ARCHIVE_OK) {
+    if (archive_read_open(a->ar, a, NULL, read_block, NULL) != ARCHIVE_OK) {
         return archive_errno(a->ar) == NOT_THE_FORMAT
                    ? refuse(a, SB_EINPUT, "not a gzipped tar archive")
                    : damaged(a);
@@ -123,7 +159,10 @@ apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_
 
     *pname = NULL;
     *psize = 0;
+    a->header_start = archive_filter_bytes(a->ar, 0);
+    a->in_header = 1;
     r = archive_read_next_header(a->ar, &entry);
+    a->in_header = 0;
     if (r == ARCHIVE_EOF) {
         return a->entries ? APR_EOF
                           : refuse(a, SB_EINPUT, "not a gzipped tar archive, or an empty one");

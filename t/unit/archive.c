@@ -89,6 +89,20 @@ int main(void)
        "no regular file");
     is("sparse.tar.gz", "truncate -s 100M s.csv && echo x >>s.csv && tar czSf sparse.tar.gz s.csv",
        SB_EINPUT, "s.csv:0", "sparse");
+    is("map.tar.gz",
+       "perl -e 'sub head { my ($name, $size, $type) = @_; my $h = pack \"a100 a8 a8 a8 a12 a12 A8 "
+       "a1 "
+       "x100 a6 a2 x247\", $name, \"0000644\", \"0000000\", \"0000000\", sprintf(\"%011o\", "
+       "$size), "
+       "\"00000000000\", \"\", $type, \"ustar\", \"00\"; substr($h, 148, 8) = sprintf \"%06o\\0 "
+       "\", "
+       "unpack \"%32C*\", $h; $h }"
+       " my $p = \"22 GNU.sparse.major=1\\n22 GNU.sparse.minor=0\\n25 GNU.sparse.name=m.csv\\n"
+       "31 GNU.sparse.realsize=9999999\\n\"; my $n = 9_000_000;"
+       " print head(\"x\", length $p, \"x\"), $p, \"\\0\" x (512 - length $p), head(\"m.csv\", 4 * "
+       "$n + "
+       "8, 0), \"$n\\n\", \"1\\n0\\n\" x $n' | gzip >map.tar.gz",
+       SB_ETOOBIG, "", "between two members");
     is("plain.tar", "tar cf plain.tar a.csv", SB_EINPUT, "", "not compressed by gzip");
     is("bz.tar.bz2", "cp a.csv bz.tar.bz2 && bzip2 <a.csv >bz.tar.bz2 || true", SB_EINPUT, "",
        "not a gzipped tar");
