@@ -1,4 +1,5 @@
 -- Who may do what here; applied again after every upgrade.
 GRANT USAGE ON SCHEMA {schema} TO {web};
-GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO {web};
+REVOKE INSERT ON {schema}.schema_version FROM {web};
+GRANT SELECT, INSERT ON {schema}.used_assertion, {schema}.used_request TO {web};
 GRANT EXECUTE ON FUNCTION {schema}.forget_expired() TO {web};
