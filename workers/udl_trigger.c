@@ -25,7 +25,6 @@
 #include "workers/program.h"
 
 #define TASK "udl.package"
-#define LOCK "1430539596" /* advisory lock: one trigger runs */
 #define CONFIRM apr_time_from_sec(10)
 #define OVERDUE apr_time_from_sec(120) /* a queued package nobody claimed: its message is lost */
 #define DATA_EXCEPTION "22"            /* class of SQLSTATE: a value that no column takes */
@@ -50,15 +49,6 @@ typedef struct {
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
-static apr_status_t take_lock(trigger_t *t)
-{
-    sb_rows_t *rows;
-    apr_status_t rv =
-        sb_db_query_text(&rows, t->db, "SELECT pg_try_advisory_lock(" LOCK ")", 0, NULL, t->links);
-
-    return rv != APR_SUCCESS || sb_rows_bool(rows, 0, 0) == 1 ? rv : SB_EBUSY;
-}
-
 static apr_status_t connect_both(trigger_t *t)
 {
     const char *db_url = sb_conf_str(t->conf, "udl2_db_conn.url"),
@@ -77,7 +67,7 @@ static apr_status_t connect_both(trigger_t *t)
     }
     rv = sb_db_open(&t->db, sb_conf_db_url(db_url, t->links), &opts, t->links);
     if (rv == APR_SUCCESS) {
-        rv = take_lock(t);
+        rv = sb_udl_package_watch(t->db, t->schema, t->links);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_mq_open(&t->mq, mq_url, &mq_opts, t->links);
@@ -168,6 +158,10 @@ static apr_status_t announce(trigger_t *t, const sb_udl_package_t *package, apr_
     sb_envelope_t env = {.id = id, .task = TASK, .args = "{}", .job = package->guid};
     apr_status_t rv;
 
+    if (package->attempts) {
+        sb_log(SB_LOG_INFO, SBLOGNO(4027), SB_NO_STATUS,
+               "batch %s is announced again after %d attempts", package->guid, package->attempts);
+    }
     rv = sb_uuid_make(id) ? sb_mq_publish(t->mq, t->queue, &env, CONFIRM) : APR_EGENERAL;
     return rv == APR_SUCCESS ? sb_udl_package_announced(t->db, t->schema, package, p) : rv;
 }

@@ -165,6 +165,7 @@ static apr_status_t handle(worker_t *w, const sb_delivery_t *d, apr_pool_t *p)
     }
     rv = sb_udl_package_claim(&package, w->db, w->schema, d->env.job, w->name, p);
     if (rv == SB_EBUSY || APR_STATUS_IS_NOTFOUND(rv)) {
+        sb_log(SB_LOG_DEBUG, SBLOGNO(4009), rv, "message for batch %s: nothing to do", d->env.job);
         return sb_mq_ack(w->mq, d->tag); /* somebody does it, or did it */
     }
     if (rv != APR_SUCCESS) {

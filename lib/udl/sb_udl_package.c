@@ -8,8 +8,9 @@
 #include "core/sb_uuid.h"
 #include "udl/sb_udl_package.h"
 
-/* First half of the two-part advisory lock key; the second is the package's id. */
-#define LOCK_CLASS "1430539595"
+/* First half of the two-part advisory lock key: the table, so that loaders with schemas of their own
+ * in one database do not meet. The second is the package's id, or 0 for the trigger. */
+#define LOCK_CLASS "'{schema}.package'::regclass::oid::int"
 
 static const char *integer(apr_pool_t *p, apr_int64_t n)
 {
@@ -19,6 +20,16 @@ static const char *integer(apr_pool_t *p, apr_int64_t n)
 static const char *fill(apr_pool_t *p, const char *schema, const char *template)
 {
     return sb_sql(p, template, "schema", schema, NULL);
+}
+
+apr_status_t sb_udl_package_watch(sb_db_t *db, const char *schema, apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    rv = sb_db_query_text(
+        &rows, db, fill(p, schema, "SELECT pg_try_advisory_lock(" LOCK_CLASS ", 0)"), 0, NULL, p);
+    return rv != APR_SUCCESS || sb_rows_bool(rows, 0, 0) == 1 ? rv : SB_EBUSY;
 }
 
 apr_status_t sb_udl_package_add(const char **pguid, sb_db_t *db, const char *schema,
@@ -51,13 +62,14 @@ apr_status_t sb_udl_package_add(const char **pguid, sb_db_t *db, const char *sch
     return rv;
 }
 
-static void unlock(sb_db_t *db, apr_int64_t id, apr_pool_t *p)
+static void unlock(sb_db_t *db, const char *schema, apr_int64_t id, apr_pool_t *p)
 {
     const char *args[] = {integer(p, id)};
     sb_rows_t *rows;
 
-    if (sb_db_query_text(&rows, db, "SELECT pg_advisory_unlock(" LOCK_CLASS ", $1::int)", 1, args,
-                         p) != APR_SUCCESS) {
+    if (sb_db_query_text(&rows, db,
+                         fill(p, schema, "SELECT pg_advisory_unlock(" LOCK_CLASS ", $1::int)"), 1,
+                         args, p) != APR_SUCCESS) {
         /* the connection is gone, and the lock with it */
         return;
     }
@@ -100,7 +112,7 @@ apr_status_t sb_udl_package_claim(sb_udl_package_t *package, sb_db_t *db, const 
         rv = APR_NOTFOUND;
     }
     if (rv != APR_SUCCESS) {
-        unlock(db, package->id, p);
+        unlock(db, schema, package->id, p);
         return rv;
     }
     package->guid = apr_pstrdup(p, guid);
@@ -125,7 +137,7 @@ apr_status_t sb_udl_package_end(sb_db_t *db, const char *schema, const sb_udl_pa
              "UPDATE {schema}.package SET state = $2, error = $3, finished_at = now()"
              " WHERE batch_guid = $1"),
         3, args);
-    unlock(db, package->id, p);
+    unlock(db, schema, package->id, p);
     return rv;
 }
 
@@ -141,7 +153,7 @@ apr_status_t sb_udl_package_return(sb_db_t *db, const char *schema, const sb_udl
              "UPDATE {schema}.package SET state = 'new', attempts = greatest(attempts - 1, 0)"
              " WHERE batch_guid = $1 AND state = 'running'"),
         1, args);
-    unlock(db, package->id, p);
+    unlock(db, schema, package->id, p);
     return rv;
 }
 
@@ -164,8 +176,8 @@ apr_status_t sb_udl_package_waiting(apr_array_header_t **ppackages, sb_db_t *db,
              " OR state = 'queued' AND queued_at < now() - $1::bigint * interval '1 us'"
              " OR state = 'running' AND (queued_at IS NULL OR queued_at < now() - $1::bigint "
              "* interval '1 us') AND NOT EXISTS (SELECT 1 FROM pg_locks l"
-             " WHERE l.locktype = 'advisory' AND l.classid = " LOCK_CLASS
-             " AND l.objid = k.package_id AND l.objsubid = 2 AND l.database ="
+             " WHERE l.locktype = 'advisory' AND l.classid = '{schema}.package'::regclass::oid AND "
+             "l.objid = k.package_id AND l.objsubid = 2 AND l.database ="
              " (SELECT oid FROM pg_database WHERE datname = current_database()))"
              " ORDER BY arrived_at, package_id LIMIT $2::int"),
         2, args, p);

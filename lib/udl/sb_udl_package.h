@@ -21,6 +21,9 @@ typedef struct {
     int attempts; /* this one included */
 } sb_udl_package_t;
 
+/** Be the one trigger of this loader, as long as the session lasts. @return SB_EBUSY there is one */
+apr_status_t sb_udl_package_watch(sb_db_t *db, const char *schema, apr_pool_t *p) SB_MUST_CHECK;
+
 /**
  * Record a package that is complete.
  * @param pguid the batch guid it got, or has already
