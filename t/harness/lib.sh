@@ -14,27 +14,35 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 
 now() { date +%s; }
 
-# One smarterctl at a time changes a stack. The lock is released when this shell ends; the
-# descriptor is closed for everything it runs, or a server would hold the lock for ever.
+# One smarterctl at a time changes a stack. What it runs (make, npm, initdb) holds the lock too: a call
+# that was killed is waited for until that has ended. Only launch closes it, or a server would keep it.
 locked()
 {
     mkdir -p "$VAR" || die "cannot create $VAR: choose another place with SMARTER_VAR=DIR"
     exec 9>"$VAR/.lock" || die "cannot write $VAR/.lock: the stack in $VAR belongs to another user"
-    flock -w 600 9 || die "another smarterctl has been busy in $VAR for ten minutes; is it stuck? see: fuser $VAR/.lock"
-    "$@" 9>&-
+    flock -n 9 || {
+        say "Waiting: another smarterctl, or what an interrupted one began, is busy in $VAR"
+        flock -w 600 9
+    } || die "$VAR has been busy for ten minutes; is something stuck? see: fuser -v $VAR/.lock"
+    "$@"
     _status=$?
     exec 9>&-
     return $_status
 }
 
-# Start time of a living process in clock ticks since boot; fails for zombies and for the gone.
-proc_start()
+# One field of a living process's stat, counted from its state; fails for zombies and for the gone.
+proc_stat()
 {
+    _field=$2
     { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     # shellcheck disable=SC2086  # fields after "pid (comm) ": state is the first of them
     set -- ${_stat##*) }
-    [ "$1" != Z ] && [ "$1" != X ] && echo "${20}"
+    [ "$1" != Z ] && [ "$1" != X ] && eval "echo \${$_field}"
 }
+
+# Start time in clock ticks since boot, and the session.
+proc_start() { proc_stat "$1" 20; }
+proc_session() { proc_stat "$1" 4; }
 
 # The pid of a part that lives, or failure.
 running()
@@ -66,9 +74,24 @@ launch()
     _name=$1
     _as=$(as "$2")
     shift 2
+    # A server's complaint may quote what it was given.
+    (umask 077 && : >>"$VAR/log/$_name.log")
     # shellcheck disable=SC2086  # $_as is several words
-    exec_clean setsid $_as "$@" </dev/null >>"$VAR/log/$_name.log" 2>&1 &
+    exec_clean setsid $_as "$@" </dev/null >>"$VAR/log/$_name.log" 2>&1 9>&- &
     echo "$! $(proc_start $!)" >"$VAR/run/$_name.pid"
+}
+
+# What lives on of a process that was killed: the rest of its session, if it bears our mark (the number
+# may be somebody else's by now). It would hold the ports.
+sweep()
+{
+    ! running "$1" >/dev/null && { read -r _leader _ <"$VAR/run/$1.pid"; } 2>/dev/null || return 0
+    for _pid in $(stack_pids); do
+        [ "$(proc_session "$_pid")" != "$_leader" ] || kill -KILL "$_pid" 2>/dev/null
+    done
+    for _pid in $(stack_pids); do
+        while [ "$(proc_session "$_pid")" = "$_leader" ]; do sleep 0.05; done
+    done
 }
 
 # halt NAME SIGNAL SECONDS: ask the process to end, wait, then end its whole group.
@@ -86,6 +109,8 @@ halt()
         done
         kill -KILL -- "-$_halt" 2>/dev/null
         while proc_start "$_halt" >/dev/null; do sleep 0.05; done
+    else
+        sweep "$1"
     fi
     rm -f "$VAR/run/$1.pid"
 }

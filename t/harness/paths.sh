@@ -61,7 +61,8 @@ SMARTER_STATE=NC
 SMARTER_SCHEMA=prod_nc
 SMARTER_UDL_WORKERS=${SMARTER_UDL_WORKERS:-2}
 
-# The directories of a stack. Secrets lie in etc/ and keys/; the rest may be looked at.
+# The directories of a stack. What holds secrets or children's data is closed: keys, zones, data of the
+# servers, their logs; the rest may be looked at.
 make_dirs()
 {
     mkdir -p "$VAR" || die "cannot create $VAR: choose another place with SMARTER_VAR=DIR"
@@ -73,6 +74,7 @@ make_dirs()
         "$VAR/arrivals/$SMARTER_TENANT" "$VAR/work" "$VAR/history" "$VAR/keys" || exit 1
     own "$USER_LOADER" "$VAR/arrivals" "$VAR/work" "$VAR/history"
     chmod 711 "$VAR/keys"
+    chmod 750 "$VAR/arrivals" "$VAR/history"
     chmod 700 "$VAR/work"
 }
 

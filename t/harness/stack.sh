@@ -72,6 +72,7 @@ start_part()
 {
     wanted "$1" && ! part_running "$1" || return 0
     say "Starting $1"
+    for _process in $(part_processes "$1"); do sweep "$_process"; done
     "$1_start"
 }
 

@@ -72,6 +72,20 @@ wait_until(10, 'postgres to be gone', sub { (second('status'))[0] =~ /postgres\s
 ($out, $code) = second('up', 'postgres');
 is($code, 0, 'PostgreSQL comes back after kill -9') or diag $out;
 
+# php -S has children; killed itself, it leaves them with the port.
+kill 'KILL', slurp("$var/run/idp.pid") =~ /\A(\d+)/;
+wait_until(5, 'the identity provider to be gone', sub { (second('status'))[0] =~ /idp\s+stopped/ });
+($out, $code) = second('up', 'idp');
+is($code, 0, 'up ends what a killed server left behind') or diag $out;
+
+# What a killed smarterctl began (make, initdb) may still be at work.
+open(my $busy, '-|', 'flock', "$var/.lock", 'sh', '-c', 'echo; sleep 2') or BAIL_OUT("flock: $!");
+<$busy>;
+($out, $code) = second('up', 'memcached');
+is($code, 0, 'what an interrupted call began is waited for');
+like($out, qr/^Waiting: /m, 'and that is said');
+close $busy;
+
 # A server nobody recorded (its start was cut off) is found by its mark.
 unlink "$var/run/memcached1.pid";
 my @agents = Smarter::Test::run({}, 'gpg', '--homedir', "$var/keys/sender-nc", '--batch', '--list-secret-keys');
