@@ -487,6 +487,8 @@ sub server_pid {
 # stack('restart', 'httpd'): smarterctl; dies with its output when it fails.
 sub stack {
     my ($out, $exit) = stack_output(@_);
+    # The stack's workers notice at their next scan, which may be in the next test.
+    spew(disturbed(), time) if grep { /\A(?:postgres|rabbitmq)\z/ } @_;
     die "smarterctl @_ failed ($exit): $out\n" if $exit;
     return $out;
 }
@@ -531,8 +533,13 @@ sub is_complaint {
     return 0;
 }
 
+# When a test last stopped a server under the feet of the workers.
+sub disturbed { return env('SMARTER_VAR') . '/run/disturbed' }
+
 # The last words of a test: judge the logs, then done_testing.
 sub finish {
+    push @allowed, qr/"no":"SB(?:12\d\d|14\d\d|4002|4022|43\d\d)","program":"smarter-(?:udl-trigger|worker-udl|migrate-conductor)"/
+        if -e disturbed() && time - slurp(disturbed()) < 60;
     my @bad = grep {
         my $line = $_;
         is_complaint($line) && !grep { $line =~ $_ } @allowed
