@@ -44,6 +44,7 @@ random_page_cost = 1.1
 jit = off
 log_line_prefix = '%m [%p] %q%u@%d %a '
 log_min_duration_statement = 5s
+log_error_verbosity = terse # details of a violated constraint quote values of rows
 timezone = 'UTC'
 END
         mv "$_pg/data.new" "$_pg/data"
