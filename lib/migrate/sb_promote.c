@@ -543,13 +543,11 @@ static apr_status_t bad_deletes(work_t *w, const sb_rows_t *rows)
         APR_ARRAY_PUSH(bad, sb_promote_bad_line_t) = line;
     }
     *w->pbad = bad;
-    return unfit(w, apr_psprintf(w->p,
-                                 code == 1000
-                                     ? "%d lines delete a result that is not there; the first is"
-                                       " line %" APR_INT64_T_FMT
-                                     : "%d lines delete the same result twice; the first is line"
-                                       " %" APR_INT64_T_FMT,
-                                 bad->nelts, APR_ARRAY_IDX(bad, 0, sb_promote_bad_line_t).line));
+    return unfit(w,
+                 apr_psprintf(w->p, "%d line%s a result %s; the first is line %" APR_INT64_T_FMT,
+                              bad->nelts, bad->nelts == 1 ? " deletes" : "s delete",
+                              code == 1000 ? "that is not there" : "that another line deletes too",
+                              APR_ARRAY_IDX(bad, 0, sb_promote_bad_line_t).line));
 }
 
 static apr_status_t delete_results(work_t *w)

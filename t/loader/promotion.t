@@ -142,9 +142,9 @@ ok($w->counts_agree, 'the counts agree');
 # ---- batches that fail -------------------------------------------------------------------------
 my $before = $w->fingerprint;
 my %bad = (
-    'nothing to delete' => [{ asmt_guid => 'asmt-2' }, qr/1 lines delete a result that is not there/,
+    'nothing to delete' => [{ asmt_guid => 'asmt-2' }, qr/1 line deletes a result that is not there; the first is line 3/,
         { student_id => 's7' }, { student_id => 's5', op => 'W' }],
-    'deleted twice' => [{ asmt_guid => 'asmt-2' }, qr/delete the same result twice/,
+    'deleted twice' => [{ asmt_guid => 'asmt-2' }, qr/2 lines delete a result that another line deletes too; the first is line 2/,
         { student_id => 's6', op => 'W' }, { student_id => 's6', op => 'W' }],
     'a score is missing' => [{}, qr/inserting results/, { student_id => 's8' }, { student_id => 's9', asmt_score => undef }],
 );
