@@ -96,7 +96,7 @@ static void quarantine(trigger_t *t, const sb_udl_arrival_t *f, const char *why,
     if (rv == APR_SUCCESS) {
         rv = sb_udl_move_file(f->path, apr_pstrcat(p, dir, "/", name, NULL), p);
     }
-    sb_log(SB_LOG_ERROR, SBLOGNO(4024), rv, "package of nobody: %s; %s %s", why,
+    sb_log(SB_LOG_ERROR, SBLOGNO(4024), rv, "package of nobody: %s: %s; %s %s", name, why,
            rv == APR_SUCCESS ? "moved to" : "cannot be moved to", dir);
     sb_udl_arrivals_noted(t->arrivals, f->path);
 }
