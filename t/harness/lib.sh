@@ -19,7 +19,9 @@ now() { date +%s; }
 locked()
 {
     mkdir -p "$VAR" || die "cannot create $VAR: choose another place with SMARTER_VAR=DIR"
-    exec 9>"$VAR/.lock" || die "cannot write $VAR/.lock: the stack in $VAR belongs to another user"
+    # A redirection of exec that fails would end this shell with its own words.
+    (: >>"$VAR/.lock") 2>/dev/null || die "cannot write $VAR/.lock: the stack in $VAR belongs to another user. Call smarterctl as that user, or choose another place with SMARTER_VAR=DIR and another SMARTER_PORT_BASE."
+    exec 9>>"$VAR/.lock"
     flock -n 9 || {
         say "Waiting: another smarterctl, or what an interrupted one began, is busy in $VAR"
         flock -w 600 9

@@ -151,6 +151,10 @@ stack_restart()
 {
     make_dirs
     read_secrets
+    # shellcheck disable=SC2048,SC2086  # words
+    want ${*:-$PARTS}
+    # A source that does not compile must not cost a running server, either.
+    if wanted httpd || wanted workers; then build_programs; fi
     check_ini
     ! httpd_ready || httpd_check
     stack_down "$@"
@@ -200,7 +204,7 @@ stack_logs()
             [ ! -s "$_file" ] || _files="$_files $_file"
         done
     done
-    [ -n "$_files" ] || die "no log of '$*' in $VAR/log"
+    [ -n "$_files" ] || die "no log${*:+ of '$*'} in $VAR/log"
     # shellcheck disable=SC2086  # our own file names, without blanks
     tail $_follow -n 20 $_files
 }
