@@ -21,6 +21,7 @@
 #include "udl/sb_udl_arrivals.h"
 #include "udl/sb_udl_conf.h"
 #include "udl/sb_udl_package.h"
+#include "udl/sb_udl_revive.h"
 #include "udl/sb_udl_zones.h"
 #include "workers/program.h"
 
@@ -219,6 +220,29 @@ static apr_status_t drop_failed(trigger_t *t, apr_pool_t *p)
     return rv;
 }
 
+/* ---- batches that a crashed server emptied -------------------------------------------------- */
+
+/* Asked whenever we connect: a crash of the server ends our connection too. */
+static apr_status_t revive(trigger_t *t, apr_pool_t *p)
+{
+    const apr_array_header_t *tenants = sb_conf_names(t->conf, "target_db_conn.<tenant>.url", p);
+    apr_status_t rv = APR_SUCCESS;
+    int i, n;
+
+    for (i = 0; i < tenants->nelts && rv == APR_SUCCESS; i++) {
+        const sb_udl_conf_t *conf;
+        const char *problem =
+            sb_udl_conf_read(&conf, t->conf, APR_ARRAY_IDX(tenants, i, const char *), p);
+
+        if (problem) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(4028), SB_NO_STATUS, "%s", problem);
+            continue;
+        }
+        rv = sb_udl_revive(&n, t->db, conf, p);
+    }
+    return rv;
+}
+
 /* ---- the loop ---------------------------------------------------------------------------------- */
 
 /* Until an event, the next file that ripens, or the end of the program. */
@@ -277,6 +301,10 @@ static int serve(trigger_t *t, apr_pool_t *p)
         if (rv == APR_SUCCESS) {
             sb_log(SB_LOG_INFO, SBLOGNO(4020), SB_NO_STATUS, "watching %s",
                    sb_conf_str(t->conf, "zones.arrivals"));
+            rv = revive(t, p);
+            apr_pool_clear(p);
+        }
+        if (rv == APR_SUCCESS) {
             rv = watch(t, p);
         }
         if (rv != APR_SUCCESS && !program_stopping()) {
@@ -297,6 +325,9 @@ static int once(trigger_t *t, apr_pool_t *p)
     if (rv == SB_EBUSY) {
         fprintf(stderr, "%s: another trigger runs\n", t->prog->def->name);
         return PROGRAM_DONE;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = revive(t, p);
     }
     if (rv == APR_SUCCESS) {
         rv = record(t, p);

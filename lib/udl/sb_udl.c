@@ -499,15 +499,26 @@ static apr_status_t load(run_t *run, const char *path)
 
 /* ---- the end ----------------------------------------------------------------------------------- */
 
+/* A failed batch whose schema is wanted: keep what was copied so far. @return was it possible? */
+static int keep_rows(run_t *run)
+{
+    sb_copy_t *copy = run->copy;
+
+    if (!run->conf->keep_failed_schema || !run->problem || !copy) {
+        return 0;
+    }
+    run->copy = NULL;
+    return sb_copy_finish(copy, NULL) == APR_SUCCESS && sb_db_commit(run->target) == APR_SUCCESS;
+}
+
 /* Leave nothing in the target, unless the schemas of failed batches are wanted. */
 static void undo(run_t *run)
 {
+    if (keep_rows(run)) {
+        run->in_tx = 0;
+    }
     if (run->copy) {
-        if (!(run->conf->keep_failed_schema && run->problem &&
-              sb_copy_finish(run->copy, NULL) == APR_SUCCESS &&
-              sb_db_commit(run->target) == APR_SUCCESS)) {
-            sb_copy_abort(run->copy, "the batch fails");
-        }
+        sb_copy_abort(run->copy, "the batch fails");
         run->copy = NULL;
     }
     if (run->in_tx) {

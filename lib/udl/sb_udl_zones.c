@@ -184,6 +184,24 @@ apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)
     return rv;
 }
 
+apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z)
+{
+    const char *dir = zone_dir(z, z->conf->work, "arrived"),
+               *to = apr_pstrcat(z->p, dir, "/", z->name, NULL);
+    const char *kept = zone_dir(z, z->conf->history, "");
+    apr_status_t rv;
+
+    if (exists(to)) {
+        return APR_SUCCESS;
+    }
+    rv = sb_dir_make(dir, DIR_MODE, z->p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_move_file(apr_pstrcat(z->p, kept, "/", z->name, NULL), to, z->p);
+    }
+    rmdir(kept); /* empty now */
+    return rv;
+}
+
 void sb_udl_zones_clean(sb_udl_zones_t *z)
 {
     apr_status_t rv = sb_dir_remove(zone_dir(z, z->conf->work, "decrypted"), z->p);

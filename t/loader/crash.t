@@ -135,6 +135,17 @@ sleep 1;
 stack('up', 'rabbitmq');
 whole('no broker for a while', 'broker.gpg');
 
+# ---- the database server crashes: unlogged tables come back empty -------------------------------
+allow_log(qr/"no":"SB(?:1201|2403|2404|2406|2408|2409|4005)"/);
+$a = $l->arrival('broker.gpg');
+allow_log(qr{smarter-(?:migrate-conductor|udl-trigger|worker-udl) ended with status 75});
+sql(qq(DROP SCHEMA IF EXISTS "$_" CASCADE)) for grep { $_ ne $a->{batch} } @{ $l->{batches} };
+my ($backend) = sql(@super, "SELECT pid FROM pg_stat_activity WHERE application_name = 'smarter-udl' LIMIT 1");
+kill 'KILL', $backend->[0];
+wait_until(60, 'the server to be back', sub { eval { sql_one('SELECT 1') } });
+wait_until(60, 'the batch to be loaded again', sub { grep { /"no":"SB2230".*$a->{batch}/ } $l->log_lines });
+whole('the server crashed', 'broker.gpg');
+
 # ---- through to production ---------------------------------------------------------------------
 SKIP: {
     skip 'the workers of the stack are not running', 4 unless eval { worker_pid('worker-udl1') };

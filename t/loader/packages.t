@@ -189,6 +189,12 @@ fails('more bytes than allowed', $good, qr/unpacks to more than 1024 bytes/, ini
 $limited = $l->ini('limited.ini', 'udl2.max_package_bytes = 1024');
 fails('a larger package than allowed', $good, qr/the decrypted package is larger than 1024 bytes/, ini => $limited);
 
+# ---- the schema of a failed batch may be kept --------------------------------------------------
+my $keep = $l->ini('keep.ini', 'udl2.failed_schema_keep = 1h');
+$r = $l->once($l->package({}, [@three, { AssessmentGuid => 'asmt-2' }]), ini => $keep);
+is($r->{status}, 'udl.failed', 'a batch fails on its last line');
+is_deeply([sql(qq(SELECT count(*) FROM "$r->{batch}".asmt_outcome))], [[3]], 'what was copied by then is kept, if so wanted');
+
 # ---- use ---------------------------------------------------------------------------------------
 my $u = run_program('smarter-worker-udl', '-c', $l->{ini}, '--once', $good);
 is($u->{exit}, 2, '--once wants a tenant');
