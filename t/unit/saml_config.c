@@ -5,58 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <libxml/parser.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include "auth/sb_saml.h"
-#include "core/sb_crypto.h"
 #include "core/sb_file.h"
 #include "core/sb_log.h"
+#include "keys.h"
 
 static apr_pool_t *p;
 static const char *dir;
-
-/* A key pair of our own making: PEM texts, and the certificate's octets in base64. */
-typedef struct {
-    const char *key, *cert, *der;
-} pair_t;
-
-static const char *bio_text(BIO *bio)
-{
-    char *data;
-    long len = BIO_get_mem_data(bio, &data);
-    const char *text = apr_pstrmemdup(p, data, (apr_size_t)len);
-
-    BIO_free(bio);
-    return text;
-}
-
-static pair_t make_pair(int bits)
-{
-    EVP_PKEY *key = bits ? EVP_RSA_gen((unsigned)bits) : EVP_EC_gen("P-256");
-    BIO *key_bio = BIO_new(BIO_s_mem()), *cert_bio = BIO_new(BIO_s_mem());
-    X509 *cert = X509_new();
-    unsigned char *der = NULL;
-    pair_t pair;
-    int len;
-
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -200L * 86400);
-    X509_gmtime_adj(X509_getm_notAfter(cert), -100L * 86400); /* long over: keys are pinned */
-    X509_set_pubkey(cert, key);
-    X509_sign(cert, key, EVP_sha256());
-    PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL);
-    PEM_write_bio_X509(cert_bio, cert);
-    len = i2d_X509(cert, &der);
-    pair.der = sb_base64_encode(der, (apr_size_t)len, p);
-    pair.key = bio_text(key_bio);
-    pair.cert = bio_text(cert_bio);
-    OPENSSL_free(der);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    return pair;
-}
 
 static const char *file(const char *name, const char *text)
 {
@@ -67,32 +22,6 @@ static const char *file(const char *name, const char *text)
         exit(EXIT_FAILURE);
     }
     return path;
-}
-
-static const char *descriptor(const char *use, const char *der)
-{
-    return apr_pstrcat(p, "<KeyDescriptor", use,
-                       "><ds:KeyInfo xmlns:ds='http://www.w3.org/2000/09/xmldsig#'><ds:X509Data>"
-                       "<ds:X509Certificate>\n",
-                       der, "\n</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>",
-                       NULL);
-}
-
-#define SSO                                                                                        \
-    "<SingleSignOnService Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect' "           \
-    "Location='https://idp.example/sso'/>"
-#define SLO                                                                                        \
-    "<SingleLogoutService Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect' "           \
-    "Location='https://idp.example/slo'/>"
-
-static const char *metadata(const char *keys, const char *endpoints)
-{
-    return apr_pstrcat(p,
-                       "<?xml version='1.0'?><!-- ours --><EntityDescriptor "
-                       "xmlns='urn:oasis:names:tc:SAML:2.0:metadata' "
-                       "entityID='https://idp.example/'><IDPSSODescriptor "
-                       "protocolSupportEnumeration='urn:oasis:names:tc:SAML:2.0:protocol'>",
-                       keys, endpoints, "</IDPSSODescriptor></EntityDescriptor>", NULL);
 }
 
 /* The whole configuration; tests change one thing. */
@@ -145,13 +74,13 @@ int main(void)
     p = tap_pool();
     sb_log_set(quiet, NULL);
     dir = mkdtemp(name);
-    good = make_pair(2048);
-    other = make_pair(2048);
-    weak = make_pair(1024);
-    ec = make_pair(0);
-    s = descriptor(" use='signing'", other.der);
-    e = descriptor(" use='encryption'", other.der);
-    sound = metadata(s, SSO SLO);
+    good = make_pair(2048, p);
+    other = make_pair(2048, p);
+    weak = make_pair(1024, p);
+    ec = make_pair(0, p);
+    s = key_descriptor(" use='signing'", other.der, p);
+    e = key_descriptor(" use='encryption'", other.der, p);
+    sound = idp_metadata(s, SSO SLO, p);
     g = (given_t){"https://us.example/a&b",
                   "https://us.example/saml_post",
                   "https://us.example/logout_redirect",
@@ -203,27 +132,34 @@ int main(void)
     IDP("metadata: a service provider",
         "<EntityDescriptor xmlns='urn:oasis:names:tc:SAML:2.0:metadata' entityID='x'/>",
         "one IDPSSODescriptor");
-    IDP("metadata: no key, which Lasso would let pass", metadata("", SSO), "KeyDescriptor");
-    IDP("metadata: a key for encryption only", metadata(e, SSO), "KeyDescriptor");
-    IDP("metadata: a weak key", metadata(descriptor("", weak.der), SSO), "2048");
+    IDP("metadata: no key, which Lasso would let pass", idp_metadata("", SSO, p), "KeyDescriptor");
+    IDP("metadata: a key for encryption only", idp_metadata(e, SSO, p), "KeyDescriptor");
+    IDP("metadata: a weak key", idp_metadata(key_descriptor("", weak.der, p), SSO, p), "2048");
     IDP("metadata: a weak key behind a strong one",
-        metadata(apr_pstrcat(p, s, descriptor(" use='signing'", weak.der), NULL), SSO), "2048");
-    IDP("metadata: a key that is not RSA", metadata(descriptor("", ec.der), SSO), "RSA");
-    IDP("metadata: rubbish for a certificate", metadata(descriptor("", "rubbish!"), SSO),
-        "certificate");
+        idp_metadata(apr_pstrcat(p, s, key_descriptor(" use='signing'", weak.der, p), NULL), SSO,
+                     p),
+        "2048");
+    IDP("metadata: a key that is not RSA", idp_metadata(key_descriptor("", ec.der, p), SSO, p),
+        "RSA");
+    IDP("metadata: rubbish for a certificate",
+        idp_metadata(key_descriptor("", "rubbish!", p), SSO, p), "certificate");
     IDP("metadata: a key without certificate",
-        metadata("<KeyDescriptor><ds:KeyInfo xmlns:ds='http://www.w3.org/2000/09/xmldsig#'>"
-                 "<ds:KeyName>k</ds:KeyName></ds:KeyInfo></KeyDescriptor>",
-                 SSO),
+        idp_metadata("<KeyDescriptor><ds:KeyInfo xmlns:ds='http://www.w3.org/2000/09/xmldsig#'>"
+                     "<ds:KeyName>k</ds:KeyName></ds:KeyInfo></KeyDescriptor>",
+                     SSO, p),
         "certificate");
-    IDP("metadata: nowhere to sign in", metadata(s, SLO), "SingleSignOnService");
+    IDP("metadata: nowhere to sign in", idp_metadata(s, SLO, p), "SingleSignOnService");
     IDP("metadata: a script for an address",
-        metadata(s, "<SingleSignOnService "
-                    "Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect' "
-                    "Location='javascript:alert(1)'/>"),
+        idp_metadata(s,
+                     "<SingleSignOnService "
+                     "Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect' "
+                     "Location='javascript:alert(1)'/>",
+                     p),
         "SingleSignOnService");
 
-    WITH(idp, file("idp2.xml", metadata(apr_pstrcat(p, e, s, descriptor("", good.der), NULL), SSO)))
+    WITH(idp,
+         file("idp2.xml",
+              idp_metadata(apr_pstrcat(p, e, s, key_descriptor("", good.der, p), NULL), SSO, p)))
     is_str(load(&c, &changed), NULL,
            "two keys for signing (one is being replaced), one for encryption");
     ok(!c->idp_has_logout, "and no logout");
