@@ -654,6 +654,13 @@ apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, c
     if (out->reason) {
         return SB_EDENIED;
     }
+    /* Lasso verifies it again; but it makes objects before it does, and loses the memory of each
+     * signature it looks at. That is not for anybody to use. */
+    if (!sb_saml_config_verifies(saml->config, parts.sha_bits, parts.octets, parts.signature,
+                                 parts.signature_len)) {
+        out->reason = "signature";
+        return SB_EDENIED;
+    }
     out->lasso = lasso_logout_new(saml->server);
     if (!out->lasso) {
         out->reason = "lasso";

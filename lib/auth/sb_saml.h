@@ -23,8 +23,9 @@ typedef struct {
     const char *sp_key, *sp_cert; /* PEM */
     const char *sp_metadata;      /* made from the above */
     const char *idp_metadata;
-    const char *idp_id; /* entity id of the identity provider */
-    int idp_has_logout; /* it has a redirect address for LogoutRequests */
+    const char *idp_id;                 /* entity id of the identity provider */
+    const apr_array_header_t *idp_keys; /* struct evp_pkey_st *: it may sign by any; freed with p */
+    int idp_has_logout;                 /* it has a redirect address for LogoutRequests */
     int require_signed_response;
     apr_interval_time_t skew; /* between its clock and ours */
 } sb_saml_config_t;
@@ -36,6 +37,10 @@ typedef struct {
  */
 const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf,
                                 apr_pool_t *p) SB_MUST_CHECK;
+
+/** Did the identity provider sign these octets? RSA with SHA-2 of that many bits. */
+int sb_saml_config_verifies(const sb_saml_config_t *config, int sha_bits, const char *octets,
+                            const unsigned char *signature, apr_size_t len);
 
 /* ---- one child process ------------------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -131,15 +132,21 @@ static int is_for_signing(const xmlNode *descriptor, apr_pool_t *p)
     return !use || strcmp(use, "encryption") != 0;
 }
 
-/* Does it hold a certificate whose key is strong enough to trust messages by? */
-static int holds_strong_key(const xmlNode *descriptor, apr_pool_t *p)
+static apr_status_t free_key(void *key)
+{
+    EVP_PKEY_free(key);
+    return APR_SUCCESS;
+}
+
+/* The key of its certificate, if it is strong enough to trust messages by; NULL if not. */
+static EVP_PKEY *strong_key(const xmlNode *descriptor, apr_pool_t *p)
 {
     const char *text;
     const xmlNode *n = sb_xml_child(descriptor, NULL, SB_SAML_NS_DSIG, "KeyInfo");
     unsigned char *der;
     apr_size_t len;
     X509 *cert = NULL;
-    int good;
+    EVP_PKEY *key;
 
     n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Data") : NULL;
     n = n ? sb_xml_child(n, NULL, SB_SAML_NS_DSIG, "X509Certificate") : NULL;
@@ -149,9 +156,12 @@ static int holds_strong_key(const xmlNode *descriptor, apr_pool_t *p)
 
         cert = d2i_X509(NULL, &from, (long)len);
     }
-    good = cert && X509_get0_pubkey(cert) && is_strong_rsa(X509_get0_pubkey(cert));
+    key = cert ? X509_get_pubkey(cert) : NULL;
     X509_free(cert);
-    return good;
+    if (key) {
+        apr_pool_cleanup_register(p, key, free_key, apr_pool_cleanup_null);
+    }
+    return key && is_strong_rsa(key) ? key : NULL;
 }
 
 /* Location of the endpoint with the redirect binding; NULL none. */
@@ -177,8 +187,8 @@ static int is_web_address(const char *url)
 static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
 {
     const xmlNode *root = read_metadata(c->idp_metadata, p), *idp, *key = NULL;
+    apr_array_header_t *keys = apr_array_make(p, 2, sizeof(EVP_PKEY *));
     const char *logout;
-    int keys = 0;
 
     if (!root || !sb_xml_is(root, NS_METADATA, "EntityDescriptor")) {
         return "auth.idp.metadata: want XML with the EntityDescriptor of one identity provider";
@@ -190,13 +200,20 @@ static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
         return "auth.idp.metadata: want an entityID and one IDPSSODescriptor";
     }
     while ((key = sb_xml_child(idp, key, NS_METADATA, "KeyDescriptor")) != NULL) {
-        if (is_for_signing(key, p) && !holds_strong_key(key, p)) {
-            keys = 0; /* Lasso would trust any of them */
+        EVP_PKEY *strong;
+
+        if (!is_for_signing(key, p)) {
+            continue;
+        }
+        strong = strong_key(key, p);
+        if (!strong) {
+            apr_array_clear(keys); /* Lasso would trust any of them */
             break;
         }
-        keys += is_for_signing(key, p);
+        APR_ARRAY_PUSH(keys, EVP_PKEY *) = strong;
     }
-    if (!keys) {
+    c->idp_keys = keys;
+    if (!keys->nelts) {
         return "auth.idp.metadata: want a KeyDescriptor for signing, and in each an RSA certificate"
                " of 2048 bits or more";
     }
@@ -206,6 +223,29 @@ static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
     logout = redirect_endpoint(idp, "SingleLogoutService", p);
     c->idp_has_logout = is_web_address(logout);
     return NULL;
+}
+
+int sb_saml_config_verifies(const sb_saml_config_t *config, int sha_bits, const char *octets,
+                            const unsigned char *signature, apr_size_t len)
+{
+    const EVP_MD *sha = sha_bits == 256   ? EVP_sha256()
+                        : sha_bits == 384 ? EVP_sha384()
+                        : sha_bits == 512 ? EVP_sha512()
+                                          : NULL;
+    int good = 0;
+
+    for (int i = 0; i < config->idp_keys->nelts && sha && !good; i++) {
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+        good = ctx &&
+               EVP_DigestVerifyInit(ctx, NULL, sha, NULL,
+                                    APR_ARRAY_IDX(config->idp_keys, i, EVP_PKEY *)) == 1 &&
+               EVP_DigestVerify(ctx, signature, len, (const unsigned char *)octets,
+                                strlen(octets)) == 1;
+        EVP_MD_CTX_free(ctx);
+    }
+    ERR_clear_error(); /* a wrong signature is no news to the next caller of OpenSSL here */
+    return good;
 }
 
 /* ---- all of it --------------------------------------------------------------------------------- */

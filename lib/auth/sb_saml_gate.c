@@ -1,5 +1,6 @@
 /* The gate before Lasso: see the header for what it is for and what it is not. */
 
+#include <stdlib.h>
 #include <string.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -15,9 +16,10 @@
 #define EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define XSI "http://www.w3.org/2001/XMLSchema-instance"
 #define XML_SCHEMA "http://www.w3.org/2001/XMLSchema"
-#define RAW_DEFLATE (-15) /* window bits of zlib: no header */
-#define TRANSFORMS_MAX 2  /* the enveloped signature and the canonical form */
-#define PREFIXES_MAX 200  /* bytes of a list of namespace prefixes */
+#define RAW_DEFLATE (-15)  /* window bits of zlib: no header */
+#define TRANSFORMS_MAX 2   /* the enveloped signature and the canonical form */
+#define SIGNATURE_MAX 2048 /* bytes: RSA with 16384 bits */
+#define PREFIXES_MAX 200   /* bytes of a list of namespace prefixes */
 
 /* ---- algorithms: each list ends with NULL ------------------------------------------------------ */
 
@@ -515,6 +517,30 @@ static int is_logout_request(const xmlNode *root)
     return 1;
 }
 
+/* The signature and what it covers: these parameters in this order, as they were written. */
+static const char *read_signature(sb_saml_query_t *q, char *const *values, apr_pool_t *p)
+{
+    const char *algorithm = decode(values[SIG_ALG], 0, p), *text = decode(values[SIGNATURE], 0, p);
+    int message = q->is_request ? SAML_REQUEST : SAML_RESPONSE;
+    unsigned char *data;
+    apr_size_t n;
+
+    if (!is_listed(algorithm, signature_algorithms)) {
+        return "algorithm";
+    }
+    if (!text || sb_base64_decode(&data, &n, text, strlen(text), p) != APR_SUCCESS || n == 0 ||
+        n > SIGNATURE_MAX) {
+        return "signature";
+    }
+    q->sha_bits = atoi(algorithm + strlen(algorithm) - strlen("256"));
+    q->signature = data;
+    q->signature_len = n;
+    q->octets = apr_pstrcat(
+        p, param_names[message], "=", values[message], values[RELAY_STATE] ? "&RelayState=" : "",
+        values[RELAY_STATE] ? values[RELAY_STATE] : "", "&SigAlg=", values[SIG_ALG], NULL);
+    return NULL;
+}
+
 const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t *p)
 {
     char *values[N_PARAMS] = {NULL};
@@ -537,10 +563,11 @@ const char *sb_saml_gate_query(sb_saml_query_t *q, const char *query, apr_pool_t
     if (!values[SIGNATURE] || !*values[SIGNATURE] || !values[SIG_ALG]) {
         return "unsigned";
     }
-    if (!is_listed(decode(values[SIG_ALG], 0, p), signature_algorithms)) {
-        return "algorithm";
-    }
     q->is_request = values[SAML_REQUEST] != NULL;
+    bad = read_signature(q, values, p);
+    if (bad) {
+        return bad;
+    }
     if (values[RELAY_STATE]) {
         q->relay = decode(values[RELAY_STATE], 1, p);
         if (!q->relay || !sb_utf8_is_valid(q->relay, strlen(q->relay))) {

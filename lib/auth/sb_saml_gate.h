@@ -39,6 +39,10 @@ typedef struct {
     const char *relay; /* RelayState, decoded; NULL none */
     const char *xml;   /* the message, inflated */
     apr_size_t xml_len;
+    const char *octets; /* what the signature covers */
+    int sha_bits;       /* of its algorithm, RSA with SHA-2: 256, 384, 512 */
+    const unsigned char *signature;
+    apr_size_t signature_len;
 } sb_saml_query_t;
 
 /**

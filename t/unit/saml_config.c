@@ -90,6 +90,10 @@ int main(void)
 
     is_str(load(&c, &g), NULL, "a sound configuration");
     is_str(c->idp_id, "https://idp.example/", "names the identity provider");
+    is_int(c->idp_keys->nelts, 1, "by its one key for signing");
+    ok(!sb_saml_config_verifies(c, 256, "x", (const unsigned char *)"y", 1) &&
+           !sb_saml_config_verifies(c, 1, "x", (const unsigned char *)"y", 1),
+       "which did not sign this");
     ok(c->idp_has_logout, "which has a logout");
     ok(strstr(c->sp_metadata, "entityID=\"https://us.example/a&amp;b\"") != NULL,
        "our metadata is escaped");
