@@ -8,7 +8,7 @@ run_bench()
     _record=$TOP/var/bench-limits
     locked bench_stack
     [ $# -gt 0 ] || set -- ''
-    stack_env >"$VAR/run/env"
+    stack_env | replace "$VAR/run/env" 600 || :
     _found=
     _failed=0
     for _name; do

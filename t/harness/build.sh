@@ -56,6 +56,7 @@ build_programs()
     make -C "$SMARTER_BUILD" install >>"$VAR/log/build.log" 2>&1 ||
         build_failed "$VAR/log/build.log" "make install"
     mv "$VAR/done/build.new" "$VAR/done/build"
+    servers_stale
 }
 
 # The pages. npm ci only when the lock file changed.

@@ -51,7 +51,7 @@ Define SMARTER_LOGDIR $VAR/log
 Define SMARTER_NO_HSTS
 Include $TOP/conf.d/smarter.conf
 END
-    } | replace "$VAR/httpd/httpd.conf" || :
+    } | replace "$VAR/httpd/httpd.conf" && servers_stale
     mkdir -p "$SMARTER_INST/share/smarter-reporting/web"
 }
 

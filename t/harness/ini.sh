@@ -66,7 +66,7 @@ make_ini()
     _ini=$SMARTER_INI
     # Web children and loader processes read it; nobody else.
     if [ ! -f "$_ini" ] || cmp -s "$_ini" "$_ini.default"; then
-        ini_text | replace "$_ini" 640 "$USER_LOADER:$USER_WEB" || :
+        ! ini_text | replace "$_ini" 640 "$USER_LOADER:$USER_WEB" || servers_stale
         ini_text | replace "$_ini.default" 600 || :
     elif ini_text | replace "$_ini.default" 600; then
         say "Kept your edited $_ini; the new default is $_ini.default"

@@ -7,10 +7,9 @@ random_hex() { head -c "$1" /dev/urandom | od -An -vtx1 | tr -d ' \n'; }
 make_secrets()
 {
     if [ ! -f "$VAR/etc/secrets" ]; then
-        for _name in SUPERUSER OWNER LOADER WEB JOBS ANALYST AMQP COOKIE IDP_SALT; do
-            echo "PW_$_name=$(random_hex 16)"
+        for _name in SUPERUSER OWNER LOADER WEB JOBS ANALYST AMQP COOKIE IDP_SALT SESSION; do
+            echo "PW_$_name=$(random_hex 32)"
         done | replace "$VAR/etc/secrets" 600
-        echo "PW_SESSION=$(random_hex 32)" >>"$VAR/etc/secrets"
     fi
     . "$VAR/etc/secrets"
 }

@@ -164,7 +164,7 @@ stack_pids()
 # replace FILE [MODE [OWNER:GROUP]]: standard input becomes the file, in one step. Fails when it is unchanged.
 replace()
 {
-    cat >"$1.new" || die "cannot write $1.new"
+    (umask 077 && cat >"$1.new") || die "cannot write $1.new"
     chmod "${2:-644}" "$1.new"
     if is_root && [ -n "${3-}" ]; then chown "$3" "$1.new"; fi
     if cmp -s "$1.new" "$1"; then

@@ -56,6 +56,7 @@ apt_install()
         printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod 755 /usr/sbin/policy-rc.d
     fi
-    apt-get -q -o DPkg::Lock::Timeout=300 update &&
+    # An installation that was cut off is finished first.
+    dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=300 update &&
         apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 )

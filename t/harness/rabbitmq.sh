@@ -28,6 +28,8 @@ rabbitmq_definitions()
 rabbitmq_prepare()
 {
     _mq=$VAR/rabbitmq
+    # A first start that was cut off leaves half a database, which a node does not repair.
+    [ -f "$VAR/done/rabbitmq" ] || rm -rf "$_mq"
     mkdir -p "$_mq/home" "$_mq/log"
     [ -f "$_mq/home/.erlang.cookie" ] || {
         printf %s "$PW_COOKIE" >"$_mq/home/.erlang.cookie"
@@ -83,6 +85,7 @@ rabbitmq_await()
     await rabbitmq 120 listening "$PORT_AMQP"
     # shellcheck disable=SC2046  # $(as) is several words
     await rabbitmq 60 rabbitmq_run "clean_env $(as rabbitmq)" /usr/lib/rabbitmq/bin/rabbitmqctl -q await_startup --timeout 30
+    : >"$VAR/done/rabbitmq"
 }
 
 rabbitmq_stop()

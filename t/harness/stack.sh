@@ -93,6 +93,8 @@ stack_up()
     make_gpg
     make_ini
     ! wanted httpd && ! wanted workers || check_ini
+    ! wanted httpd || ! httpd_ready || httpd_prepare
+    renew_servers
     # The broker takes longest: it starts first and is awaited last.
     _broker=
     wanted rabbitmq && ! part_running rabbitmq && _broker=new
@@ -106,6 +108,23 @@ stack_up()
     ! workers_ready || start_part workers
     ! part_running httpd || say "Running: $SMARTER_URL/ (see ./smarterctl status)"
 }
+
+# Programs were installed anew, or the configuration was written anew: what runs the old goes first.
+renew_servers()
+{
+    for _part in workers httpd; do
+        wanted "$_part" && [ -f "$VAR/done/stale-$_part" ] || continue
+        if [ -n "$(part_pids "$_part")" ]; then
+            say "Stopping $_part, which runs what was there before"
+            "${_part}_stop"
+        fi
+        rm -f "$VAR/done/stale-$_part"
+    done
+}
+
+servers_stale() { : >"$VAR/done/stale-httpd" && : >"$VAR/done/stale-workers"; }
+
+part_pids() { for _process in $(part_processes "$1"); do running "$_process"; done; }
 
 # Schemas, by the product's own tool; a no-op once they are up to date.
 make_schemas()

@@ -35,7 +35,7 @@ test_leave()
 test_prepare()
 {
     stack_down
-    for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/roles done/sample done/sample-settings done/sample-dropped; do
+    for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
         rm -rf "${VAR:?}/$_old"
     done
     make_dirs
@@ -116,7 +116,7 @@ test_run()
     [ $# -eq 0 ] || TEST_BUILD=$SMARTER_BUILD
     test_files "$@" >"$VAR/run/tests"
     [ -s "$VAR/run/tests" ] || die "no tests in: $*"
-    stack_env >"$VAR/run/env"
+    stack_env | replace "$VAR/run/env" 600 || :
     # Sanitized programs of the C tests, the stack's own addresses, and nothing of the caller's locale.
     (
         set -a
