@@ -153,6 +153,13 @@ static apr_status_t decrypt(run_t *run)
 
     begin_step(run, PHASE_DECRYPT);
     rv = sb_gpg_decrypt(&verdict, run->zones.package, run->zones.decrypted, &opts, run->p);
+    if (rv == SB_EINPUT && !is_stopping(run)) {
+        /* a gpg that was killed looks like a damaged package: only the same verdict twice counts */
+        rv = sb_gpg_decrypt(&verdict, run->zones.package, run->zones.decrypted, &opts, run->p);
+    }
+    if (rv != APR_SUCCESS && is_stopping(run)) {
+        return APR_EINTR; /* whoever told us to stop may have told gpg too */
+    }
     if (rv == APR_SUCCESS) {
         end_step_full(run, NULL, -1, verdict.bytes);
         return rv;

@@ -199,7 +199,7 @@ sub start {
 
 sub stop {
     my ($self, $pid, $signal) = @_;
-    kill $signal // 'TERM', $pid;
+    kill $signal // '-TERM', $pid; # as a supervisor does: the whole group, gpg included
     my $end = time + 20;
     while (time < $end) {
         if (waitpid($pid, 1) == $pid) { # WNOHANG
