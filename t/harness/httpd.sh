@@ -71,6 +71,10 @@ httpd_start()
     httpd_check
     rm -f "$VAR/httpd/httpd.pid"
     launch httpd root $HTTPD -f "$VAR/httpd/httpd.conf" -D FOREGROUND
+}
+
+httpd_await()
+{
     await httpd 20 curl -sS -m 5 --cacert "$SMARTER_CA" -o /dev/null "$SMARTER_URL/services/ready"
 }
 

@@ -21,8 +21,9 @@ idp_start()
     launch idp "$USER_WEB" env IDP_ROOT="$VAR/idp" IDP_PORT="$PORT_IDP" IDP_SALT="$PW_IDP_SALT" SP_URL="$SMARTER_URL" \
         SIMPLESAMLPHP_CONFIG_DIR="$VAR/idp/config" PHP_CLI_SERVER_WORKERS=6 \
         php -d display_errors=0 -d log_errors=1 -S "127.0.0.1:$PORT_IDP" -t /usr/share/simplesamlphp/www
-    await idp 20 idp_metadata
 }
+
+idp_await() { await idp 20 idp_metadata; }
 
 # What the web tier must know of the identity provider, from itself.
 idp_metadata()

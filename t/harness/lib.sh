@@ -96,6 +96,24 @@ sweep()
     done
 }
 
+# Processes of ours that descend from none recorded: a start was cut off before it could be recorded.
+# (The agents of gpg are nobody's children either, but may be at work for somebody.)
+end_strays()
+{
+    _recorded=" $(cat "$VAR"/run/*.pid 2>/dev/null | cut -d ' ' -f 1 | tr '\n' ' ')"
+    for _pid in $(stack_pids); do
+        [ "$(cat "/proc/$_pid/comm" 2>/dev/null)" != gpg-agent ] || continue
+        _up=$_pid
+        while [ "${_up:-1}" -gt 1 ]; do
+            case $_recorded in
+            *" $_up "*) continue 2 ;;
+            esac
+            _up=$(proc_stat "$_up" 2)
+        done
+        kill -KILL "$_pid" 2>/dev/null
+    done
+}
+
 # halt NAME SIGNAL SECONDS: ask the process to end, wait, then end its whole group.
 halt()
 {

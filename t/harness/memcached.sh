@@ -8,8 +8,13 @@ memcached_start()
         eval "_port=\$PORT_CACHE$_node"
         need_free_port "$_port" "memcached, node $_node"
         launch "memcached$_node" nobody memcached -l 127.0.0.1 -p "$_port" -U 0 -m 64 -c 1024
-        await "memcached$_node" 10 listening "$_port"
     done
+}
+
+memcached_await()
+{
+    await memcached1 10 listening "$PORT_CACHE1"
+    await memcached2 10 listening "$PORT_CACHE2"
 }
 
 memcached_stop()

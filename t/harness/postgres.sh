@@ -58,6 +58,11 @@ postgres_start()
     postgres_prepare
     postgres_unlock
     launch postgres postgres "$PG_BIN/postgres" -D "$VAR/pg/data"
+}
+
+postgres_await()
+{
+    pg_bin
     await postgres 60 clean_env "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$PORT_PG" -U postgres
     postgres_roles
 }

@@ -72,8 +72,17 @@ start_part()
 {
     wanted "$1" && ! part_running "$1" || return 0
     say "Starting $1"
+    rm -f "$VAR/run/$1.ready"
     for _process in $(part_processes "$1"); do sweep "$_process"; done
+    end_strays
     "$1_start"
+}
+
+# Waits until the part serves, once after each start: a start that was cut off is finished here.
+await_part()
+{
+    wanted "$1" && [ ! -f "$VAR/run/$1.ready" ] || return 0
+    "$1_await" && : >"$VAR/run/$1.ready"
 }
 
 stack_up()
@@ -96,16 +105,21 @@ stack_up()
     ! wanted httpd || ! httpd_ready || httpd_prepare
     renew_servers
     # The broker takes longest: it starts first and is awaited last.
-    _broker=
-    wanted rabbitmq && ! part_running rabbitmq && _broker=new
     start_part rabbitmq
-    start_part postgres
-    start_part memcached
-    start_part idp
+    for _each in postgres memcached idp; do
+        start_part $_each
+        await_part $_each
+    done
     ! wanted postgres || make_schemas
-    ! httpd_ready || start_part httpd
-    [ -z "$_broker" ] || rabbitmq_await
-    ! workers_ready || start_part workers
+    if httpd_ready; then
+        start_part httpd
+        await_part httpd
+    fi
+    await_part rabbitmq
+    if workers_ready; then
+        start_part workers
+        await_part workers
+    fi
     ! part_running httpd || say "Running: $SMARTER_URL/ (see ./smarterctl status)"
 }
 

@@ -17,6 +17,9 @@ workers_processes() { workers_list | cut -d ' ' -f 1; }
 
 workers_ready() { [ -x "$SMARTER_SBIN/smarter-worker-udl" ]; }
 
+# They wait for their servers themselves.
+workers_await() { :; }
+
 workers_start()
 {
     mkdir -p "$VAR/run/workers"
