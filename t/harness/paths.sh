@@ -66,8 +66,14 @@ SMARTER_UDL_WORKERS=${SMARTER_UDL_WORKERS:-2}
 make_dirs()
 {
     mkdir -p "$VAR" || die "cannot create $VAR: choose another place with SMARTER_VAR=DIR"
-    if [ -f "$VAR/.checkout" ] && [ "$(cat "$VAR/.checkout")" != "$TOP" ]; then
-        die "$VAR belongs to the checkout $(cat "$VAR/.checkout"). Use another SMARTER_PORT_BASE here, or run ./smarterctl clean there."
+    _owner=$TOP
+    [ ! -f "$VAR/.checkout" ] || _owner=$(cat "$VAR/.checkout")
+    if [ "$_owner" != "$TOP" ]; then
+        [ ! -x "$_owner/smarterctl" ] ||
+            die "$VAR belongs to the checkout $_owner. Use another SMARTER_PORT_BASE here, or run ./smarterctl clean there."
+        say "Removing $VAR first: it belonged to the checkout $_owner, which is gone"
+        stack_clean
+        mkdir -p "$VAR" || die "cannot create $VAR again"
     fi
     [ -f "$VAR/.checkout" ] || echo "$TOP" >"$VAR/.checkout"
     mkdir -p "$VAR/run" "$VAR/log" "$VAR/etc" "$VAR/tls" "$VAR/done" "$VAR/home" \

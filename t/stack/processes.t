@@ -42,7 +42,7 @@ sub processes {
 
 my @first = map { server_pid($_) } qw(postgres memcached1 idp);
 my ($out, $code) = second('up', 'postgres', 'memcached', 'idp');
-is($code, 0, 'a second stack starts beside the first') or BAIL_OUT($out);
+is($code, 0, 'a second stack starts beside the first') or do { diag($out); BAIL_OUT('no second stack') };
 is_deeply([map { server_pid($_) } qw(postgres memcached1 idp)], \@first, 'and the first one is untouched');
 cmp_ok(scalar(processes()), '>=', 4, 'its processes bear its mark');
 
@@ -108,6 +108,22 @@ isnt($code, 0, 'an unknown part is refused');
 like($out, qr/the parts are: .*postgres/, 'with the list of parts');
 ($out, $code) = second('frobnicate');
 isnt($code, 0, 'an unknown command is refused');
+
+# Whose directory is it? A checkout that is still there keeps it, one that is gone does not.
+my $neighbour = tmpdir() . '/neighbour';
+mkdir $neighbour;
+spew("$neighbour/smarterctl", '');
+chmod 0755, "$neighbour/smarterctl";
+spew("$var/.checkout", "$neighbour\n");
+spew("$var/log/left-behind", '');
+($out, $code) = second('up', 'memcached');
+isnt($code, 0, 'the directory of another checkout is not touched');
+like($out, qr/belongs to the checkout \Q$neighbour\E/, 'and it is said whose it is');
+unlink "$neighbour/smarterctl";
+($out, $code) = second('up', 'memcached');
+is($code, 0, 'unless that checkout is gone');
+like($out, qr/\Q$neighbour\E, which is gone/, 'and that is said');
+ok(!-e "$var/log/left-behind", 'nothing of it stays');
 
 ($out, $code) = second('clean');
 is($code, 0, 'clean');
