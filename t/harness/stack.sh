@@ -296,8 +296,8 @@ stack_env()
 stack_clean()
 {
     stack_down
-    # Only what is surely a stack's directory.
-    [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -z "$(find "$VAR" -mindepth 1 ! -name .lock -print -quit)" ] ||
+    # Only what is surely a stack's directory, or holds nothing but that of the tests.
+    [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -f "$VAR/test/.checkout" ] || [ -z "$(find "$VAR" -mindepth 1 ! -name .lock -print -quit)" ] ||
         die "$VAR does not look like a stack's directory; nothing was removed"
     rm -rf "$VAR"
     say "Removed $VAR"
