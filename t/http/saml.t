@@ -127,6 +127,17 @@ subtest 'sound' => sub {
         'is skipped, the others count');
 };
 
+# The identity provider may end a session earlier than we would.
+subtest 'expired session' => sub {
+    my $b = accepted('with a session of three seconds', response(session_end => Forge::stamp(3)));
+    is(get('/services/userinfo', jar => $b->{jar})->{status}, 200, 'which counts');
+    sleep 4;
+    my $answer = get('/services/userinfo', jar => $b->{jar});
+    is($answer->{status}, 401, 'and is over when it is over');
+    like($answer->{body}, qr{"redirect":\s*"[^"]*/login}, 'with the way to a new one');
+    unlike($answer->{body}, qr/forged1/, 'and nothing of the person');
+};
+
 # ---- signatures ---------------------------------------------------------------------------------
 
 subtest 'signatures' => sub {
