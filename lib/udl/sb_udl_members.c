@@ -1,0 +1,321 @@
+/* What is in a package: see sb_udl_run.h. Members come in any order; the rows are copied as they are
+ * read, the metadata is judged when it has come, the whole when everything was seen. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "store/sb_schema.h"
+#include "udl/sb_udl_run.h"
+#include "udl/sb_udl_source.h"
+
+#define JSON_MAX (1 << 20) /* bytes of metadata or .err file */
+#define NOT_YET "is not supported yet by this version of the loader"
+#define UNEXPECTED "Expected files not found in the tar archive: "
+
+/* ---- metadata ---------------------------------------------------------------------------------- */
+
+/* @return APR_SUCCESS if this version loads such a package */
+static apr_status_t accept_load(sb_udl_run_t *run)
+{
+    if (run->meta.load == SB_UDL_REGISTRATION) {
+        return sb_udl_fault(run, "student registration " NOT_YET);
+    }
+    if (!strcmp(run->meta.type, "INTERIM ASSESSMENT BLOCKS")) {
+        return sb_udl_fault(run, "INTERIM ASSESSMENT BLOCKS " NOT_YET);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_metadata(sb_udl_run_t *run)
+{
+    const char *problem, *phase = run->phase;
+    apr_time_t started = run->step_started;
+
+    sb_udl_begin_step(run, PHASE_LOAD_TYPE);
+    problem = sb_udl_meta_read(&run->meta, run->json.text, run->json.len, run->p);
+    if (run->meta.load_type) {
+        run->result->load_type = run->meta.load_type;
+        sb_udl_log_load_type(run->log, run->meta.load_type);
+    }
+    if (problem) {
+        return sb_udl_fault(run, "%s", problem);
+    }
+    sb_udl_end_step(run);
+    sb_udl_begin_step(run, PHASE_PARAMS);
+    sb_udl_end_step(run);
+    run->phase = phase; /* the metadata is a part of what was going on */
+    run->step_started = started;
+    run->have_meta = 1;
+    return accept_load(run);
+}
+
+/* The sender's own error report: it travels on in the notification. */
+static apr_status_t read_err_file(sb_udl_run_t *run)
+{
+    const char *problem;
+    sb_json_t *root;
+    const sb_json_t *content;
+
+    if (sb_json_parse(&root, &problem, run->err.text, run->err.len, NULL, run->p) != APR_SUCCESS) {
+        return sb_udl_fault(run, "3012 the .err file is no JSON: %s",
+                            problem ? problem : "too large");
+    }
+    content = sb_json_get(root, "content");
+    if (!content) {
+        return sb_udl_fault(run, "3013 missing in the .err file: content");
+    }
+    if (!strcmp(sb_json_str(content, ""), "error")) {
+        run->tsb_error = sb_json_get(root, "tsb_error");
+        if (!run->tsb_error) {
+            return sb_udl_fault(run, "3013 missing in the .err file: tsb_error");
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- rows -------------------------------------------------------------------------------------- */
+
+/* The header is good: make the batch schema and start the COPY. One transaction from here on. */
+static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
+{
+    sb_udl_run_t *run = ctx;
+    const char *sql;
+    apr_status_t rv;
+    int ncols;
+
+    sb_udl_end_step(run); /* validation of the file */
+    sb_udl_begin_step(run, PHASE_SCHEMA);
+    rv = sb_udl_log_flush(run->log);
+    if (rv == APR_SUCCESS) {
+        sb_db_opts_t opts = {.app = "smarter-udl"};
+
+        rv = sb_db_open(&run->target, run->conf->target_url, &opts, run->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_is_transient(rv) ? rv : SB_EUNAVAILABLE;
+    }
+    rv = sb_db_begin(run->target, SB_TX_WRITE);
+    run->in_tx = rv == APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = sb_batch_schema_create(run->target, run->job->guid, run->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_udl_db_fault(run, rv, run->target, "making the batch schema");
+    }
+    sb_udl_end_step_full(run, run->job->guid, -1, -1);
+    sb_udl_begin_step(run, PHASE_ROWS);
+    sql = sb_udl_rows_copy_sql(&ncols, run->job->guid, run->p);
+    rv = sb_copy_begin(&run->copy, run->target, sql, ncols, run->p);
+    *pcopy = run->copy;
+    return rv == APR_SUCCESS ? rv : sb_udl_db_fault(run, rv, run->target, "starting the COPY");
+}
+
+static apr_status_t begin_csv(sb_udl_run_t *run)
+{
+    sb_csv_opts_t csv_opts = {.max_fields = SB_UDL_FIELDS_KEPT};
+    sb_udl_rows_opts_t opts = {&run->conf->policy, run->conf->state_code,
+                               run->have_meta ? &run->meta : NULL, run->conf->max_rejected_rows};
+    apr_status_t rv;
+
+    sb_udl_begin_step(run, PHASE_VALIDATE);
+    rv = sb_udl_rows_make(&run->rows, &opts, run->p);
+    if (rv == APR_SUCCESS) {
+        sb_udl_rows_on_header(run->rows, begin_rows, run);
+        rv = sb_csv_make(&run->csv, &csv_opts, sb_udl_rows_record, run->rows, run->p);
+    }
+    return rv;
+}
+
+/* Why the CSV parser stopped. */
+static apr_status_t csv_stopped(sb_udl_run_t *run, apr_status_t rv)
+{
+    if (sb_udl_rows_problem(run->rows)) {
+        return sb_udl_fault(run, "%s", sb_udl_rows_problem(run->rows));
+    }
+    if (run->problem) {
+        return rv;
+    }
+    if (*sb_csv_error(run->csv)) {
+        return sb_udl_fault(run, "%s", sb_csv_error(run->csv));
+    }
+    return run->target && !sb_is_transient(rv) ? sb_udl_db_fault(run, rv, run->target, "the COPY")
+                                               : rv;
+}
+
+static apr_status_t feed_csv(sb_udl_run_t *run, const char *data, apr_size_t len)
+{
+    apr_status_t rv;
+
+    run->csv_bytes += (apr_int64_t)len;
+    if (run->csv_failed) {
+        return APR_SUCCESS;
+    }
+    rv = sb_csv_feed(run->csv, data, len);
+    if (rv == APR_SUCCESS) {
+        return rv;
+    }
+    rv = csv_stopped(run, rv);
+    if (run->problem && !run->have_meta && !run->copy) {
+        run->csv_failed = 1; /* perhaps it is a kind of package that we know, but do not load */
+        return APR_SUCCESS;
+    }
+    return rv;
+}
+
+/* ---- members ----------------------------------------------------------------------------------- */
+
+/* Which kind of member has this extension, in any case of letters; NULL none. */
+static sb_udl_member_t *member_of(sb_udl_run_t *run, const char *dot)
+{
+    return !strcasecmp(dot, ".csv")    ? &run->n_csv
+           : !strcasecmp(dot, ".json") ? &run->json
+           : !strcasecmp(dot, ".err")  ? &run->err
+                                       : NULL;
+}
+
+static apr_status_t next_member(sb_udl_run_t *run, const char *name)
+{
+    const char *dot = strrchr(name, '.'), *c;
+    sb_udl_member_t *m = dot ? member_of(run, dot) : NULL;
+
+    if (!m) {
+        return sb_udl_fault(run, UNEXPECTED "%s is neither .csv nor .json nor .err", name);
+    }
+    for (c = dot; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z') {
+            return sb_udl_fault(run, "3010 file type not supported: %s (extensions are lower case)",
+                                name);
+        }
+    }
+    if (m->n++) {
+        return sb_udl_fault(run, UNEXPECTED "more than one %s", dot);
+    }
+    run->current = m;
+    return m == &run->n_csv ? begin_csv(run) : APR_SUCCESS;
+}
+
+static apr_status_t take_data(sb_udl_run_t *run, const char *data, apr_size_t len)
+{
+    sb_udl_member_t *m = run->current;
+
+    if (m == &run->n_csv) {
+        return feed_csv(run, data, len);
+    }
+    if (m->len + len > JSON_MAX) {
+        return sb_udl_fault(run, "3012 the %s is larger than %d bytes",
+                            m == &run->json ? "metadata" : ".err file", JSON_MAX);
+    }
+    if (!m->text) {
+        m->text = apr_pcalloc(run->p, JSON_MAX + 1);
+    }
+    memcpy(m->text + m->len, data, len);
+    m->len += len;
+    return APR_SUCCESS;
+}
+
+/* A member is through. */
+static apr_status_t end_member(sb_udl_run_t *run)
+{
+    sb_udl_member_t *m = run->current;
+    apr_status_t rv = APR_SUCCESS;
+
+    run->current = NULL;
+    if (!m) {
+        return rv;
+    }
+    m->text = m->text ? m->text : apr_pstrdup(run->p, "");
+    if (m == &run->json) {
+        const char *header_problem = run->problem;
+
+        rv = read_metadata(run);
+        if (rv == APR_SUCCESS && run->csv_failed) {
+            run->problem = header_problem;
+            rv = SB_EINPUT;
+        }
+    }
+    else if (m == &run->err) {
+        rv = read_err_file(run);
+    }
+    else if (!run->csv_failed) {
+        rv = sb_csv_finish(run->csv);
+        rv = rv == APR_SUCCESS ? rv : csv_stopped(run, rv);
+    }
+    return rv;
+}
+
+/* Why there is no more of the archive; asked only when its thread has ended. */
+static apr_status_t source_stopped(sb_udl_run_t *run, const sb_udl_source_t *source,
+                                   apr_status_t rv)
+{
+    if (rv == APR_EINTR || sb_is_transient(rv) || !sb_udl_source_problem(source)) {
+        return rv;
+    }
+    return sb_udl_fault(run, "%s", sb_udl_source_problem(source));
+}
+
+static apr_status_t unpack(sb_udl_run_t *run, const char *path)
+{
+    sb_udl_step_t expanded = {.phase = PHASE_EXPAND, .records = -1, .bytes = -1};
+    sb_archive_limits_t limits = {run->conf->max_members, run->conf->max_unpacked_bytes,
+                                  run->conf->max_ratio};
+    sb_udl_piece_t piece = {SB_UDL_DATA, NULL, NULL, 0};
+    sb_udl_source_t *source;
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    /* the unpacking thread ends with this pool, before anything else of the run goes */
+    rv = apr_pool_create(&p, run->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_udl_begin_step(run, PHASE_EXPAND);
+    expanded.start = run->step_started;
+    rv = sb_udl_source_open(&source, path, &limits, p);
+    if (rv != APR_SUCCESS) {
+        rv = source_stopped(run, source, rv);
+    }
+    while (rv == APR_SUCCESS && piece.event != SB_UDL_END) {
+        rv = sb_udl_is_stopping(run) ? APR_EINTR : sb_udl_source_next(&piece, source);
+        if (rv != APR_SUCCESS) {
+            rv = source_stopped(run, source, rv);
+        }
+        else if (piece.event == SB_UDL_DATA) {
+            rv = take_data(run, piece.data, piece.len);
+        }
+        else {
+            rv = end_member(run);
+            if (rv == APR_SUCCESS && piece.event == SB_UDL_MEMBER) {
+                rv = next_member(run, piece.name);
+            }
+        }
+    }
+    apr_pool_destroy(p);
+    if (rv == APR_SUCCESS) {
+        sb_udl_log_step(run->log, &expanded);
+    }
+    return rv;
+}
+
+/* Everything was seen: is it what a package must hold? */
+static apr_status_t judge_members(sb_udl_run_t *run)
+{
+    if (run->csv_failed) {
+        return SB_EINPUT; /* and no metadata that would explain it */
+    }
+    if (!run->json.n) {
+        return sb_udl_fault(run, UNEXPECTED "no .json");
+    }
+    if (!run->n_csv.n) {
+        return run->err.n ? sb_udl_fault(run, "tsb error")
+                          : sb_udl_fault(run, UNEXPECTED "no .csv");
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_udl_members_read(sb_udl_run_t *run, const char *path)
+{
+    apr_status_t rv = unpack(run, path);
+
+    return rv == APR_SUCCESS ? judge_members(run) : rv;
+}
