@@ -18,15 +18,17 @@
 #include "core/sb_status.h"
 
 #define DG_NGRADES 7
-#define DG_NSUBJECTS 2
+#define DG_NSUBJECTS 3
+#define DG_NBLOCKS 5 /* interim blocks a subject can have */
+#define DG_LEVELS_MAX 6
 #define DG_NFLAGS 12 /* columns 14 to 25: seven of ethnicity, five of programs */
 #define DG_NCLAIMS 4
 #define DG_NACCOMMODATIONS 15
 #define DG_MIN_SCORE 1200
 #define DG_MAX_SCORE 2400
 
-typedef enum { DG_MATH, DG_ELA } dg_subject_t;
-typedef enum { DG_SUMMATIVE, DG_INTERIM } dg_kind_t;
+typedef enum { DG_MATH, DG_ELA, DG_SCIENCE } dg_subject_t;
+typedef enum { DG_SUMMATIVE, DG_INTERIM, DG_BLOCKS } dg_kind_t;
 typedef enum { DG_NO, DG_YES, DG_UNKNOWN } dg_flag_t;
 
 /* Order of columns 14 to 25. */
@@ -96,8 +98,8 @@ typedef struct {
     const char *sex;
     int birth_year, birth_month, birth_day; /* year 0: not known */
     dg_flag_t flags[DG_NFLAGS];
-    double ability[DG_NSUBJECTS];
-    double flexible; /* need of accommodations, 0..1 */
+    double ability[2]; /* Math and ELA; Science comes of both */
+    double flexible;   /* need of accommodations, 0..1 */
 
     int grade; /* 3..8, 11 */
     const dg_district_t *district;
@@ -112,16 +114,40 @@ int dg_grade_size(const dg_world_t *w, int grade_index);
 /** Student number k of a grade in an academic year. */
 void dg_student(dg_student_t *s, const dg_world_t *w, int year, int grade_index, int k);
 
+/* ---- all students of a year ------------------------------------------------------------------ */
+
+/** A later delivery of the same files, as per cent of the students: some corrected, some taken back. */
+typedef struct {
+    int updates, deletes;
+    int revision; /* which delivery, from 1; 0: the first, as nothing were corrected */
+    int only;     /* leave out who is as he was */
+} dg_delta_t;
+
+typedef enum { DG_SAME, DG_CHANGED, DG_DELETED } dg_fate_t;
+
+/** A walk through students [from, to) of 0..nstudents. */
+typedef struct {
+    const dg_world_t *world;
+    const dg_delta_t *delta;
+    int year, at, to, grade, first;
+    dg_fate_t fate; /* of the student just met */
+} dg_walk_t;
+
+void dg_walk_begin(dg_walk_t *walk, const dg_world_t *w, const dg_delta_t *delta, int year,
+                   int from, int to);
+/** @return 1 and the next student, 0 at the end */
+int dg_walk_next(dg_walk_t *walk, dg_student_t *s);
+
 /* ---- a result -------------------------------------------------------------------------------- */
 
 typedef struct {
     int score, min, max;
-    int level; /* 1.. */
+    int level; /* 1..; 0: there is no such score */
 } dg_score_t;
 
 typedef struct {
-    dg_score_t overall;
-    dg_score_t claims[DG_NCLAIMS]; /* level 1..3; 0: the subject has no such claim */
+    dg_score_t overall;            /* none in interim blocks */
+    dg_score_t claims[DG_NCLAIMS]; /* level 1..3; blocks have only the first */
     int year, month, day;
     int accommodations[DG_NACCOMMODATIONS];
     const char *condition; /* SD, NS, IN or empty */
@@ -132,34 +158,58 @@ typedef struct {
     const char *name;               /* Math */
     const char *file;               /* math */
     const char *claims[DG_NCLAIMS]; /* "" none */
-    int cuts[3];
+    int cuts[3];                    /* of four levels */
 } dg_subject_info_t;
 
 extern const dg_subject_info_t dg_subjects[DG_NSUBJECTS];
 
-void dg_result(dg_result_t *res, const dg_world_t *w, const dg_student_t *s, int year,
-               dg_subject_t subject, dg_kind_t kind);
-
-/* ---- files ----------------------------------------------------------------------------------- */
-
+/** One test: what a metadata file describes. */
 typedef struct {
     int year;
     dg_subject_t subject;
     dg_kind_t kind;
+    const char *type; /* SUMMATIVE ... */
+    int block;        /* blocks: which, from 0 */
+    int levels;       /* 3 to 6 */
+    int cuts[DG_LEVELS_MAX - 1];
     int columns;   /* 88 to 91 */
-    char guid[40]; /* of the assessment: the same for the same state, year, subject, kind */
+    char guid[40]; /* the same for the same state, year, subject, kind and block */
 } dg_assessment_t;
 
-void dg_assessment_make(dg_assessment_t *a, const dg_world_t *w, int year, dg_subject_t subject,
-                        dg_kind_t kind, int columns);
+#define DG_HAS_OP(columns) ((columns) == 89 || (columns) == 91)
 
-/** Write the rows of students [from, to) of 0..nstudents with a header. */
-apr_status_t dg_csv_write(const char *path, const dg_world_t *w, const dg_assessment_t *a, int from,
-                          int to, apr_pool_t *p) SB_MUST_CHECK;
-/** The metadata file's text. */
-const char *dg_json_text(const dg_assessment_t *a, apr_pool_t *p);
+void dg_assessment_make(dg_assessment_t *a, const dg_world_t *w, int year, dg_subject_t subject,
+                        dg_kind_t kind, int block, int levels, int columns);
+
+/** The result of the student a walk has just met. */
+void dg_result(dg_result_t *res, const dg_walk_t *walk, const dg_student_t *s,
+               const dg_assessment_t *a);
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/** Write the rest of a walk with a header. @param pnrows how many rows that were */
+apr_status_t dg_csv_write(int *pnrows, const char *path, const dg_assessment_t *a, dg_walk_t *walk,
+                          apr_pool_t *p) SB_MUST_CHECK;
+/** The metadata file's text. @param callback URL that hears of the batch; NULL none */
+const char *dg_json_text(const dg_assessment_t *a, const char *callback, apr_pool_t *p);
+
+/** Student registration: a snapshot of who is enrolled, from one registration system. */
+typedef struct {
+    const char *state, *state_name;
+    int year;
+    int revision;
+    const char *system; /* its id: a file replaces what it sent before for the year */
+    const char *callback;
+} dg_registration_t;
+
+/** The same for registration; who is deleted is not in the snapshot any more. */
+apr_status_t dg_registration_write(int *pnrows, const char *path, const dg_registration_t *reg,
+                                   dg_walk_t *walk, apr_pool_t *p) SB_MUST_CHECK;
+const char *dg_registration_text(const dg_registration_t *reg, apr_pool_t *p);
+
 /** What the tenant's table custom_metadata wants: smallest cell shown, colours of levels. */
-const char *dg_metadata_text(int min_cell_size, apr_pool_t *p);
+const char *dg_metadata_text(const int subjects[DG_NSUBJECTS], int levels, int min_cell_size,
+                             apr_pool_t *p);
 
 typedef struct {
     const char *home;      /* key ring; NULL: gpg's own */

@@ -9,7 +9,7 @@
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-enum { FOR_DISTRICT = 1, FOR_SCHOOL, FOR_PLACES, FOR_PERSON, FOR_HOME, FOR_YEAR };
+enum { FOR_DISTRICT = 1, FOR_SCHOOL, FOR_PLACES, FOR_PERSON, FOR_HOME, FOR_YEAR, FOR_FATE };
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
@@ -444,4 +444,76 @@ void dg_student(dg_student_t *s, const dg_world_t *w, int year, int grade_index,
     forget_flags(s, &r);
     s->district = home(w, cohort, k, s->grade, &school);
     place_student(s, w, cohort, k, school);
+}
+
+/* ---- a year of students ---------------------------------------------------------------------- */
+
+/* What a school's office learns later: another name, another household, another programme. */
+static void change_person(dg_student_t *s, dg_rng_t *r)
+{
+    switch (dg_below(r, 4)) {
+    case 0:
+        name(s->last, sizeof(s->last), last_first[dg_below(r, COUNT(last_first))],
+             last_last[dg_below(r, COUNT(last_last))]);
+        break;
+    case 1:
+        s->flags[DG_ECD] = s->flags[DG_ECD] == DG_YES ? DG_NO : DG_YES;
+        break;
+    case 2:
+        s->flags[DG_LEP] = s->flags[DG_LEP] == DG_YES ? DG_NO : DG_YES;
+        break;
+    default: /* only the results */
+        break;
+    }
+}
+
+void dg_walk_begin(dg_walk_t *walk, const dg_world_t *w, const dg_delta_t *delta, int year,
+                   int from, int to)
+{
+    memset(walk, 0, sizeof(*walk));
+    walk->world = w;
+    walk->delta = delta;
+    walk->year = year;
+    walk->at = from;
+    walk->to = to;
+}
+
+/* The same for a student in all files of a delivery. */
+static dg_fate_t fate(dg_walk_t *walk, dg_rng_t *r, int k)
+{
+    const dg_delta_t *d = walk->delta;
+    double x;
+
+    if (!d->revision) {
+        return DG_SAME;
+    }
+    *r = dg_rng(walk->world->seed, FOR_FATE,
+                (uint64_t)(walk->year - grades[walk->grade]) * 1000 + (uint64_t)d->revision,
+                (uint64_t)k);
+    x = 100 * dg_unit(r);
+    return x < d->deletes ? DG_DELETED : x < d->deletes + d->updates ? DG_CHANGED : DG_SAME;
+}
+
+int dg_walk_next(dg_walk_t *walk, dg_student_t *s)
+{
+    dg_rng_t r = {0};
+    int k;
+
+    for (; walk->at < walk->to; walk->at++) {
+        while (walk->at - walk->first >= dg_grade_size(walk->world, walk->grade)) {
+            walk->first += dg_grade_size(walk->world, walk->grade++);
+        }
+        k = walk->at - walk->first;
+        walk->fate = fate(walk, &r, k);
+        if (walk->fate == DG_SAME && walk->delta->only) {
+            continue;
+        }
+        dg_student(s, walk->world, walk->year, walk->grade, k);
+        if (walk->fate == DG_CHANGED) {
+            change_person(s, &r);
+        }
+        walk->at++;
+        return 1;
+    }
+    return 0;
 }

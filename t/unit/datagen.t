@@ -166,6 +166,100 @@ for my $r (@{ $rows{'NC-2015-ela-summative'} }) {
 }
 ok($up > 0.7 * $n, "who is good at one subject is mostly good at the other ($up of $n)");
 
+# ---- interim blocks ---------------------------------------------------------------------------
+
+($rc, $said) = run(@common, qw(--years 2016 --kinds blocks --blocks 2 --subjects), 'Math,Science', '--out', "$top/blocks");
+is_deeply([map { m{/([^/\t]+)\t(\d+)$} ? "$1 $2" : $_ } split /\n/, $said],
+    [map { my $s = $_; map { "NC-2016-$s-blocks-$_ 2100" } 1, 2 } qw(math science)], 'a package of each block');
+my %guid;
+for my $file (map { my $s = $_; map { "NC-2016-$s-blocks-$_" } 1, 2 } qw(math science)) {
+    my $m = decode_json(slurp("$top/blocks/$file/$file.json"));
+    my $r = rows("$top/blocks/$file/$file.csv");
+    $guid{ $m->{Identification}{Guid} }++;
+    is($m->{Identification}{Type}, 'INTERIM ASSESSMENT BLOCKS', "$file: type");
+    ok($m->{Claims}{Claim1}{Name} && $m->{Claims}{Claim2}{Name} eq '', "$file: the block's name");
+    bad("$file: one score, in claim 1", $r, sub { my $row = shift;
+        my ($s, $lo, $hi) = @$row{qw(AssessmentSubtestResultScoreClaim1Value AssessmentSubtestClaim1MinimumValue AssessmentSubtestClaim1MaximumValue)};
+        $row->{nfields} == 91 && 1200 <= $lo && $lo <= $s && $s <= $hi && $hi <= 2400
+            && $row->{AssessmentClaim1PerformanceLevelIdentifier} =~ /^[123]$/
+            && !grep { $row->{$_} ne '' } 'AssessmentSubtestResultScoreValue', 'AssessmentPerformanceLevelIdentifier',
+            map { "AssessmentSubtestResultScoreClaim${_}Value" } 2 .. 4 });
+    bad("$file: of this assessment, in the school year", $r, sub { $_[0]{AssessmentGuid} eq $m->{Identification}{Guid}
+        && $_[0]{AssessmentType} eq 'INTERIM ASSESSMENT BLOCKS' && $_[0]{AssessmentAdministrationFinishDate} =~ /^(20151[0-2]|20160[1-4])\d\d$/ });
+}
+is(scalar keys %guid, 4, 'each is an assessment of its own');
+
+# ---- levels -----------------------------------------------------------------------------------
+
+for my $n (3, 5, 6) {
+    run(@common, '--years', 2015, '--subjects', 'ELA', '--levels', $n, '--out', "$top/l$n");
+    my $m = decode_json(slurp("$top/l$n/NC-2015-ela-summative/NC-2015-ela-summative.json"))->{PerformanceLevels};
+    my @cuts = map { $m->{"Level$_"}{CutPoint} } 2 .. $n;
+    is(scalar(grep { $_->{Name} ne '' } values %$m), $n, "$n levels have names");
+    my %seen;
+    bad("$n levels, as their cut points say", rows("$top/l$n/NC-2015-ela-summative/NC-2015-ela-summative.csv"), sub { my $row = shift;
+        my $l = 1 + grep { $row->{AssessmentSubtestResultScoreValue} >= $_ } @cuts;
+        $seen{$l}++;
+        $l == $row->{AssessmentPerformanceLevelIdentifier} });
+    is(scalar keys %seen, $n, "all $n occur");
+}
+
+# ---- registration -----------------------------------------------------------------------------
+
+run(@common, qw(--years 2015 --kinds registration --state-name), 'North Carolina', '--out', "$top/reg");
+my $reg = rows("$top/reg/NC-2015-registration/NC-2015-registration.csv");
+my $about = decode_json(slurp("$top/reg/NC-2015-registration/NC-2015-registration.json"));
+is((split /\n/, slurp("$top/reg/NC-2015-registration/NC-2015-registration.csv"))[0], 'StateName,StateAbbreviation,'
+    . 'ResponsibleDistrictIdentifier,OrganizationName,ResponsibleSchoolIdentifier,NameOfInstitution,StudentIdentifier,ExternalSSID,'
+    . 'FirstName,MiddleName,LastOrSurname,Sex,Birthdate,GradeLevelWhenAssessed,HispanicOrLatinoEthnicity,AmericanIndianOrAlaskaNative,'
+    . 'Asian,BlackOrAfricanAmerican,NativeHawaiianOrOtherPacificIslander,White,IDEAIndicator,LEPStatus,Section504Status,'
+    . 'EconomicDisadvantageStatus,MigrantStatus,DemographicRaceTwoOrMoreRaces,LanguageCode,EnglishLanguageProficiencLevel,'
+    . 'FirstEntryDateIntoUSSchool,LimitedEnglishProficiencyEntryDate,LEPExitDate,TitleIIILanguageInstructionProgramType,'
+    . 'PrimaryDisabilityType', 'registration: the header of the contract, in its order');
+is_deeply([$about->{Content}, @{ $about->{Identification} }{qw(AcademicYear ExtractDate)}, $about->{Source}{TestRegSysID}],
+    ['StudentRegistration', '2015', '2014-10-01', 'NC-REG'], 'its metadata');
+bad('registration: values', $reg, sub { my $r = shift;
+    $r->{nfields} == 33 && $r->{StateName} eq 'North Carolina' && $r->{Sex} =~ /^(Fem|M)ale$/ && $r->{ExternalSSID}
+    && !(grep { $r->{$_} !~ /^(\d{4}-\d\d-\d\d)?$/ } qw(Birthdate FirstEntryDateIntoUSSchool LimitedEnglishProficiencyEntryDate LEPExitDate))
+    && !(grep { $r->{$_} !~ /^(Yes|No)$/ } qw(HispanicOrLatinoEthnicity Asian White IDEAIndicator LEPStatus EconomicDisadvantageStatus))
+    && length $r->{TitleIIILanguageInstructionProgramType} <= 27 && length $r->{PrimaryDisabilityType} <= 3 });
+is_deeply([map { join ' ', @$_{qw(StudentIdentifier FirstName LastOrSurname)} } @$reg],
+    [map { join ' ', @$_{qw(StudentIdentifier FirstName LastOrSurname)} } @$math], 'the students who are tested');
+ok((grep { $_->{LimitedEnglishProficiencyEntryDate} } @$reg), 'some learn English');
+
+# ---- a later delivery -------------------------------------------------------------------------
+
+my @later = (@common, qw(--years 2015 --updates 20 --deletes 5 --kinds), 'summative,registration');
+($rc, $said) = run(@later, '--out', "$top/d");
+is($rc, 0, 'a later delivery') or diag($said);
+my $changed = rows("$top/d/$name-r1/$name-r1.csv");
+is_deeply([map { $_->{StudentIdentifier} } @$changed], [map { $_->{StudentIdentifier} } @$math], 'of the same students');
+my (%fate, %person);
+for my $i (0 .. $#$math) {
+    my ($was, $is) = ($math->[$i], $changed->[$i]);
+    my @other = grep { $was->{$_} ne $is->{$_} } sort keys %$was;
+    my $what = $is->{Op} eq 'D' ? 'D' : @other ? 'U' : 'S';
+    $fate{$what}++;
+    is("@other", 'Op', 'taken back as it was') if $what eq 'D' && "@other" ne 'Op';
+    $person{$_}++ for grep { /LastOrSurname|LEPStatus|EconomicDisadvantageStatus/ } @other;
+    fail("$was->{StudentIdentifier}: another $_") for grep { /Guid|FinishDate|Year|Identifier\b|Birthdate/ && !/Level|Claim/ } @other;
+}
+ok(abs($fate{U} - 420) < 60 && abs($fate{D} - 105) < 40, "about 20 % corrected, 5 % taken back: $fate{U}, $fate{D}");
+is(scalar keys %person, 3, 'people are corrected too: ' . join ' ', map { "$_:$person{$_}" } sort keys %person);
+my @kept = @{ rows("$top/d/NC-2015-registration-r1/NC-2015-registration-r1.csv") };
+is(scalar @kept, 2100 - $fate{D}, 'the snapshot of registration lacks who was taken back');
+my %gone = map { ($_->{StudentIdentifier} => 1) } grep { $_->{Op} eq 'D' } @$changed;
+is((grep { $gone{ $_->{StudentIdentifier} } } @kept) + 0, 0, 'the same students');
+run(@later, '--only-changes', '--out', "$top/e");
+my $only = slurp("$top/e/$name-r1/$name-r1.csv");
+is(join('', map { "$_\n" } grep { /\n/ || length } split /\n/, $only),
+    join('', map { "$_\n" } (split /\n/, slurp("$top/d/$name-r1/$name-r1.csv"))[0, map { $_ + 1 } grep {
+        my ($was, $is) = ($math->[$_], $changed->[$_]);
+        grep { $was->{$_} ne $is->{$_} } keys %$was } 0 .. $#$math]), '--only-changes: just these');
+run(@later, '--revision', 2, '--out', "$top/f");
+my $second = rows("$top/f/$name-r2/$name-r2.csv");
+ok((grep { $second->[$_]{Op} ne $changed->[$_]{Op} } 0 .. $#$second) > 50, 'another revision, other students');
+
 # ---- splitting, usage, metadata ---------------------------------------------------------------
 
 ($rc, $said) = run(@common, '--years', '2015', '--subjects', 'Math', '--rows-per-package', 1000, '--out', "$top/split");
@@ -173,10 +267,14 @@ my @parts = map { slurp("$top/split/$name-00$_/$name-00$_.csv") } 1 .. 3;
 is(join('', map { s/^[^\n]*\n//r } @parts), $csv =~ s/^[^\n]*\n//r, 'parts are the whole');
 my $meta = decode_json((run('--metadata', '--min-cell-size', 12))[1]);
 is($meta->{min_cell_size}, 12, 'metadata: smallest cell');
-is(scalar @{ $meta->{subjects}{$_}{colors} }, 4, "metadata: colours of $_") for qw(Math ELA);
+is_deeply({ map { ($_ => scalar @{ $meta->{subjects}{$_}{colors} }) } keys %{ $meta->{subjects} } }, { Math => 4, ELA => 4 }, 'metadata: colours');
+$meta = decode_json((run('--metadata', '--subjects', 'Science', '--levels', 6))[1]);
+is_deeply({ map { ($_ => scalar @{ $meta->{subjects}{$_}{colors} }) } keys %{ $meta->{subjects} } }, { Science => 6 }, 'metadata: of other subjects and levels');
 for ([qw(--years 2015)], [qw(--state nc --years 2015)], [qw(--state NC --years 15)], [qw(--state NC)],
     [qw(--state NC --years 2015 --schools 3 --districts 4)], [qw(--state NC --years 2015 --subjects Art)],
-    [qw(--state NC --years 2015 --students 0)], [qw(--state NC --years 2015 --columns 92)]) {
+    [qw(--state NC --years 2015 --students 0)], [qw(--state NC --years 2015 --columns 92)], [qw(--state NC --years 2015 --kinds none)],
+    [qw(--state NC --years 2015 --levels 7)], [qw(--state NC --years 2015 --blocks 0)], [qw(--state NC --years 2015 --only-changes)],
+    [qw(--state NC --years 2015 --updates 60 --deletes 41)], [qw(--state NC --years 2015 --deletes 1 --columns 90)]) {
     ($rc, $said) = run(@$_, '--out', "$top/none");
     is($rc, 2, "usage: @$_: " . (split /\n/, $said)[0]);
 }
