@@ -117,34 +117,53 @@ static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_r
 
 /* ---- running it ------------------------------------------------------------------------------ */
 
-static int other_state(smarter_req_t *q, const sb_report_t *report)
+static int refuse(smarter_req_t *q, const sb_report_t *report, const char *why)
 {
     sb_security_write(SB_SECURITY_WARNING,
-                      apr_psprintf(q->r->pool,
-                                   "forbidden: report %s of a state that is not the user's",
-                                   report->name),
+                      apr_psprintf(q->r->pool, "forbidden: report %s %s", report->name, why),
                       q->user, q->request_id, q->r->pool);
     return sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
 }
 
-static apr_status_t run(const char **pjson, apr_size_t *plen, smarter_req_t *q,
-                        const sb_report_t *report, const sb_scope_t *scope,
-                        const sb_params_t *params)
+/* What the report may see: aggregates of the state, and rows of persons for those who hold its role.
+ * @return OK; DONE the answer is written */
+static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t *report,
+                       const sb_params_t *params)
 {
-    const char *tenant = sb_scope_tenant(scope);
-    sb_dbpool_t *pool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
-    sb_report_ctx_t ctx = {
-        .conf = q->child->conf,
-        .tenants = q->child->tenants,
-        .user = q->user,
-        .scope = scope,
-        .schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant),
-        .cache = q->child->data_cache,
-        .params = params,
-    };
-    apr_status_t rv = sb_dbpool_get(&ctx.db, pool, q->r->pool);
+    const char *state = sb_params_str(params, "stateCode");
+    apr_status_t rv =
+        sb_scope_aggregates(&ctx->aggregates, q->user, state, q->child->tenants, q->r->pool);
 
-    return rv == APR_SUCCESS ? sb_report_run(pjson, plen, report, &ctx, q->r->pool) : rv;
+    if (rv == SB_EDENIED) {
+        refuse(q, report, "of a state that is not the user's");
+        return DONE;
+    }
+    ctx->scope = ctx->aggregates;
+    if (rv == APR_SUCCESS && report->role) {
+        rv =
+            sb_scope_role(&ctx->scope, q->user, report->role, state, q->child->tenants, q->r->pool);
+        if (rv == SB_EDENIED) {
+            refuse(q, report, apr_pstrcat(q->r->pool, "without role ", report->role, NULL));
+            return DONE;
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3022), "making a scope");
+        return DONE;
+    }
+    return OK;
+}
+
+static apr_status_t run(const char **pjson, apr_size_t *plen, smarter_req_t *q,
+                        const sb_report_t *report, sb_report_ctx_t *ctx)
+{
+    const char *tenant = sb_scope_tenant(ctx->aggregates);
+    sb_dbpool_t *pool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
+    apr_status_t rv;
+
+    ctx->schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant);
+    rv = sb_dbpool_get(&ctx->db, pool, q->r->pool);
+    return rv == APR_SUCCESS ? sb_report_run(pjson, plen, report, ctx, q->r->pool) : rv;
 }
 
 /* One line before and one after, with the time between: guid, no name. */
@@ -155,11 +174,21 @@ static double enter(const smarter_req_t *q, const sb_report_t *report)
     return sb_time_monotonic();
 }
 
+static int status_of(apr_status_t rv)
+{
+    return rv == APR_SUCCESS       ? HTTP_OK
+           : rv == APR_NOTFOUND    ? HTTP_NOT_FOUND
+           : rv == SB_EUNAVAILABLE ? HTTP_SERVICE_UNAVAILABLE
+                                   : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int smarter_data_report(smarter_req_t *q)
 {
     const sb_report_t *report = sb_report_find(q->rest);
-    const sb_params_t *params;
-    const sb_scope_t *scope;
+    sb_report_ctx_t ctx = {.conf = q->child->conf,
+                           .tenants = q->child->tenants,
+                           .user = q->user,
+                           .cache = q->child->data_cache};
     const char *json = NULL;
     apr_size_t len = 0;
     apr_status_t rv;
@@ -168,25 +197,18 @@ int smarter_data_report(smarter_req_t *q)
     if (!report) {
         return no_such_report(q);
     }
-    if (read_params(&params, q, report) != OK) {
+    if (read_params(&ctx.params, q, report) != OK ||
+        make_scopes(&ctx, q, report, ctx.params) != OK) {
         return OK;
     }
-    rv = sb_scope_aggregates(&scope, q->user, sb_params_str(params, "stateCode"), q->child->tenants,
-                             q->r->pool);
-    if (rv == SB_EDENIED) {
-        return other_state(q, report);
-    }
-    if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, rv, SBLOGNO(3022), "making a scope");
-    }
     start = enter(q, report);
-    rv = run(&json, &len, q, report, scope, params);
+    rv = run(&json, &len, q, report, &ctx);
     if (report->callable) {
-        int status = rv == APR_SUCCESS       ? HTTP_OK
-                     : rv == SB_EUNAVAILABLE ? HTTP_SERVICE_UNAVAILABLE
-                                             : HTTP_INTERNAL_SERVER_ERROR;
-
-        sb_audit_write(report->callable, params, q->user, q->request_id, status, q->r->pool);
+        sb_audit_write(report->callable, ctx.params, q->user, q->request_id, status_of(rv),
+                       q->r->pool);
+    }
+    if (rv == APR_NOTFOUND) { /* the same whether he does not exist or may not be seen */
+        return sb_web_problem(q->r, HTTP_NOT_FOUND, "There are no results for this request");
     }
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3023),
@@ -195,5 +217,5 @@ int smarter_data_report(smarter_req_t *q)
     sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
            "left report %s after %.3f seconds, user_guid %s", report->name,
            sb_time_monotonic() - start, q->user->guid ? q->user->guid : "");
-    return sb_web_json_etag(q->r, json, len);
+    return report->role ? sb_web_json(q->r, json, len) : sb_web_json_etag(q->r, json, len);
 }

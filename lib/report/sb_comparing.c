@@ -21,11 +21,11 @@
 typedef struct {
     const char *id;
     const char *name;
-    sb_counts_t shown[SB_SUBJECTS]; /* under the filters */
-    sb_counts_t all[SB_SUBJECTS];   /* without them; filled only if there are filters */
-    int summative;                  /* has rows to show */
-    int interim;                    /* found by the interim query */
-    int has_interim[SB_SUBJECTS];
+    sb_counts_t *shown; /* of a subject by number, under the filters */
+    sb_counts_t *all;   /* without them; filled only if there are filters */
+    int *has_interim;   /* of a subject by number */
+    int summative;      /* has rows to show */
+    int interim;        /* found by the interim query */
 } child_t;
 
 typedef struct {
@@ -40,14 +40,24 @@ typedef struct {
     child_t sum;
 } work_t;
 
+static void make_child(child_t *c, const work_t *k, const char *id, const char *name)
+{
+    apr_size_t n = (apr_size_t)k->metadata.subjects.n;
+
+    c->id = id;
+    c->name = name;
+    c->shown = apr_pcalloc(k->p, n * sizeof(*c->shown));
+    c->all = apr_pcalloc(k->p, n * sizeof(*c->all));
+    c->has_interim = apr_pcalloc(k->p, n * sizeof(*c->has_interim));
+}
+
 static child_t *child_of(work_t *k, const char *id, const char *name)
 {
     child_t *c = apr_hash_get(k->by_id, id, APR_HASH_KEY_STRING);
 
     if (!c) {
         c = apr_pcalloc(k->p, sizeof(*c));
-        c->id = id;
-        c->name = name;
+        make_child(c, k, id, name);
         apr_hash_set(k->by_id, id, APR_HASH_KEY_STRING, c);
         APR_ARRAY_PUSH(k->children, child_t *) = c;
     }
@@ -147,11 +157,11 @@ static apr_status_t count(work_t *k, const char *(*make_sql)(const work_t *, apr
     rv = query(&rows, k, make_sql(k, args), args);
     for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
         child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
-        sb_subject_t s = sb_subject_of(sb_rows_text(rows, i, 2));
+        int s = sb_subjects_index(&k->metadata.subjects, sb_rows_text(rows, i, 2));
         int level = (int)sb_rows_int(rows, i, 3, 0);
         apr_int64_t n = sb_rows_int(rows, i, 4, 0);
 
-        if (s == SB_SUBJECTS) {
+        if (s < 0) {
             continue; /* a subject this report does not show */
         }
         rv = sb_counts_add(&to(c)[s], level, n);
@@ -225,9 +235,9 @@ static apr_status_t find_interim(work_t *k)
         return rv;
     }
     for (int i = 0; i < sb_rows_count(rows); i++) {
-        sb_subject_t s = sb_subject_of(sb_rows_text(rows, i, 2));
+        int s = sb_subjects_index(&k->metadata.subjects, sb_rows_text(rows, i, 2));
 
-        if (s < SB_SUBJECTS) {
+        if (s >= 0) {
             child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
 
             c->interim = 1;
@@ -241,7 +251,7 @@ static apr_status_t find_interim(work_t *k)
 
 static void judge(sb_population_t *pop, const work_t *k, const sb_counts_t *counts, int s)
 {
-    sb_population_make(pop, counts, k->metadata.levels[s], k->metadata.min_cell);
+    sb_population_make(pop, counts, k->metadata.subjects.levels[s], k->metadata.min_cell);
 }
 
 static void write_population(sb_jw_t *w, const sb_population_t *pop)
@@ -266,10 +276,10 @@ static void write_results(sb_jw_t *w, const work_t *k, const child_t *c)
     sb_population_t pop, all;
 
     sb_jw_object(w, "results");
-    for (int s = 0; s < SB_SUBJECTS; s++) {
+    for (int s = 0; s < k->metadata.subjects.n; s++) {
         judge(&pop, k, &c->shown[s], s);
         sb_jw_object(w, sb_subject_aliases[s]);
-        sb_jw_str(w, "asmt_subject", sb_subject_names[s]);
+        sb_jw_str(w, "asmt_subject", k->metadata.subjects.name[s]);
         write_population(w, &pop);
         if (k->filtered) {
             judge(&all, k, &c->all[s], s);
@@ -289,10 +299,10 @@ static void write_interim_results(sb_jw_t *w, const work_t *k, const child_t *c)
     sb_population_t sum;
 
     sb_jw_object(w, "results");
-    for (int s = 0; s < SB_SUBJECTS; s++) {
+    for (int s = 0; s < k->metadata.subjects.n; s++) {
         judge(&sum, k, &k->sum.shown[s], s);
         sb_jw_object(w, sb_subject_aliases[s]);
-        sb_jw_str(w, "asmt_subject", sb_subject_names[s]);
+        sb_jw_str(w, "asmt_subject", k->metadata.subjects.name[s]);
         sb_jw_int(w, "total", c->has_interim[s] ? -1 : 0);
         sb_jw_bool(w, "hasInterim", c->has_interim[s]);
         sb_jw_array(w, "intervals");
@@ -345,21 +355,12 @@ static int by_name(const void *a, const void *b)
 
 /* ---- the shared part: equal for every user of the tenant, so it may be cached ----------------- */
 
-typedef enum { METADATA, SUMMARY, RECORDS, ITEMS, YEARS, NOT_STATED, PARTS } part_t;
+typedef enum { METADATA, SUBJECTS, SUMMARY, RECORDS, ITEMS, YEARS, NOT_STATED, PARTS } part_t;
 
 typedef struct {
     const char *text[PARTS];
     apr_size_t len[PARTS];
 } shared_t;
-
-/* asmt_year is a smallint: a year beyond has no rows, and must not become a database error. */
-static int find_year(const work_t *k, const apr_array_header_t *years)
-{
-    apr_int64_t newest = years->nelts > 0 ? APR_ARRAY_IDX(years, 0, int) : 0;
-    apr_int64_t year = sb_params_int(k->ctx->params, "asmtYear", newest);
-
-    return year > 0 && year <= 9999 ? (int)year : 0;
-}
 
 static void keep(shared_t *sh, part_t part, sb_jw_t *w)
 {
@@ -377,8 +378,11 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
     }
     rv = sb_years_of_assessments(&years, k->ctx, k->p);
     if (rv == APR_SUCCESS) {
-        k->year = find_year(k, years);
+        k->year = sb_year_asked(k->ctx->params, years);
         rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
+    }
+    if (rv == APR_SUCCESS) {
+        make_child(&k->sum, k, NULL, NULL);
     }
     if (rv == APR_SUCCESS) {
         rv = find_counts(k);
@@ -387,7 +391,8 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
         rv = find_interim(k);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_breadcrumb_json(w[ITEMS], NULL, k->ctx, k->district_id, k->school_id, k->p);
+        rv = sb_breadcrumb_json(w[ITEMS], NULL, k->ctx,
+                                &(sb_place_t){k->district_id, k->school_id, NULL, NULL}, k->p);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_not_stated_json(w[NOT_STATED], NULL, k->ctx, "SUMMATIVE", k->year, k->district_id,
@@ -398,6 +403,7 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
     }
     qsort(k->children->elts, (size_t)k->children->nelts, sizeof(child_t *), by_name);
     sb_metadata_json(w[METADATA], NULL, &k->metadata);
+    sb_subjects_json(w[SUBJECTS], NULL, &k->metadata.subjects);
     sb_years_json(w[YEARS], NULL, years);
     sb_jw_array(w[SUMMARY], NULL);
     sb_jw_object(w[SUMMARY], NULL);
@@ -421,7 +427,7 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
 
 /* ---- cache ----------------------------------------------------------------------------------- */
 
-#define CACHE_FORM "cp1" /* raise the number when the shared part changes its form */
+#define CACHE_FORM "cp2" /* raise the number when the shared part changes its form */
 
 /* The version is read in this response's own snapshot: a replica that lags cannot store old data
  * under a new key. */
@@ -542,11 +548,7 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     sb_jw_raw(w, "metadata", sh.text[METADATA], sh.len[METADATA]);
     sb_jw_raw(w, "summary", sh.text[SUMMARY], sh.len[SUMMARY]);
     sb_jw_raw(w, "records", sh.text[RECORDS], sh.len[RECORDS]);
-    sb_jw_object(w, "subjects");
-    for (int s = 0; s < SB_SUBJECTS; s++) {
-        sb_jw_str(w, sb_subject_aliases[s], sb_subject_names[s]);
-    }
-    sb_jw_end(w);
+    sb_jw_raw(w, "subjects", sh.text[SUBJECTS], sh.len[SUBJECTS]);
     sb_jw_object(w, "context");
     sb_jw_raw(w, "items", sh.text[ITEMS], sh.len[ITEMS]);
     sb_permissions_json(w, "permissions", ctx->user, ctx->tenants, k->state_code, k->district_id,
@@ -570,8 +572,9 @@ static const sb_param_t params[] = {
     {.name = "schoolId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 50},
     {.name = "asmtYear", .type = SB_PARAM_INTEGER},
     SB_FILTER_PARAMS,
+    SB_FILTER_NO_GROUPS,
     {.name = NULL},
 };
 
 const sb_report_t sb_report_comparing_populations = {
-    "comparing_populations", "get_comparing_populations_report", params, check, run};
+    "comparing_populations", "get_comparing_populations_report", NULL, params, check, run};

@@ -36,6 +36,7 @@ static const struct {
     {"grade", "asmt_grade", TEXT, 0},
     {"complete", "complete", FLAG, 1},
 };
+#define SB_FILTER_GROUP_COLUMNS 10
 #define NFILTERS (sizeof(filters) / sizeof(filters[0]))
 
 int sb_filter_any(const sb_params_t *params)
@@ -107,4 +108,24 @@ const char *sb_filter_sql(const sb_params_t *params, const char *alias, apr_arra
         sql = sql ? apr_pstrcat(p, sql, " AND ", test, NULL) : test;
     }
     return sql ? sql : "true";
+}
+
+const char *sb_filter_groups_sql(const sb_params_t *params, const char *alias,
+                                 apr_array_header_t *args, apr_pool_t *p)
+{
+    const apr_array_header_t *list;
+    apr_array_header_t *columns;
+
+    if (!sb_params_has(params, "studentGroupId")) {
+        return "true";
+    }
+    list = sb_params_list(params, "studentGroupId");
+    columns = apr_array_make(p, SB_FILTER_GROUP_COLUMNS, sizeof(const char *));
+    for (int i = 1; i <= SB_FILTER_GROUP_COLUMNS; i++) {
+        APR_ARRAY_PUSH(columns, const char *) = apr_psprintf(p, "%s.group_%d_id", alias, i);
+    }
+    APR_ARRAY_PUSH(args, const char *) =
+        apr_pstrcat(p, "{", apr_array_pstrcat(p, list, ','), "}", NULL);
+    return apr_psprintf(p, "(ARRAY[%s] && $%d::varchar[])", apr_array_pstrcat(p, columns, ','),
+                        args->nelts);
 }

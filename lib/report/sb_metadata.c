@@ -8,19 +8,6 @@
 #include "core/sb_log.h"
 #include "report/sb_population.h"
 
-const char *const sb_subject_names[SB_SUBJECTS] = {"Math", "ELA"};
-const char *const sb_subject_aliases[SB_SUBJECTS] = {"subject1", "subject2"};
-
-sb_subject_t sb_subject_of(const char *name)
-{
-    sb_subject_t s = SB_MATH;
-
-    while (s < SB_SUBJECTS && strcmp(sb_subject_names[s], name)) {
-        s++;
-    }
-    return s;
-}
-
 static const sb_json_t *member_of_type(const sb_json_t *o, const char *key, sb_json_type_t type)
 {
     const sb_json_t *m = sb_json_get(o, key);
@@ -28,16 +15,15 @@ static const sb_json_t *member_of_type(const sb_json_t *o, const char *key, sb_j
     return m && m->type == type ? m : NULL;
 }
 
-static void use_defaults(sb_metadata_t *m)
+static void use_defaults(sb_metadata_t *m, const sb_subjects_t *subjects)
 {
     memset(m, 0, sizeof(*m));
+    m->subjects = *subjects;
     m->min_cell = SB_MIN_CELL_DEFAULT;
-    for (int s = 0; s < SB_SUBJECTS; s++) {
-        m->levels[s] = SB_LEVELS_DEFAULT;
-    }
 }
 
-const char *sb_metadata_parse(sb_metadata_t *m, const char *text, apr_pool_t *p)
+const char *sb_metadata_parse(sb_metadata_t *m, const sb_subjects_t *all, const char *text,
+                              apr_pool_t *p)
 {
     const sb_json_t *subjects;
     const sb_json_t *cell;
@@ -45,7 +31,7 @@ const char *sb_metadata_parse(sb_metadata_t *m, const char *text, apr_pool_t *p)
     sb_json_t *root;
     apr_int64_t n;
 
-    use_defaults(m);
+    use_defaults(m, all);
     if (!text) {
         return NULL;
     }
@@ -54,8 +40,8 @@ const char *sb_metadata_parse(sb_metadata_t *m, const char *text, apr_pool_t *p)
     }
     m->branding = member_of_type(root, "branding", SB_JSON_OBJECT);
     subjects = sb_json_get(root, "subjects");
-    for (int s = 0; s < SB_SUBJECTS; s++) {
-        const sb_json_t *subject = sb_json_get(subjects, sb_subject_names[s]);
+    for (int s = 0; s < all->n; s++) {
+        const sb_json_t *subject = sb_json_get(subjects, all->name[s]);
 
         m->colours[s] = member_of_type(subject, "colors", SB_JSON_ARRAY);
         if (m->colours[s] && m->colours[s]->nchild > SB_LEVELS_MAX) {
@@ -63,7 +49,7 @@ const char *sb_metadata_parse(sb_metadata_t *m, const char *text, apr_pool_t *p)
             return "more colours than levels can be";
         }
         if (m->colours[s] && m->colours[s]->nchild > 0) {
-            m->levels[s] = (int)m->colours[s]->nchild;
+            m->subjects.levels[s] = (int)m->colours[s]->nchild;
         }
     }
     cell = sb_json_get(root, "min_cell_size");
@@ -84,16 +70,20 @@ apr_status_t sb_metadata_find(sb_metadata_t *m, const sb_report_ctx_t *ctx, apr_
         "report_metadata", 1,
         "SELECT asmt_custom_metadata FROM {schema}.custom_metadata WHERE state_code = $1 LIMIT 1"};
     const char *args[] = {sb_scope_state(ctx->scope)};
+    sb_subjects_t subjects;
     const char *complaint;
     sb_rows_t *rows;
     apr_status_t rv;
 
-    use_defaults(m);
-    rv = sb_db_query(&rows, ctx->db, &st, args, p);
-    if (rv != APR_SUCCESS || sb_rows_count(rows) == 0) {
+    rv = sb_subjects_find(&subjects, ctx, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_query(&rows, ctx->db, &st, args, p);
+    }
+    if (rv != APR_SUCCESS) {
         return rv;
     }
-    complaint = sb_metadata_parse(m, sb_rows_text(rows, 0, 0), p);
+    complaint =
+        sb_metadata_parse(m, &subjects, sb_rows_count(rows) ? sb_rows_text(rows, 0, 0) : NULL, p);
     if (complaint) {
         sb_log(SB_LOG_WARN, SBLOGNO(2001), SB_NO_STATUS,
                "custom metadata of state %s, reading what can be read: %s", args[0], complaint);
@@ -101,7 +91,7 @@ apr_status_t sb_metadata_find(sb_metadata_t *m, const sb_report_ctx_t *ctx, apr_
     return APR_SUCCESS;
 }
 
-static void write_node(sb_jw_t *w, const char *key, const sb_json_t *node)
+void sb_metadata_node_json(sb_jw_t *w, const char *key, const sb_json_t *node)
 {
     if (!node) {
         sb_jw_null(w, key);
@@ -129,7 +119,7 @@ static void write_node(sb_jw_t *w, const char *key, const sb_json_t *node)
             sb_jw_array(w, key);
         }
         for (const sb_json_t *m = node->child; m; m = m->next) {
-            write_node(w, m->key, m);
+            sb_metadata_node_json(w, m->key, m);
         }
         sb_jw_end(w);
         break;
@@ -139,10 +129,10 @@ static void write_node(sb_jw_t *w, const char *key, const sb_json_t *node)
 void sb_metadata_json(sb_jw_t *w, const char *key, const sb_metadata_t *m)
 {
     sb_jw_object(w, key);
-    write_node(w, "branding", m->branding);
-    for (int s = 0; s < SB_SUBJECTS; s++) {
+    sb_metadata_node_json(w, "branding", m->branding);
+    for (int s = 0; s < m->subjects.n; s++) {
         sb_jw_object(w, sb_subject_aliases[s]);
-        write_node(w, "colors", m->colours[s]);
+        sb_metadata_node_json(w, "colors", m->colours[s]);
         if (m->has_min_cell) {
             sb_jw_int(w, "min_cell_size", m->min_cell);
         }

@@ -56,6 +56,15 @@ apr_status_t sb_years_of_registrations(const apr_array_header_t **pyears,
     return rv;
 }
 
+int sb_year_asked(const sb_params_t *params, const apr_array_header_t *years)
+{
+    apr_int64_t newest = years && years->nelts > 0 ? APR_ARRAY_IDX(years, 0, int) : 0;
+    apr_int64_t year = sb_params_int(params, "asmtYear", 0);
+
+    year = year ? year : newest; /* 0 has always meant: none given */
+    return year > 0 && year <= 9999 ? (int)year : 0;
+}
+
 void sb_years_json(sb_jw_t *w, const char *key, const apr_array_header_t *years)
 {
     sb_jw_array(w, key);
@@ -118,7 +127,7 @@ static void write_item(sb_jw_t *w, const char *type, const char *name, const cha
 }
 
 apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
-                                const char *district_id, const char *school_id, apr_pool_t *p)
+                                const sb_place_t *place, apr_pool_t *p)
 {
     static const sb_stmt_t st = {
         "report_place", 3,
@@ -126,8 +135,9 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
         " WHERE state_code = $1 AND rec_status = 'C'"
         "   AND ($2::text IS NULL OR district_id = $2) AND ($3::text IS NULL OR school_id = $3)"
         " LIMIT 1"};
-    const char *state = sb_scope_state(ctx->scope);
-    const char *args[] = {state, district_id, district_id ? school_id : NULL};
+    const char *state = sb_scope_state(ctx->scope), *district = place->district_id,
+               *school = district ? place->school_id : NULL;
+    const char *args[] = {state, district, school};
     sb_rows_t *rows;
     apr_status_t rv;
 
@@ -144,11 +154,17 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
         sb_jw_str(w, "stateCode", state);
         sb_jw_str(w, "id", state);
         sb_jw_end(w);
-        if (district_id) {
-            write_item(w, "district", sb_rows_text(rows, 0, 0), district_id);
+        if (district) {
+            write_item(w, "district", sb_rows_text(rows, 0, 0), district);
         }
-        if (district_id && school_id) {
-            write_item(w, "school", sb_rows_text(rows, 0, 1), school_id);
+        if (school) {
+            write_item(w, "school", sb_rows_text(rows, 0, 1), school);
+        }
+        if (school && place->grade) {
+            write_item(w, "grade", place->grade, place->grade);
+        }
+        if (school && place->student) {
+            write_item(w, "student", place->student, NULL);
         }
     }
     sb_jw_end(w);
@@ -184,8 +200,8 @@ apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx
     APR_ARRAY_PUSH(args, const char *) = apr_itoa(p, year);
     APR_ARRAY_PUSH(args, const char *) = district_id;
     APR_ARRAY_PUSH(args, const char *) = district_id ? school_id : NULL;
-    sql = apr_pstrcat(p, select, " AND (", sb_scope_sql(ctx->scope, "h", args->nelts + 1, args, p),
-                      ")", NULL);
+    sql = apr_pstrcat(p, select, " AND (",
+                      sb_scope_sql(ctx->aggregates, "h", args->nelts + 1, args, p), ")", NULL);
     sql = sb_sql(p, sql, "schema", ctx->schema, NULL);
     rv = sb_db_query_text(&rows, ctx->db, sql, args->nelts, (const char *const *)args->elts, p);
     if (rv != APR_SUCCESS) {

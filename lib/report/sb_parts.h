@@ -15,13 +15,21 @@ apr_status_t sb_years_of_assessments(const apr_array_header_t **pyears, const sb
 /** Years with registrations of the scope's state, newest first. Array of int. */
 apr_status_t sb_years_of_registrations(const apr_array_header_t **pyears,
                                        const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
+/** Parameter asmtYear, else the newest of years (NULL: 0). asmt_year is a smallint: a year beyond has no
+ *  rows and must not become a database error, so it is 0. */
+int sb_year_asked(const sb_params_t *params, const apr_array_header_t *years);
 void sb_years_json(sb_jw_t *w, const char *key, const apr_array_header_t *years);
 
-/** The value of "items": home, state, district, school. NULL places end it; a place nobody knows
- *  leaves only home. */
+/** Where a report is: NULL places end the way. */
+typedef struct {
+    const char *district_id, *school_id, *grade;
+    const char *student; /* full name */
+} sb_place_t;
+
+/** The value of "items": home, state, district, school, grade, student. A place nobody knows leaves
+ *  only home. */
 apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
-                                const char *district_id, const char *school_id,
-                                apr_pool_t *p) SB_MUST_CHECK;
+                                const sb_place_t *place, apr_pool_t *p) SB_MUST_CHECK;
 
 /** Full English name of a state; "Example State" if unknown. */
 const char *sb_state_name(const char *code);

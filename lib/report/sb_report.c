@@ -8,8 +8,8 @@
 #include "core/sb_log.h"
 
 static const sb_report_t *const reports[] = {
-    &sb_report_academic_year,
-    &sb_report_comparing_populations,
+    &sb_report_academic_year,      &sb_report_comparing_populations, &sb_report_list_of_students,
+    &sb_report_individual_student, &sb_report_quick_links,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 
@@ -55,6 +55,10 @@ apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report
     rv = report->run(w, ctx, p);
     if (rv == APR_SUCCESS) {
         rv = sb_db_commit(ctx->db);
+    }
+    if (rv == APR_NOTFOUND) {
+        sb_db_rollback(ctx->db);
+        return rv;
     }
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(2002), rv, "report %s: %s", report->name,

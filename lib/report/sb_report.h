@@ -17,20 +17,22 @@ typedef struct {
     const sb_conf_t *conf;
     const apr_array_header_t *tenants; /* sb_tenant_t */
     const sb_identity_t *user;
-    const sb_scope_t *scope;
-    const char *schema; /* production schema of the scope's tenant */
-    sb_db_t *db;        /* inside a SB_TX_SNAPSHOT transaction */
-    sb_cache_t *cache;  /* NULL: nothing is cached */
+    const sb_scope_t *scope;      /* of the report's role; of aggregates if it has none */
+    const sb_scope_t *aggregates; /* of the same state, for what names no person */
+    const char *schema;           /* production schema of the scope's tenant */
+    sb_db_t *db;                  /* inside a SB_TX_SNAPSHOT transaction */
+    sb_cache_t *cache;            /* NULL: nothing is cached */
     const sb_params_t *params;
 } sb_report_ctx_t;
 
 typedef struct {
     const char *name;     /* last segment of the address */
     const char *callable; /* its name in audit lines; NULL: not audited */
+    const char *role;     /* about persons: who holds it sees his places; NULL: aggregates */
     const sb_param_t *params;
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
     const char *(*check)(const sb_params_t *params);
-    /** Write the response, one JSON object. */
+    /** Write the response, one JSON object. @return APR_NOTFOUND nobody the user may see */
     apr_status_t (*run)(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p);
 } sb_report_t;
 
@@ -48,7 +50,7 @@ const char *sb_report_params(const sb_params_t **pparams, const sb_report_t *rep
 /**
  * Run a report in a snapshot of its own on ctx->db.
  * @param pjson the response body, allocated in p
- * @return APR_SUCCESS; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
+ * @return APR_SUCCESS; APR_NOTFOUND; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
  */
 apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
                            const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
@@ -56,5 +58,8 @@ apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report
 /* The reports, one file each. */
 extern const sb_report_t sb_report_academic_year;
 extern const sb_report_t sb_report_comparing_populations;
+extern const sb_report_t sb_report_individual_student;
+extern const sb_report_t sb_report_list_of_students;
+extern const sb_report_t sb_report_quick_links;
 
 #endif

@@ -17,6 +17,7 @@ static const sb_param_t schema[] = {
     {.name = "asmtYear", .type = SB_PARAM_INTEGER},
     {.name = "asmtType", .type = SB_PARAM_ENUM, .values = sb_filter_sex},
     SB_FILTER_PARAMS,
+    SB_FILTER_GROUPS,
     {.name = NULL},
 };
 

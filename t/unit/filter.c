@@ -3,8 +3,11 @@
 #include <apr_strings.h>
 #include "report/sb_filter.h"
 
-static const sb_param_t schema[] = {
-    {.name = "stateCode", .type = SB_PARAM_STRING}, SB_FILTER_PARAMS, {.name = NULL}};
+static const sb_param_t schema[] = {{.name = "stateCode", .type = SB_PARAM_STRING},
+                                    SB_FILTER_PARAMS,
+                                    SB_FILTER_NO_GROUPS,
+                                    {.name = NULL}};
+static const sb_param_t with_groups[] = {SB_FILTER_PARAMS, SB_FILTER_GROUPS, {.name = NULL}};
 
 static const struct {
     const char *body, *sql, *args;
@@ -46,6 +49,35 @@ static const struct {
     {"{\"studentGroupId\":[\"g1\"]}", NULL, NULL, 0},
 };
 
+/* Student groups: asked for where persons are listed. */
+static void groups(apr_pool_t *p)
+{
+    static const struct {
+        const char *body, *args;
+        int condition;
+    } of[] = {{"{}", "", 0},
+              {"{\"studentGroupId\":[]}", "{}", 1},
+              {"{\"studentGroupId\":[\"g2\",\"g1\"]}", "{g1,g2}", 1}};
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        apr_array_header_t *args = apr_array_make(p, 8, sizeof(const char *));
+        const sb_params_t *params = NULL;
+        const char *sql;
+        sb_json_t *json;
+
+        if (sb_json_parse(&json, NULL, of[i].body, strlen(of[i].body), NULL, p) != APR_SUCCESS ||
+            sb_params_read(&params, with_groups, NULL, json, SB_PARAMS_REFUSE_UNKNOWN, p)) {
+            ok(0, "%s is read", of[i].body);
+            continue;
+        }
+        sql = sb_filter_groups_sql(params, "s", args, p);
+        ok(of[i].condition ? strstr(sql, "s.group_1_id,") && strstr(sql, "s.group_10_id] && $1")
+                           : !strcmp(sql, "true"),
+           "%s: %s", of[i].body, sql);
+        is_str(args->nelts ? APR_ARRAY_IDX(args, 0, const char *) : "", of[i].args, "its groups");
+    }
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_pool();
@@ -78,5 +110,6 @@ int main(void)
         is_str(args->nelts ? apr_array_pstrcat(p, args, ' ') : "", cases[i].args, "its arguments");
         is_int(sb_filter_any(params), cases[i].any, "does it filter?");
     }
+    groups(p);
     return done();
 }

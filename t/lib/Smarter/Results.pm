@@ -14,12 +14,12 @@ use warnings;
 use Exporter 'import';
 use Smarter::Test;
 
-our @EXPORT = qw(school results put metadata);
+our @EXPORT = qw(school assessment student results put metadata);
 
 my $schema;
 my $batch = sprintf 'test-%d-%d', $$, time;
 my $next = 9_000_000_000_000 + ($$ % 100_000) * 1_000_000;
-my (@statements, %asmt, $put, @metadata);
+my (@statements, %asmt, @asmts, $put, @metadata);
 
 sub schema { return $schema //= env('SMARTER_SCHEMA') }
 
@@ -59,21 +59,47 @@ sub school {
     return { id => $id, district => $district, school => $school };
 }
 
+# assessment(type, year, subject, levels => [[name, cut point], ...], claims => [name, ...],
+# claim_levels => [name, ...], and any column): for results(asmt => ...). Several of one kind differ by
+# name => 'anything'.
+sub assessment {
+    my ($type, $year, $subject, %a) = @_;
+    my $id = $next++;
+    my $guid = "$batch-$id";
+    my $levels = delete $a{levels} // [];
+    my $claims = delete $a{claims} // [];
+    my $named = delete $a{claim_levels} // [];
+    insert('dim_asmt', { asmt_rec_id => $id, asmt_guid => $guid, asmt_type => $type,
+        asmt_period_year => $year, asmt_version => '1', asmt_subject => $subject,
+        effective_date => '20150101', asmt_score_min => 1200, asmt_score_max => 2400,
+        (map { ("asmt_claim_${_}_score_min" => 1200, "asmt_claim_${_}_score_max" => 2400) } 1 .. 3),
+        (map { ("asmt_claim_perf_lvl_name_$_" => $named->[$_ - 1]) } 1 .. @$named),
+        rec_status => 'C', @meta, %a });
+    insert('asmt_level', { asmt_rec_id => $id, level => $_, name => $levels->[$_ - 1][0], cut_point => $levels->[$_ - 1][1] })
+        for 1 .. @$levels;
+    insert('asmt_claim', { asmt_rec_id => $id, claim => $_, name => $claims->[$_ - 1], score_min => 1200, score_max => 2400 })
+        for 1 .. @$claims;
+    push @asmts, $id;
+    return { id => $id, guid => $guid };
+}
+
 sub asmt {
     my ($type, $year, $subject) = @_;
-    return $asmt{"$type $year $subject"} //= do {
-        my $id = $next++;
-        insert('dim_asmt', { asmt_rec_id => $id, asmt_guid => "$batch-$id", asmt_type => $type,
-            asmt_period_year => $year, asmt_version => '1', asmt_subject => $subject,
-            effective_date => '20150101', asmt_score_min => 1200, asmt_score_max => 2400,
-            (map { ("asmt_claim_${_}_score_min" => 1200, "asmt_claim_${_}_score_max" => 2400) } 1 .. 3),
-            rec_status => 'C', @meta });
-        $id;
-    };
+    return $asmt{"$type $year $subject"} //= assessment($type, $year, $subject);
+}
+
+# student(id, any column of dim_student): for results(student => ...).
+sub student {
+    my ($id, %s) = @_;
+    my $rec = $next++;
+    insert('dim_student', { student_rec_id => $rec, student_id => $id, sex => 'male', from_date => '20150101',
+        to_date => '99991231', rec_status => 'C', batch_guid => $batch, %s });
+    return { rec => $rec, id => $id };
 }
 
 # results(school, year, subject, grade, level, count => 1, type => 'SUMMATIVE', status => 'C', and
-# any column of the fact table): so many results, each of a student of its own.
+# any column of the fact table): so many results, each of a student of its own; with student => and
+# asmt => one result of that student in that assessment.
 sub results {
     my ($school, %r) = @_;
     my $count = delete $r{count} // 1;
@@ -82,12 +108,13 @@ sub results {
     my $subject = delete $r{subject};
     my $grade = delete $r{grade};
     my $level = delete $r{level} // 1;
-    my $asmt = asmt($type, $year, $subject);
+    my $asmt = delete $r{asmt} // asmt($type, $year, $subject);
+    my $student = delete $r{student};
     my ($table, $key) = @{ $types{$type} };
     my $first = $next;
     my $block = $type =~ /BLOCKS/;
     $next += $count;
-    my %row = (asmt_rec_id => $asmt, inst_hier_rec_id => $school->{id}, asmt_guid => "$batch-$asmt",
+    my %row = (asmt_rec_id => $asmt->{id}, inst_hier_rec_id => $school->{id}, asmt_guid => $asmt->{guid},
         state_code => env('SMARTER_STATE'), district_id => $school->{district},
         school_id => $school->{school}, asmt_type => $type, asmt_year => $year, asmt_subject => $subject,
         asmt_grade => $grade, enrl_grade => $grade, date_taken => "${year}0405", date_taken_day => 5,
@@ -97,6 +124,10 @@ sub results {
         $block ? (asmt_claim_1_perf_lvl => $level)
         : (asmt_score => 1800, asmt_score_range_min => 1790, asmt_score_range_max => 1810, asmt_perf_lvl => $level));
     %row = (%row, %r);
+    if ($student) {
+        insert($table, { %row, $key => $first, student_rec_id => $student->{rec}, student_id => $student->{id} });
+        return;
+    }
     my @names = sort keys %row;
     my $last = $first + $count - 1;
     push @statements, sprintf 'INSERT INTO %s.dim_student (student_rec_id, student_id, sex, from_date, to_date,'
@@ -143,7 +174,9 @@ END {
     if ($put) {
         my $s = schema();
         my $mine = 'batch_guid = ' . quote($batch);
-        sql(join ";\n", 'BEGIN', (map { "DELETE FROM $s.$_ WHERE $mine" } qw(fact_asmt_outcome_vw
+        my $ids = join ',', @asmts, 0;
+        sql(join ";\n", 'BEGIN', (map { "DELETE FROM $s.$_ WHERE asmt_rec_id IN ($ids)" } qw(asmt_level asmt_claim)),
+            (map { "DELETE FROM $s.$_ WHERE $mine" } qw(fact_asmt_outcome_vw
             fact_block_asmt_outcome dim_student dim_inst_hier dim_asmt)),
             "UPDATE $s.data_version SET version = version + 1", 'COMMIT');
     }
