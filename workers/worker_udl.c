@@ -39,6 +39,15 @@ static const char *absolute(const char *path, apr_pool_t *p)
     return copy;
 }
 
+/* "host:pid", for people. */
+static const char *own_name(apr_pool_t *p)
+{
+    char host[256] = "";
+
+    gethostname(host, sizeof host - 1);
+    return apr_psprintf(p, "%s:%d", host, (int)getpid());
+}
+
 static int once(program_t *prog, const char *path)
 {
     apr_pool_t *p = prog->pool;
@@ -47,7 +56,8 @@ static int once(program_t *prog, const char *path)
     sb_udl_job_t job = {.guid = guid,
                         .package = absolute(path, p),
                         .arrived = apr_time_now(),
-                        .stopping = program_stopping};
+                        .stopping = program_stopping,
+                        .worker = own_name(p)};
     const sb_udl_conf_t *conf;
     sb_udl_result_t result;
     sb_udl_log_t *log;
@@ -116,7 +126,13 @@ static apr_status_t connect_both(worker_t *w)
 /* Load a claimed package. @return the database's or broker's health, not the batch's */
 static apr_status_t load(worker_t *w, const sb_udl_package_t *package, apr_pool_t *p)
 {
-    sb_udl_job_t job = {package->guid, package->path, package->arrived, 1, program_stopping};
+    sb_udl_job_t job = {.guid = package->guid,
+                        .package = package->path,
+                        .arrived = package->arrived,
+                        .take = 1,
+                        .stopping = program_stopping,
+                        .attempts = package->attempts,
+                        .worker = w->name};
     int max = (int)sb_conf_int(w->prog->conf, "udl2.max_attempts");
     const sb_udl_conf_t *conf;
     sb_udl_result_t result;
@@ -205,13 +221,11 @@ static apr_status_t consume(worker_t *w)
 
 static int serve(program_t *prog)
 {
-    char host[256] = "";
     worker_t w = {.prog = prog};
     apr_interval_time_t pause;
     apr_status_t rv;
 
-    gethostname(host, sizeof host - 1);
-    w.name = apr_psprintf(prog->pool, "%s:%d", host, (int)getpid());
+    w.name = own_name(prog->pool);
     w.schema = sb_conf_str(prog->conf, "udl2_db_conn.db_schema");
     w.queue = sb_conf_str(prog->conf, "udl2.queue");
     if (apr_pool_create(&w.p, prog->pool) != APR_SUCCESS) {

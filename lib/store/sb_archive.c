@@ -28,6 +28,7 @@ struct sb_archive_t {
     int headers_too_big;
     sb_archive_limits_t limits;
     apr_int64_t packed; /* size of the file */
+    apr_int64_t read;   /* of it, so far */
     apr_int64_t bytes;  /* delivered so far, of all members */
     apr_int64_t at;     /* position inside the member */
     int entries;
@@ -62,6 +63,7 @@ static la_ssize_t read_block(struct archive *ar, void *data, const void **pblock
     if (n < 0) {
         archive_set_error(ar, errno, "read");
     }
+    a->read += n > 0 ? n : 0;
     *pblock = a->block;
     return n;
 }
@@ -126,6 +128,11 @@ apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archi
                    : damaged(a);
     }
     return APR_SUCCESS;
+}
+
+apr_int64_t sb_archive_position(const sb_archive_t *a)
+{
+    return a->read;
 }
 
 /* A name with a directory part is fine, one that climbs or starts at the root is not. */

@@ -31,6 +31,9 @@ apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_
 /** The next block of the member, valid until the next call. @return APR_EOF at its end; as above */
 apr_status_t sb_archive_read(const char **pdata, apr_size_t *plen, sb_archive_t *a) SB_MUST_CHECK;
 
+/** Bytes of the file that were read so far. */
+apr_int64_t sb_archive_position(const sb_archive_t *a);
+
 /** What is wrong, as a sentence for the sender; NULL unless a call failed. */
 const char *sb_archive_problem(const sb_archive_t *a);
 

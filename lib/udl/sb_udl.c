@@ -98,6 +98,10 @@ static apr_status_t decrypt(sb_udl_run_t *run)
     apr_status_t rv;
 
     sb_udl_begin_step(run, PHASE_DECRYPT);
+    rv = sb_udl_log_stage(run->log, SB_UDL_DECRYPTING);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     rv = sb_gpg_decrypt(&verdict, run->zones.package, run->zones.decrypted, &opts, run->p);
     if (rv == SB_EINPUT && !sb_udl_is_stopping(run)) {
         /* a gpg that was killed looks like a damaged package: only the same verdict twice counts */
@@ -147,6 +151,9 @@ static apr_status_t load(sb_udl_run_t *run, const char *path)
         sb_udl_end_step_full(run, run->job->guid, 1, -1);
         sb_udl_begin_step(run, PHASE_CONTENT);
         sb_udl_end_step(run);
+        rv = sb_udl_log_stage(run->log, SB_UDL_FINISHING);
+    }
+    if (rv == APR_SUCCESS) {
         rv = sb_db_commit(run->target);
         run->in_tx = 0;
         rv = rv == APR_SUCCESS ? rv : sb_udl_db_fault(run, rv, run->target, "committing the rows");
@@ -213,6 +220,7 @@ static apr_status_t conclude(sb_udl_run_t *run)
 {
     sb_udl_result_t *r = run->result;
     sb_udl_step_t whole = {.phase = PHASE_COMPLETE, .start = run->started, .bytes = -1};
+    sb_udl_ending_t ending = {.operation = NULL};
     apr_status_t rv;
 
     if (run->rows) {
@@ -238,8 +246,14 @@ static apr_status_t conclude(sb_udl_run_t *run)
     whole.records = r->counts.loaded;
     sb_udl_log_step(run->log, &whole);
     r->seconds = (double)(apr_time_now() - run->started) / APR_USEC_PER_SEC;
-    rv = sb_udl_log_finish(run->log, r->status, r->counts.loaded, sb_udl_notification(run),
-                           r->refusals);
+    ending.status = r->status;
+    ending.problem = r->problem;
+    ending.counts = r->counts;
+    ending.notification = sb_udl_notification(run);
+    ending.kept_in = run->job->take ? sb_udl_zones_kept_in(&run->zones, run->problem) : NULL;
+    ending.refusals = r->refusals;
+    ending.warnings = r->warnings;
+    rv = sb_udl_log_finish(run->log, &ending);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -280,6 +294,23 @@ static void begin_run(sb_udl_run_t *run, sb_udl_result_t *result, sb_udl_log_t *
     sb_udl_log_batch(log, job->guid, p);
 }
 
+static apr_status_t receive(const sb_udl_run_t *run)
+{
+    const sb_udl_job_t *job = run->job;
+    const char *slash = strrchr(job->package, '/');
+    sb_udl_receipt_t receipt = {.package = slash ? slash + 1 : job->package,
+                                .bytes = -1,
+                                .arrived = job->arrived,
+                                .attempts = job->attempts ? job->attempts : 1,
+                                .worker = job->worker};
+    struct stat st;
+
+    if (!stat(job->package, &st) && S_ISREG(st.st_mode)) {
+        receipt.bytes = st.st_size;
+    }
+    return sb_udl_log_received(run->log, &receipt);
+}
+
 /* An earlier attempt wrote the state and died before it put the package away. */
 static apr_status_t finish_earlier(sb_udl_run_t *run, const char *status)
 {
@@ -313,7 +344,7 @@ apr_status_t sb_udl_run(sb_udl_result_t *result, sb_udl_log_t *log, const sb_udl
         goto leave;
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_udl_log_received(log, job->arrived);
+        rv = receive(run);
     }
     if (rv != APR_SUCCESS) {
         goto leave;
@@ -356,7 +387,7 @@ apr_status_t sb_udl_give_up(sb_udl_result_t *result, sb_udl_log_t *log, const sb
         rv = finish_earlier(run, status);
     }
     else if (rv == APR_SUCCESS) {
-        rv = sb_udl_log_received(log, job->arrived);
+        rv = receive(run);
         if (rv == APR_SUCCESS) {
             rv = arrive(run);
             run->problem = problem;

@@ -15,6 +15,8 @@ typedef struct {
     apr_time_t arrived;    /* the order of promotion; the same for every attempt */
     int take;              /* move the package out of arrivals and in the end to history */
     int (*stopping)(void); /* asked now and then: give up? NULL never */
+    int attempts;          /* this one included; 0 is 1 */
+    const char *worker;    /* "host:pid", for people */
 } sb_udl_job_t;
 
 typedef struct {

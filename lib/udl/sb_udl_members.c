@@ -36,7 +36,8 @@ static apr_status_t read_metadata(sb_udl_run_t *run)
     problem = sb_udl_meta_read(&run->meta, run->json.text, run->json.len, run->p);
     if (run->meta.load_type) {
         run->result->load_type = run->meta.load_type;
-        sb_udl_log_load_type(run->log, run->meta.load_type);
+        sb_udl_log_content(run->log, run->meta.load_type, run->meta.type);
+        sb_udl_log_key(run->log, "asmt:", run->meta.guid);
     }
     if (problem) {
         return sb_udl_fault(run, "%s", problem);
@@ -86,7 +87,7 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
 
     sb_udl_end_step(run); /* validation of the file */
     sb_udl_begin_step(run, PHASE_SCHEMA);
-    rv = sb_udl_log_flush(run->log);
+    rv = sb_udl_log_stage(run->log, SB_UDL_LOADING);
     if (rv == APR_SUCCESS) {
         sb_db_opts_t opts = {.app = "smarter-udl"};
 
@@ -254,6 +255,22 @@ static apr_status_t source_stopped(sb_udl_run_t *run, const sb_udl_source_t *sou
     return sb_udl_fault(run, "%s", sb_udl_source_problem(source));
 }
 
+/* Tell others how far it is; find out whether the batch is still ours. */
+static apr_status_t show_progress(sb_udl_run_t *run, const sb_udl_source_t *source)
+{
+    sb_udl_progress_t progress = {.rows_read = 0};
+
+    sb_udl_source_position(&progress.bytes_done, &progress.bytes_total, source);
+    if (run->rows) {
+        sb_udl_counts_t counts = sb_udl_rows_counts(run->rows);
+
+        progress.rows_read = counts.read;
+        progress.rows_rejected = counts.rejected;
+        sb_udl_log_key(run->log, "asmt:", sb_udl_rows_guid(run->rows));
+    }
+    return sb_udl_log_progress(run->log, &progress);
+}
+
 static apr_status_t unpack(sb_udl_run_t *run, const char *path)
 {
     sb_udl_step_t expanded = {.phase = PHASE_EXPAND, .records = -1, .bytes = -1};
@@ -282,6 +299,9 @@ static apr_status_t unpack(sb_udl_run_t *run, const char *path)
         }
         else if (piece.event == SB_UDL_DATA) {
             rv = take_data(run, piece.data, piece.len);
+            if (rv == APR_SUCCESS) {
+                rv = show_progress(run, source);
+            }
         }
         else {
             rv = end_member(run);

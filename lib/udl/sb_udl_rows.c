@@ -495,6 +495,11 @@ sb_udl_counts_t sb_udl_rows_counts(const sb_udl_rows_t *rows)
     return rows->counts;
 }
 
+const char *sb_udl_rows_guid(const sb_udl_rows_t *rows)
+{
+    return rows->guid;
+}
+
 const apr_array_header_t *sb_udl_rows_refusals(const sb_udl_rows_t *rows)
 {
     return rows->refusals;

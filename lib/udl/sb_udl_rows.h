@@ -72,6 +72,9 @@ typedef struct {
 } sb_udl_counts_t;
 sb_udl_counts_t sb_udl_rows_counts(const sb_udl_rows_t *rows);
 
+/** The assessment of the first row that was loaded; NULL: none yet, or the metadata came before. */
+const char *sb_udl_rows_guid(const sb_udl_rows_t *rows);
+
 /** Of sb_udl_refusal_t, in the order of lines. */
 const apr_array_header_t *sb_udl_rows_refusals(const sb_udl_rows_t *rows);
 /** Of sb_udl_warning_t: one for each column and kind. */

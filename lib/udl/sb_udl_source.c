@@ -22,12 +22,14 @@ typedef struct {
     sb_udl_event_t event;
     const char *name;
     apr_size_t len;
-    char *data; /* BLOCK bytes */
+    apr_int64_t position; /* of the archive, behind this block */
+    char *data;           /* BLOCK bytes */
 } block_t;
 
 struct sb_udl_source_t {
     const char *path;
     int is_dir;
+    apr_int64_t position, total; /* the consumer's */
     sb_archive_limits_t limits;
     apr_pool_t *p;      /* of the consumer */
     apr_pool_t *unpack; /* of the thread */
@@ -109,6 +111,7 @@ static apr_status_t unpack_member(sb_udl_source_t *s, sb_archive_t *a)
             b->len += take;
             data += take;
             len -= take;
+            b->position = sb_archive_position(a);
             if (b->len == BLOCK) {
                 hand_over(s);
                 b = NULL;
@@ -266,6 +269,7 @@ apr_status_t sb_udl_source_open(sb_udl_source_t **psource, const char *path,
         return rv;
     }
     s->is_dir = S_ISDIR(st.st_mode);
+    s->total = s->is_dir ? -1 : st.st_size;
     /* not a child of p: the two threads allocate at the same time */
     rv = apr_pool_create(&s->unpack, NULL);
     if (rv != APR_SUCCESS) {
@@ -306,12 +310,21 @@ apr_status_t sb_udl_source_next(sb_udl_piece_t *piece, sb_udl_source_t *s)
         piece->data = b->data;
         piece->len = b->len;
         s->holding = 1;
+        if (b->event == SB_UDL_DATA) {
+            s->position = b->position;
+        }
     }
     else {
         rv = s->rv != APR_SUCCESS ? s->rv : APR_EOF;
     }
     pthread_mutex_unlock(&s->lock);
     return rv;
+}
+
+void sb_udl_source_position(apr_int64_t *pdone, apr_int64_t *ptotal, const sb_udl_source_t *s)
+{
+    *pdone = s->is_dir ? -1 : s->position;
+    *ptotal = s->total;
 }
 
 const char *sb_udl_source_problem(const sb_udl_source_t *source)

@@ -31,6 +31,10 @@ apr_status_t sb_udl_source_open(sb_udl_source_t **psource, const char *path,
 /** @return APR_SUCCESS; else as sb_archive_next: sb_udl_source_problem says what is wrong */
 apr_status_t sb_udl_source_next(sb_udl_piece_t *piece, sb_udl_source_t *source) SB_MUST_CHECK;
 
+/** How far it is: bytes of the archive behind the piece that was read last, and of the whole; -1 each
+ *  of a directory. */
+void sb_udl_source_position(apr_int64_t *pdone, apr_int64_t *ptotal, const sb_udl_source_t *source);
+
 const char *sb_udl_source_problem(const sb_udl_source_t *source);
 
 #endif

@@ -165,9 +165,14 @@ apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
     return is_file(to) ? APR_SUCCESS : SB_EINPUT; /* from here on nobody else can change it */
 }
 
+const char *sb_udl_zones_kept_in(const sb_udl_zones_t *z, const char *problem)
+{
+    return zone_dir(z, z->conf->history, problem ? "failed" : "");
+}
+
 apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)
 {
-    const char *dir = zone_dir(z, z->conf->history, problem ? "failed" : "");
+    const char *dir = sb_udl_zones_kept_in(z, problem);
     apr_status_t rv;
 
     if (!exists(z->package)) {

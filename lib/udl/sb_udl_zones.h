@@ -24,6 +24,9 @@ apr_status_t sb_udl_zones_take(sb_udl_zones_t *z) SB_MUST_CHECK;
 /** Move the package to history. @param problem NULL, or why it failed: kept beside it */
 apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem) SB_MUST_CHECK;
 
+/** The directory where keep puts it. */
+const char *sb_udl_zones_kept_in(const sb_udl_zones_t *z, const char *problem);
+
 /** The contrary of keep: from history to where a taken package lies. @return APR_ENOENT in neither */
 apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z) SB_MUST_CHECK;
 
