@@ -1,5 +1,5 @@
 /* smarter-worker-udl: loads packages. As a service it takes them from the queue; with --once it loads
- * one file, with --once-dir one unpacked package, and says as JSON what became of it. */
+ * files, with --once-dir unpacked packages, and says as JSON what became of it. */
 
 #include "config.h"
 
@@ -21,7 +21,8 @@
 #define TASK "udl.package"
 
 static const program_option_t options[] = {
-    {"once", 0, "FILE", "load this package (.tar.gz.gpg), print the batch as JSON, and end",
+    {"once", 0, "FILE",
+     "load this package (.tar.gz.gpg), print the batch as a line of JSON, and end; may be repeated",
      PROGRAM_ONCE},
     {"once-dir", 0, "DIR", "the same for a directory with an unpacked .csv and .json",
      PROGRAM_ONCE},
@@ -48,10 +49,9 @@ static const char *own_name(apr_pool_t *p)
     return apr_psprintf(p, "%s:%d", host, (int)getpid());
 }
 
-static int once(program_t *prog, const char *path)
+/* Load one. @return exit status */
+static int once(program_t *prog, const char *tenant, const char *path, apr_pool_t *p)
 {
-    apr_pool_t *p = prog->pool;
-    const char *tenant = program_option(prog, "tenant"), *problem;
     char guid[SB_UUID_SIZE];
     sb_udl_job_t job = {.guid = guid,
                         .package = absolute(path, p),
@@ -59,14 +59,12 @@ static int once(program_t *prog, const char *path)
                         .stopping = program_stopping,
                         .worker = own_name(p)};
     const sb_udl_conf_t *conf;
+    const char *problem;
     sb_udl_result_t result;
     sb_udl_log_t *log;
     apr_status_t rv;
     char buf[200];
 
-    if (!tenant) {
-        return program_usage(prog, "--tenant is missing: whose package is it?");
-    }
     problem = sb_udl_conf_read(&conf, prog->conf, tenant, p);
     if (problem) {
         fprintf(stderr, "%s: %s\n", prog->def->name, problem);
@@ -82,7 +80,30 @@ static int once(program_t *prog, const char *path)
         return program_status(rv);
     }
     puts(sb_udl_result_json(&result, p));
+    fflush(stdout);
     return sb_udl_is_loaded(&result) ? PROGRAM_DONE : PROGRAM_FAILED;
+}
+
+/* Load them in the order given. @return the status of the last one that did not load */
+static int all_once(program_t *prog, const apr_array_header_t *paths)
+{
+    const char *tenant = program_option(prog, "tenant");
+    int i, status = PROGRAM_DONE;
+    apr_pool_t *p;
+
+    if (!tenant) {
+        return program_usage(prog, "--tenant is missing: whose package is it?");
+    }
+    if (apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
+        return PROGRAM_AGAIN;
+    }
+    for (i = 0; i < paths->nelts && !program_stopping(); i++) {
+        int ended = once(prog, tenant, APR_ARRAY_IDX(paths, i, const char *), p);
+
+        status = ended != PROGRAM_DONE ? ended : status;
+        apr_pool_clear(p);
+    }
+    return status;
 }
 
 /* ---- the service ------------------------------------------------------------------------------- */
@@ -255,12 +276,13 @@ static int serve(program_t *prog)
 
 static int run(program_t *prog)
 {
-    const char *file = program_option(prog, "once"), *dir = program_option(prog, "once-dir");
+    const apr_array_header_t *files = program_options(prog, "once"),
+                             *dirs = program_options(prog, "once-dir");
 
-    if (file && dir) {
+    if (files->nelts && dirs->nelts) {
         return program_usage(prog, "--once or --once-dir, not both");
     }
-    return file || dir ? once(prog, file ? file : dir) : serve(prog);
+    return files->nelts || dirs->nelts ? all_once(prog, files->nelts ? files : dirs) : serve(prog);
 }
 
 int main(int argc, char **argv)
@@ -268,7 +290,7 @@ int main(int argc, char **argv)
     static const program_def_t def = {
         .name = "smarter-worker-udl",
         .summary = "Load packages of assessment results into batch schemas.",
-        .usage = "[-c INI] [--once FILE | --once-dir DIR] [--tenant NAME]",
+        .usage = "[-c INI] [--once FILE... | --once-dir DIR...] [--tenant NAME]",
         .section = "app",
         .options = options,
         .run = run};

@@ -336,6 +336,29 @@ static int on_end(void *ctx)
     return 1;
 }
 
+/* What is wrong and where, for the author of the text. */
+static const char *complaint(const reader_t *r, yajl_handle h, int ended, apr_size_t len,
+                             apr_pool_t *p)
+{
+    apr_size_t at = yajl_get_bytes_consumed(h);
+    unsigned char *why;
+    char *text, *end;
+
+    if (r->problem) {
+        return apr_psprintf(p, "%s, at byte %" APR_SIZE_T_FMT, r->problem, at);
+    }
+    if (ended) { /* what yajl has consumed is counted from the end here */
+        return len ? apr_psprintf(p, "it ends in the middle, after %" APR_SIZE_T_FMT " bytes", len)
+                   : "it is empty";
+    }
+    why = yajl_get_error(h, 0, NULL, 0);
+    text = apr_pstrdup(p, why ? (char *)why : "malformed");
+    yajl_free_error(h, why);
+    for (end = text + strlen(text); end > text && strchr(" .\n", end[-1]); end--) {
+    }
+    return apr_psprintf(p, "%.*s, at byte %" APR_SIZE_T_FMT, (int)(end - text), text, at);
+}
+
 apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *text, apr_size_t len,
                            const sb_json_limits_t *limits, apr_pool_t *p)
 {
@@ -353,6 +376,7 @@ apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *t
     reader_t r = {.pool = p, .status = SB_EINPUT};
     yajl_handle h;
     yajl_status st;
+    int ended = 0;
 
     *proot = NULL;
     if (perror) {
@@ -383,6 +407,7 @@ apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *t
     }
     st = yajl_parse(h, (const unsigned char *)text, len);
     if (st == yajl_status_ok) {
+        ended = 1;
         st = yajl_complete_parse(h);
     }
     if (st == yajl_status_ok && r.root) {
@@ -390,21 +415,7 @@ apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *t
         *proot = r.root;
     }
     else if (perror) {
-        apr_size_t at = yajl_get_bytes_consumed(h);
-
-        if (r.problem) {
-            *perror = apr_psprintf(p, "%s, at byte %" APR_SIZE_T_FMT, r.problem, at);
-        }
-        else {
-            unsigned char *why = yajl_get_error(h, 0, NULL, 0);
-
-            *perror = apr_psprintf(p, "not JSON at byte %" APR_SIZE_T_FMT ": %s", at,
-                                   why ? (char *)why : "");
-            yajl_free_error(h, why);
-            for (char *c = (char *)*perror; *c; c++) {
-                *c = *c == '\n' ? ' ' : *c;
-            }
-        }
+        *perror = complaint(&r, h, ended, len, p);
     }
     yajl_free(h);
     return r.status;
