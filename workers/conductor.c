@@ -92,14 +92,15 @@ static int run(program_t *prog)
     const char *every = program_option(prog, "every");
     program_backoff_t backoff = {0};
     apr_pool_t *p;
+    int due = program_option(prog, "if-due") != NULL;
     char *end;
     long secs;
 
-    if (!every == !program_option(prog, "once")) {
-        return program_usage(prog, "say --once, or --every SECONDS");
+    if ((every != NULL) + (program_option(prog, "once") != NULL) + due != 1) {
+        return program_usage(prog, "say --once, --if-due, or --every SECONDS");
     }
     if (!every) {
-        return once(prog, prog->pool, 1);
+        return once(prog, prog->pool, !due);
     }
     secs = strtol(every, &end, 10);
     if (*end || secs < 1 || secs > 86400) {
@@ -118,6 +119,7 @@ static int run(program_t *prog)
         }
         apr_pool_clear(p);
         program_sleep(pause);
+        program_reload(prog);
     }
     return PROGRAM_DONE;
 }
@@ -130,12 +132,13 @@ static const program_option_t options[] = {
 
 static const program_def_t def = {.name = "smarter-migrate-conductor",
                                   .summary = "move loaded batches into production",
-                                  .usage = "--once | --every SECONDS [OPTION...]",
+                                  .usage = "--once | --if-due | --every SECONDS [OPTION...]",
                                   .section = "app:main",
                                   .options = options,
                                   .max_args = 0,
                                   .flags = 0,
-                                  .run = run};
+                                  .run = run,
+                                  .schedule = "migrate.conductor"};
 
 int main(int argc, char **argv)
 {

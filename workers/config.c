@@ -29,6 +29,7 @@ static const char *const type_names[] = {
     [SB_KEY_PATH] = "path",       [SB_KEY_INT] = "number",      [SB_KEY_BOOL] = "boolean",
     [SB_KEY_SECONDS] = "seconds", [SB_KEY_BYTES] = "bytes",     [SB_KEY_LIST] = "list",
     [SB_KEY_CHOICE] = "choice",   [SB_KEY_RETIRED] = "retired", [SB_KEY_NEVER] = "only False",
+    [SB_KEY_CRON] = "schedule",
 };
 
 static const char *type_text(const sb_key_t *k, apr_pool_t *p)

@@ -18,6 +18,8 @@
 #include <apr_strings.h>
 
 #include "core/sb_log.h"
+#include "core/sb_schedule.h"
+#include "store/sb_schedule_run.h"
 #include "workers/program.h"
 
 #define FIRST_LONG 1000 /* getopt values of our options, above any character */
@@ -35,6 +37,7 @@ static struct {
     apr_array_header_t *given; /* of given_t */
     sb_log_level_t level;
     int to_stream;
+    apr_pool_t *conf_pool, *old_conf_pool; /* of the ini, and of the one before it */
 } self;
 
 static const program_option_t common_options[] = {
@@ -47,9 +50,13 @@ static const program_option_t common_options[] = {
     {"version", 0, NULL, "print the version", 0},
     {NULL, 0, NULL, NULL, 0}};
 
+static const program_option_t schedule_options[] = {
+    {"if-due", 0, NULL, "do it if the schedule of the ini says so, and nobody did; for cron", 0},
+    {NULL, 0, NULL, NULL, 0}};
+
 /* ---- signals --------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, hung_up;
 static int stop_pipe[2] = {-1, -1};
 
 static void on_stop(int sig)
@@ -66,6 +73,12 @@ static void on_stop(int sig)
     errno = saved;
 }
 
+static void on_hangup(int sig)
+{
+    (void)sig;
+    hung_up = 1;
+}
+
 static int install_signals(void)
 {
     struct sigaction sa;
@@ -77,6 +90,10 @@ static int install_signals(void)
     sa.sa_handler = on_stop;
     sigemptyset(&sa.sa_mask);
     if (sigaction(SIGTERM, &sa, NULL) || sigaction(SIGINT, &sa, NULL)) {
+        return -1;
+    }
+    sa.sa_handler = on_hangup; /* without SA_RESTART: it ends a wait for something else */
+    if (sigaction(SIGHUP, &sa, NULL)) {
         return -1;
     }
     sa.sa_handler = SIG_IGN;
@@ -195,18 +212,21 @@ static void help_option(const program_option_t *o)
     printf("  %-28s  %s\n", left, o->help);
 }
 
+static void help_options(const program_option_t *o)
+{
+    for (; o && o->name; o++) {
+        help_option(o);
+    }
+}
+
 static void help(const program_def_t *def)
 {
-    const program_option_t *o;
 
     printf("Usage: %s %s\n%s\n\n", def->name, def->usage ? def->usage : "[OPTION...]",
            def->summary);
-    for (o = def->options; o && o->name; o++) {
-        help_option(o);
-    }
-    for (o = common_options; o->name; o++) {
-        help_option(o);
-    }
+    help_options(def->options);
+    help_options(def->schedule ? schedule_options : NULL);
+    help_options(common_options);
     puts("\nExit status: 0 done, 1 failed, 2 usage, 75 try again later.");
 }
 
@@ -252,6 +272,7 @@ static int read_options(program_t *prog, int argc, char **argv)
     int c;
 
     add_options(prog->def->options, longs, all, &shorts, p);
+    add_options(prog->def->schedule ? schedule_options : NULL, longs, all, &shorts, p);
     add_options(common_options, longs, all, &shorts, p);
     memset(apr_array_push(longs), 0, sizeof(struct option));
     opterr = 0;
@@ -348,6 +369,136 @@ static int read_ini(program_t *prog)
     return prog->conf ? -1 : PROGRAM_FAILED;
 }
 
+int program_reload(program_t *prog)
+{
+    const char *problem;
+    apr_pool_t *p;
+    sb_conf_t *conf;
+
+    if (!hung_up || !prog->conf) {
+        return 0;
+    }
+    hung_up = 0;
+    apr_pool_create(&p, prog->pool);
+    problem = sb_conf_load(&conf, prog->ini, prog->def->section, p);
+    if (problem) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4501), SB_NO_STATUS, "keeping the configuration I have: %s",
+               problem);
+        apr_pool_destroy(p);
+        return 0;
+    }
+    if (self.old_conf_pool) {
+        apr_pool_destroy(self.old_conf_pool);
+    }
+    self.old_conf_pool = self.conf_pool;
+    self.conf_pool = p;
+    prog->conf = conf;
+    problem = open_log(prog);
+    if (problem) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4502), SB_NO_STATUS, "logging as before: %s", problem);
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(4500), SB_NO_STATUS, "read %s again", prog->ini);
+    return 1;
+}
+
+/* ---- schedules ------------------------------------------------------------------------------- */
+
+struct program_turn_t {
+    apr_pool_t *p;
+    sb_db_t *db; /* holds the turn */
+    const char *prefix, *host;
+};
+
+static const char *host_and_pid(apr_pool_t *p)
+{
+    char host[256] = "";
+
+    gethostname(host, sizeof host - 1);
+    return apr_psprintf(p, "%s:%d", host, (int)getpid());
+}
+
+static apr_status_t take_turn(program_turn_t *turn, const sb_conf_t *conf, const sb_schedule_t *s)
+{
+    const char *url = sb_conf_str(conf, "migrate_stats.db.url");
+    sb_db_opts_t opts = {.app = self.prog.def->name,
+                         .schema = sb_conf_str(conf, "edware_stats.db.schema_name")};
+    apr_status_t rv;
+
+    url = url ? url : sb_conf_str(conf, "edware_stats.db.url");
+    if (!url) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4503), SB_NO_STATUS, "%s: edware_stats.db.url is needed",
+               sb_conf_path(conf));
+        return SB_ECONFIG;
+    }
+    rv = sb_db_open(&turn->db, sb_conf_db_url(url, turn->p), &opts, turn->p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_schedule_run_take(turn->db, turn->prefix, s, turn->host, apr_time_now(), turn->p);
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
+        sb_log(sb_is_transient(rv) ? SB_LOG_WARN : SB_LOG_ERROR, SBLOGNO(4504), rv,
+               "%s: asking whether it is due: %s", turn->prefix,
+               turn->db ? sb_db_error(turn->db) : "no connection");
+    }
+    return rv;
+}
+
+apr_status_t program_due(program_turn_t **pturn, program_t *prog, const char *prefix)
+{
+    program_turn_t *turn;
+    sb_schedule_t *s;
+    apr_status_t rv;
+    apr_pool_t *p;
+
+    *pturn = NULL;
+    rv = apr_pool_create(&p, prog->pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    turn = apr_pcalloc(p, sizeof *turn);
+    turn->p = p;
+    turn->prefix = apr_pstrdup(p, prefix);
+    turn->host = host_and_pid(p);
+    s = sb_schedule_read(prog->conf, prefix, p);
+    rv = s ? take_turn(turn, prog->conf, s) : APR_NOTFOUND;
+    if (rv == APR_SUCCESS) {
+        *pturn = turn;
+    }
+    else {
+        apr_pool_destroy(p);
+    }
+    return rv;
+}
+
+void program_due_end(program_turn_t *turn, int status)
+{
+    apr_status_t rv = sb_schedule_run_end(turn->db, turn->prefix, turn->host, status);
+
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(4505), rv, "%s: its end is not noted", turn->prefix);
+    }
+    apr_pool_destroy(turn->p);
+}
+
+/* run(), or with --if-due perhaps not. */
+static int run(program_t *prog)
+{
+    const char *schedule = prog->def->schedule;
+    program_turn_t *turn;
+    apr_status_t rv;
+    int status;
+
+    if (!schedule || strchr(schedule, '<') || !program_option(prog, "if-due")) {
+        return prog->def->run(prog);
+    }
+    rv = program_due(&turn, prog, schedule);
+    if (rv != APR_SUCCESS) {
+        return APR_STATUS_IS_NOTFOUND(rv) ? PROGRAM_DONE : program_status(rv);
+    }
+    status = prog->def->run(prog);
+    program_due_end(turn, status);
+    return status;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 int program_status(apr_status_t rv)
@@ -372,6 +523,10 @@ static int start(program_t *prog, int argc, char **argv)
     if (status >= 0) {
         return status;
     }
+    if (install_signals()) {
+        perror(prog->def->name);
+        return PROGRAM_FAILED;
+    }
     self.level = program_option(prog, "verbose") ? SB_LOG_DEBUG : SB_LOG_INFO;
     if (for_people(prog) && !program_option(prog, "verbose")) {
         self.level = SB_LOG_WARN;
@@ -386,11 +541,7 @@ static int start(program_t *prog, int argc, char **argv)
         fprintf(stderr, "%s: %s\n", prog->def->name, problem);
         return PROGRAM_FAILED;
     }
-    if (install_signals()) {
-        perror(prog->def->name);
-        return PROGRAM_FAILED;
-    }
-    return prog->def->run(prog);
+    return run(prog);
 }
 
 int program_main(const program_def_t *def, int argc, char **argv)

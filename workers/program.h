@@ -12,6 +12,12 @@
  *
  * Common options: --help --version -c/--config INI, --log TARGET, -v/--verbose. The ini is
  * the one of -c, else $SMARTER_INI, else SYSCONFDIR/smarter.ini.
+ *
+ * A program with a schedule also has --if-due: cron calls it every minute on every machine, and it
+ * works when the schedule of its prefix says so (core/sb_schedule.h), on one of them. Nothing to do:
+ * exit status 0, without a word.
+ *
+ * SIGTERM and SIGINT ask to end, SIGHUP to read the ini again: program_reload().
  */
 
 #include <apr_tables.h>
@@ -51,12 +57,16 @@ typedef struct {
     int max_args;                    /* how many arguments besides options; more is a usage error */
     int flags;
     int (*run)(program_t *prog); /* the work; its value is the exit status */
+    /* Prefix of its schedule; NULL: none. program_main deals with --if-due, and run() sees the option
+     * only when it is due. With "<name>" in it, run() asks program_due() about each name itself. */
+    const char *schedule;
 } program_def_t;
 
 struct program_t {
     const program_def_t *def;
     apr_pool_t *pool;         /* lives as long as the program */
-    sb_conf_t *conf;          /* the section of def; NULL only with PROGRAM_NO_INI and no -c */
+    sb_conf_t *conf;          /* the section of def; NULL only with PROGRAM_NO_INI and no -c.
+                                 Another one after program_reload() */
     const char *ini;          /* its path; NULL as above */
     apr_array_header_t *args; /* of const char *: arguments that are no options */
 };
@@ -71,6 +81,29 @@ const apr_array_header_t *program_options(const program_t *prog, const char *nam
 
 /** Load another section of the same ini; says what is wrong on stderr. @return NULL if it is bad */
 sb_conf_t *program_section(program_t *prog, const char *section);
+
+/**
+ * Read the ini again if SIGHUP asked for it, and open the log anew. Call it between two pieces of
+ * work. A file that is wrong is complained of in the log, and the old one stays.
+ * @return 1: prog->conf is a new one. Texts of the old one are good until the next time this is 1.
+ */
+int program_reload(program_t *prog);
+
+/** A turn of a scheduled job: held until the end of the program or program_due_end(). */
+typedef struct program_turn_t program_turn_t;
+
+/**
+ * Is a scheduled job due, and ours? For schedules with names ("file-grabber.<name>"), when --if-due
+ * was given; what goes wrong is logged.
+ * @param prefix "file-grabber.lz"
+ * @param pturn  NULL unless APR_SUCCESS
+ * @return APR_SUCCESS do it, then program_due_end(); APR_NOTFOUND not now, or not enabled;
+ *         anything else: the statistics database cannot be asked
+ */
+apr_status_t program_due(program_turn_t **pturn, program_t *prog, const char *prefix) SB_MUST_CHECK;
+
+/** The job is done. @param status as the exit status of a program */
+void program_due_end(program_turn_t *turn, int status);
 
 /** Say "NAME: text" and a hint at --help on stderr. @return PROGRAM_USAGE */
 int program_usage(const program_t *prog, const char *fmt, ...)

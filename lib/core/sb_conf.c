@@ -12,6 +12,7 @@
 #include "core/sb_conf.h"
 #include "core/sb_file.h"
 #include "core/sb_log.h"
+#include "core/sb_schedule.h"
 
 #define MAX_FILE (1024 * 1024)
 #define MAX_KEY 200
@@ -204,7 +205,7 @@ static int is_choice(const char *choices, const char *text)
 }
 
 /* @return NULL, or what is accepted instead */
-static const char *judge(const sb_key_t *k, const char *text, apr_pool_t *p)
+static const char *judge(const sb_key_t *k, const char *name, const char *text, apr_pool_t *p)
 {
     apr_int64_t v = 0;
     int b;
@@ -247,6 +248,8 @@ static const char *judge(const sb_key_t *k, const char *text, apr_pool_t *p)
     case SB_KEY_URL:
         return strstr(text, "://") ? NULL
                                    : "an address such as postgresql://user@host:5432/database";
+    case SB_KEY_CRON:
+        return sb_schedule_judge(strrchr(name, '.') + 1, text);
     case SB_KEY_TEXT:
     case SB_KEY_SECRET:
     case SB_KEY_LIST:
@@ -291,7 +294,7 @@ static const char *take(sb_conf_t *conf, const char *name, char *value, int line
     if (!*value) {
         return NULL; /* "key =" is the same as no line */
     }
-    wanted = judge(k, value, p);
+    wanted = judge(k, name, value, p);
     if (wanted) {
         int hide = k->type == SB_KEY_SECRET || k->type == SB_KEY_URL;
 

@@ -25,12 +25,13 @@ typedef enum {
     SB_KEY_BYTES,   /* a number, or with a unit: 64K, 16M, 2G (powers of 1024) */
     SB_KEY_LIST,   /* comma- or blank-separated texts; brackets and quotes of old files tolerated */
     SB_KEY_CHOICE, /* one of choices, separated by '|' */
+    SB_KEY_CRON,   /* a field of a schedule, named by the key's last component: core/sb_schedule.h */
     SB_KEY_RETIRED, /* accepted and ignored with a note: help says what replaced it */
     SB_KEY_NEVER    /* only "False" is accepted: a switch too dangerous to exist */
 } sb_key_type_t;
 
 typedef struct {
-    const char *name; /* "<tenant>", "<name>" and "<region>" stand for one component */
+    const char *name; /* "<tenant>", "<name>", "<field>" and so on stand for one component */
     sb_key_type_t type;
     const char *dflt;     /* NULL: none */
     apr_int64_t min, max; /* INT; SECONDS and BYTES when max > 0 */

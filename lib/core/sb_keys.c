@@ -54,6 +54,12 @@
         name, SB_KEY_NEVER, "False", 0, 0, NULL, help                                              \
     }
 
+#define CRON(prefix)                                                                               \
+    {                                                                                              \
+        prefix ".schedule.cron.<field>", SB_KEY_CRON, NULL, 0, 0, NULL,                            \
+            "when, in local time: year, month, day, week, day_of_week, hour, minute, second"       \
+    }
+
 /* clang-format off */
 const sb_key_t sb_keys[] = {
     /* ---- both applications ---- */
@@ -63,6 +69,23 @@ const sb_key_t sb_keys[] = {
     URL("edware_stats.db.url", "statistics database, schema edware_stats"),
     TEXT("edware_stats.db.schema_name", "edware_stats", "schema of the statistics tables"),
     URL("schema.owner.url", "database as its owner, for smarter-schema; default: each kind's own"),
+
+    /* ---- schedules: cron calls PROGRAM --if-due every minute; core/sb_schedule.h ---- */
+    BOOL("migrate.conductor.enable", "False", "smarter-migrate-conductor --if-due does something at all"),
+    CRON("migrate.conductor"),
+    BOOL("file-grabber.<name>.enable", "False", "smarter-file-grabber --if-due fetches from this source"),
+    CRON("file-grabber.<name>"),
+    BOOL("report.enable", "True", "smarter-udl-report --if-due does something at all"),
+    { "report.schedule.cron.hour", SB_KEY_CRON, "16", 0, 0, NULL, "when the daily report is made" },
+    CRON("report"),
+    BOOL("trigger.pdf.enable", "False", "reports of newly loaded results are rendered in advance"),
+    CRON("trigger.pdf"),
+    BOOL("trigger.recache.enable", "False", "reports of newly loaded results are cached in advance"),
+    CRON("trigger.recache"),
+    BOOL("trigger.assessment.enable", "False", "score batches are packed for the loader"),
+    CRON("trigger.assessment"),
+    BOOL("migrate_public.enable", "False", "public copies of production are renewed"),
+    CRON("migrate_public"),
 
     /* ---- reporting: section [app:main] ---- */
     CHOICE("mode", "prod", "dev|test|prod", "prod hides everything meant for development"),

@@ -8,3 +8,5 @@ GRANT SELECT, INSERT ON {schema}.extract_stats TO {web};
 GRANT SELECT, INSERT, DELETE ON {schema}.extract_stats TO {jobs};
 GRANT SELECT ON {schema}.udl_stats, {schema}.extract_stats TO {analyst};
 GRANT USAGE ON SCHEMA {schema} TO {analyst};
+GRANT SELECT, INSERT, UPDATE ON {schema}.schedule_run TO {loader}, {jobs};
+GRANT SELECT ON {schema}.schedule_run TO {web};
