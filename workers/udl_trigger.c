@@ -179,7 +179,7 @@ static apr_status_t announce_all(trigger_t *t, apr_pool_t *p)
     if (rv != APR_SUCCESS || !packages->nelts) {
         return rv;
     }
-    rv = sb_mq_depth(&depth, t->mq, t->queue);
+    rv = sb_mq_depth(&depth, NULL, t->mq, t->queue);
     for (i = 0; i < packages->nelts && rv == APR_SUCCESS; i++) {
         if (depth + i >= t->max_queued) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(4025), SB_NO_STATUS,

@@ -507,12 +507,15 @@ apr_status_t sb_mq_declare(sb_mq_t *mq, const char *queue)
     return rv;
 }
 
-apr_status_t sb_mq_depth(apr_int64_t *pdepth, sb_mq_t *mq, const char *queue)
+apr_status_t sb_mq_depth(apr_int64_t *pdepth, int *pconsumers, sb_mq_t *mq, const char *queue)
 {
     amqp_queue_declare_ok_t *answer;
     apr_status_t rv = need_channel(mq, CH_WORK);
 
     *pdepth = 0;
+    if (pconsumers) {
+        *pconsumers = 0;
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -521,6 +524,9 @@ apr_status_t sb_mq_depth(apr_int64_t *pdepth, sb_mq_t *mq, const char *queue)
     rv = judge(mq, CH_WORK, amqp_get_rpc_reply(mq->conn), "asking for a queue");
     if (rv == APR_SUCCESS && answer) {
         *pdepth = answer->message_count;
+        if (pconsumers) {
+            *pconsumers = (int)answer->consumer_count;
+        }
     }
     return rv;
 }

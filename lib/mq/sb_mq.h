@@ -45,8 +45,10 @@ void sb_mq_close(sb_mq_t *mq); /* also when its pool is cleared */
  */
 apr_status_t sb_mq_declare(sb_mq_t *mq, const char *queue) SB_MUST_CHECK;
 
-/** Messages waiting in a queue. @return APR_NOTFOUND no such queue */
-apr_status_t sb_mq_depth(apr_int64_t *pdepth, sb_mq_t *mq, const char *queue) SB_MUST_CHECK;
+/** Messages waiting in a queue. @param pconsumers who takes from it; may be NULL
+ *  @return APR_NOTFOUND no such queue */
+apr_status_t sb_mq_depth(apr_int64_t *pdepth, int *pconsumers, sb_mq_t *mq,
+                         const char *queue) SB_MUST_CHECK;
 
 /**
  * Publish persistently and wait for the broker's confirm.

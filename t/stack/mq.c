@@ -179,7 +179,7 @@ static apr_int64_t depth(sb_mq_t *mq, const char *queue)
 {
     apr_int64_t n;
 
-    return sb_mq_depth(&n, mq, queue) == APR_SUCCESS ? n : -1;
+    return sb_mq_depth(&n, NULL, mq, queue) == APR_SUCCESS ? n : -1;
 }
 
 /* A quorum queue counts what a lost consumer gave back a moment later. */
