@@ -13,7 +13,7 @@ run_bench()
     _failed=0
     for _name; do
         for _bench in "$TOP/t/bench/$_name"*; do
-            [ -f "$_bench" ] && [ -x "$_bench" ] || continue
+            [ -f "$_bench" ] && [ -x "$_bench" ] && bench_is_meant "$_bench" "$_name" || continue
             _found=1
             _line=$(
                 set -a
@@ -31,6 +31,16 @@ run_bench()
     done
     [ -n "$_found" ] || die "no benchmark named '$*' in t/bench"
     return $_failed
+}
+
+# A name means the program of that name, else all that begin so; no name means all but the long ones.
+bench_is_meant()
+{
+    if [ -z "$2" ]; then
+        ! grep -q 'By name only' "$1"
+    else
+        [ ! -x "$TOP/t/bench/$2" ] || [ "$1" = "$TOP/t/bench/$2" ]
+    fi
 }
 
 bench_stack()
