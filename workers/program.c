@@ -105,6 +105,11 @@ int program_stopping(void)
     return stopping;
 }
 
+int program_hung_up(void)
+{
+    return hung_up;
+}
+
 int program_stop_fd(void)
 {
     return stop_pipe[0];

@@ -89,6 +89,9 @@ sb_conf_t *program_section(program_t *prog, const char *section);
  */
 int program_reload(program_t *prog);
 
+/** Was SIGHUP received since the last program_reload()? */
+int program_hung_up(void);
+
 /** A turn of a scheduled job: held until the end of the program or program_due_end(). */
 typedef struct program_turn_t program_turn_t;
 

@@ -44,6 +44,7 @@ typedef struct {
     apr_pool_t *links; /* of the connections */
     sb_db_t *db;
     sb_mq_t *mq;
+    apr_pool_t *zone; /* of arrivals */
     sb_udl_arrivals_t *arrivals;
     program_backoff_t backoff;
 } trigger_t;
@@ -243,6 +244,33 @@ static apr_status_t revive(trigger_t *t, apr_pool_t *p)
     return rv;
 }
 
+/* ---- configuration ----------------------------------------------------------------------------- */
+
+/* Take over what the ini says now, and look at the zone with new eyes. */
+static apr_status_t configure(trigger_t *t)
+{
+    const sb_conf_t *conf = t->prog->conf;
+    sb_udl_arrivals_opts_t opts;
+    apr_status_t rv;
+
+    apr_pool_clear(t->zone);
+    t->conf = conf;
+    t->schema = sb_conf_str(conf, "udl2_db_conn.db_schema");
+    t->queue = sb_conf_str(conf, "udl2.queue");
+    t->scan_delay = sb_conf_interval(conf, "udl2_trigger.file_system_scan_delay");
+    t->max_queued = (int)sb_conf_int(conf, "udl2_trigger.max_queued");
+    opts.root = sb_conf_str(conf, "zones.arrivals");
+    opts.patterns = sb_conf_list(conf, "udl2_trigger.file_patterns_to_watch", t->zone);
+    opts.stable = sb_conf_interval(conf, "udl2_trigger.file_stat_watch_period");
+    opts.require_done = sb_conf_bool(conf, "udl2_trigger.require_done");
+    rv = sb_udl_arrivals_open(&t->arrivals, &opts, t->zone);
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4026), rv, "zones.arrivals: %s cannot be watched", opts.root);
+        return SB_ECONFIG;
+    }
+    return APR_SUCCESS;
+}
+
 /* ---- the loop ---------------------------------------------------------------------------------- */
 
 /* Until an event, the next file that ripens, or the end of the program. */
@@ -258,13 +286,14 @@ static void wait_for_something(trigger_t *t, apr_time_t next_scan)
     }
 }
 
-/* @return why the connections are of no use any more; APR_SUCCESS at the end of the program */
+/* @return why the connections are of no use any more; APR_SUCCESS at the end of the program, or when
+ * the ini is to be read again */
 static apr_status_t watch(trigger_t *t, apr_pool_t *p)
 {
     apr_time_t next_scan = 0;
     apr_status_t rv = APR_SUCCESS;
 
-    while (rv == APR_SUCCESS && !program_stopping()) {
+    while (rv == APR_SUCCESS && !program_stopping() && !program_hung_up()) {
         int scan = apr_time_now() >= next_scan;
 
         sb_udl_arrivals_read(t->arrivals);
@@ -294,7 +323,10 @@ static int serve(trigger_t *t, apr_pool_t *p)
     apr_status_t rv;
 
     while (!program_stopping()) {
-        rv = connect_both(t);
+        rv = program_reload(t->prog) ? configure(t) : APR_SUCCESS;
+        if (rv == APR_SUCCESS) {
+            rv = connect_both(t);
+        }
         if (rv == SB_ECONFIG) {
             return PROGRAM_FAILED;
         }
@@ -346,28 +378,16 @@ static int once(trigger_t *t, apr_pool_t *p)
 
 static int run(program_t *prog)
 {
-    const sb_conf_t *conf = prog->conf;
-    trigger_t t = {.prog = prog, .conf = conf};
-    sb_udl_arrivals_opts_t opts = {
-        .root = sb_conf_str(conf, "zones.arrivals"),
-        .patterns = sb_conf_list(conf, "udl2_trigger.file_patterns_to_watch", prog->pool),
-        .stable = sb_conf_interval(conf, "udl2_trigger.file_stat_watch_period"),
-        .require_done = sb_conf_bool(conf, "udl2_trigger.require_done")};
+    trigger_t t = {.prog = prog};
     apr_pool_t *p;
-    apr_status_t rv;
 
-    t.schema = sb_conf_str(conf, "udl2_db_conn.db_schema");
-    t.queue = sb_conf_str(conf, "udl2.queue");
-    t.scan_delay = sb_conf_interval(conf, "udl2_trigger.file_system_scan_delay");
-    t.max_queued = (int)sb_conf_int(conf, "udl2_trigger.max_queued");
-    rv = sb_udl_arrivals_open(&t.arrivals, &opts, prog->pool);
-    if (rv != APR_SUCCESS) {
-        sb_log(SB_LOG_ERROR, SBLOGNO(4026), rv, "zones.arrivals: %s cannot be watched", opts.root);
-        return PROGRAM_FAILED;
-    }
     if (apr_pool_create(&t.links, prog->pool) != APR_SUCCESS ||
+        apr_pool_create(&t.zone, prog->pool) != APR_SUCCESS ||
         apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
         return PROGRAM_AGAIN;
+    }
+    if (configure(&t) != APR_SUCCESS) {
+        return PROGRAM_FAILED;
     }
     return program_option(prog, "once") ? once(&t, p) : serve(&t, p);
 }

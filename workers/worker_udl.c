@@ -129,6 +129,8 @@ static apr_status_t connect_both(worker_t *w)
     apr_status_t rv;
 
     apr_pool_clear(w->p);
+    w->schema = sb_conf_str(conf, "udl2_db_conn.db_schema");
+    w->queue = sb_conf_str(conf, "udl2.queue");
     if (!db_url || !mq_url) {
         sb_log(SB_LOG_ERROR, SBLOGNO(4003), SB_NO_STATUS,
                "%s: udl2_db_conn.url and udl2.broker.url are needed", sb_conf_path(conf));
@@ -218,16 +220,19 @@ static apr_status_t handle(worker_t *w, const sb_delivery_t *d, apr_pool_t *p)
     return load(w, &package, p);
 }
 
+/* @return APR_SUCCESS at the end of the program, or when there is a new configuration */
 static apr_status_t consume(worker_t *w)
 {
     apr_pool_t *p;
     apr_status_t rv;
+    int fresh = 0;
 
     rv = apr_pool_create(&p, w->p);
-    while (rv == APR_SUCCESS && !program_stopping()) {
+    while (rv == APR_SUCCESS && !program_stopping() && !fresh) {
         sb_delivery_t d;
 
         rv = sb_mq_next(&d, w->mq, POLL, p);
+        fresh = program_reload(w->prog); /* before the package: its tenant may be new */
         if (rv == APR_SUCCESS) {
             rv = handle(w, &d, p);
             w->backoff.next = rv == APR_SUCCESS ? 0 : w->backoff.next;
@@ -247,14 +252,13 @@ static int serve(program_t *prog)
     apr_status_t rv;
 
     w.name = own_name(prog->pool);
-    w.schema = sb_conf_str(prog->conf, "udl2_db_conn.db_schema");
-    w.queue = sb_conf_str(prog->conf, "udl2.queue");
     if (apr_pool_create(&w.p, prog->pool) != APR_SUCCESS) {
         return PROGRAM_AGAIN;
     }
     sb_log(SB_LOG_INFO, SBLOGNO(4001), SB_NO_STATUS, "worker %s waits for packages in %s", w.name,
-           w.queue);
+           sb_conf_str(prog->conf, "udl2.queue"));
     while (!program_stopping()) {
+        program_reload(prog);
         rv = connect_both(&w);
         if (rv == SB_ECONFIG) {
             return PROGRAM_FAILED;
