@@ -184,8 +184,8 @@ static int sshd_config(lz_t *l)
 /* ---- watch ------------------------------------------------------------------------------------- */
 
 /* Look again and again. What happens meanwhile only shortens the pause: never below the interval, so
- * that a busy sender cannot keep us busy. */
-static void serve(const lz_t *l, sb_lz_watch_t *w)
+ * that a busy sender cannot keep us busy. @return 1: there is another ini */
+static int serve(const lz_t *l, sb_lz_watch_t *w)
 {
     apr_interval_time_t least = l->lz->interval > LEAST_PAUSE ? l->lz->interval : LEAST_PAUSE;
 
@@ -203,7 +203,11 @@ static void serve(const lz_t *l, sb_lz_watch_t *w)
         if (pause > 0) {
             poll(fds, 2, (int)(pause / 1000) + 1);
         }
+        if (program_reload(l->prog)) {
+            return 1;
+        }
     }
+    return 0;
 }
 
 static int once(sb_lz_watch_t *w)
@@ -226,38 +230,65 @@ static const char *write_pid(const char *path, apr_pool_t *p)
                              : apr_psprintf(p, "%s: %s", path, sb_strerror(rv, buf, sizeof buf));
 }
 
-static int watch(lz_t *l)
+/* Open the jails and look after them, until the end or another ini. @return 1: another ini */
+static int watch_with(const lz_t *l, int *pstatus, apr_pool_t *p)
 {
     const program_t *prog = l->prog;
-    const char *what, *pidfile = program_option(prog, "pidfile"), *why = NULL;
+    const char *what;
     sb_lz_watch_t *w;
-    apr_status_t rv;
+    apr_status_t rv = sb_lz_watch_open(&w, &what, l->lz, program_stopping, p);
 
-    if (program_option(prog, "daemon") && daemon(1, 0)) {
-        return answer(l, "cannot go into the background", NULL);
-    }
-    rv = sb_lz_watch_open(&w, &what, l->lz, program_stopping, prog->pool);
     if (rv == SB_EBUSY) {
         fprintf(stderr, "%s: another watcher is at work in %s\n", prog->def->name, l->lz->base);
-        return PROGRAM_AGAIN;
+        *pstatus = PROGRAM_AGAIN;
+        return 0;
     }
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(4401), rv, "%s cannot be used: was smarter-lz init run?",
                what);
-        return PROGRAM_FAILED;
+        *pstatus = PROGRAM_FAILED;
+        return 0;
+    }
+    if (program_option(prog, "once")) {
+        *pstatus = once(w);
+        return 0;
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(4400), SB_NO_STATUS, "watching %s", l->lz->arrivals);
+    *pstatus = PROGRAM_DONE;
+    return serve(l, w);
+}
+
+static int watch(lz_t *l)
+{
+    program_t *prog = l->prog;
+    const char *pidfile = program_option(prog, "pidfile"), *why = NULL;
+    const sb_lz_conf_t *lz;
+    apr_pool_t *p;
+    int status;
+
+    if (program_option(prog, "daemon") && daemon(1, 0)) {
+        return answer(l, "cannot go into the background", NULL);
     }
     if (pidfile && (why = write_pid(pidfile, prog->pool)) != NULL) {
         return answer(l, why, NULL);
     }
-    if (program_option(prog, "once")) {
-        return once(w);
+    if (apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
+        return PROGRAM_AGAIN;
     }
-    sb_log(SB_LOG_INFO, SBLOGNO(4400), SB_NO_STATUS, "watching %s", l->lz->arrivals);
-    serve(l, w);
+    while (watch_with(l, &status, p)) {
+        apr_pool_clear(p);
+        why = sb_lz_conf_read(&lz, prog->conf, prog->pool);
+        if (why) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(4402), SB_NO_STATUS, "%s; going on as before", why);
+        }
+        else {
+            l->lz = lz;
+        }
+    }
     if (pidfile) {
         unlink(pidfile);
     }
-    return PROGRAM_DONE;
+    return status;
 }
 
 /* ---- main -------------------------------------------------------------------------------------- */

@@ -137,11 +137,11 @@ static const char *read_remote(sb_lz_conf_t *lz, const sb_conf_t *conf, apr_pool
     if (strcmp(sb_conf_str(conf, "sftp.file_move_type"), "sftp")) {
         return NULL;
     }
-    r->host = sb_conf_str(conf, "sftp.remote.landing_zone_hostname");
-    r->user = sb_conf_str(conf, "sftp.remote.sftp_user");
-    r->key = sb_conf_str(conf, "sftp.remote.private_key_file");
+    r->host = apr_pstrdup(p, sb_conf_str(conf, "sftp.remote.landing_zone_hostname"));
+    r->user = apr_pstrdup(p, sb_conf_str(conf, "sftp.remote.sftp_user"));
+    r->key = apr_pstrdup(p, sb_conf_str(conf, "sftp.remote.private_key_file"));
     r->arrivals = directory("/", sb_conf_str(conf, "sftp.remote.arrivals_path"), p);
-    r->known_hosts = sb_conf_str(conf, "sftp.remote.known_hosts");
+    r->known_hosts = apr_pstrdup(p, sb_conf_str(conf, "sftp.remote.known_hosts"));
     r->port = (int)sb_conf_int(conf, "sftp.remote.port");
     r->timeout = sb_conf_interval(conf, "sftp.remote.timeout");
     if (!r->host || !is_plain(r->host) || strchr(r->host, '/') || !is_plain(r->user) ||
@@ -166,7 +166,7 @@ const char *sb_lz_conf_read(const sb_lz_conf_t **plz, const sb_conf_t *conf, apr
     lz->home = directory("/", sb_conf_str(conf, "sftp.home"), p);
     lz->base = directory(lz->home, sb_conf_str(conf, "sftp.base_dir"), p);
     lz->user_home_base = directory("/", sb_conf_str(conf, "sftp.user_home_base_dir"), p);
-    lz->group = sb_conf_str(conf, "sftp.group");
+    lz->group = apr_pstrdup(p, sb_conf_str(conf, "sftp.group"));
     lz->keys_dir = directory("/", sb_conf_str(conf, "sftp.authorized_keys_dir"), p);
     why = read_roles(lz, conf, p);
     if (why) {
