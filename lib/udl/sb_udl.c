@@ -126,23 +126,38 @@ static apr_status_t decrypt(sb_udl_run_t *run)
 
 /* ---- loading ----------------------------------------------------------------------------------- */
 
+/* All rows were read: end the COPY, and judge what is only seen now. */
+static apr_status_t end_rows(sb_udl_run_t *run)
+{
+    apr_status_t rv;
+
+    rv = sb_udl_rows_end(run->rows, &run->meta);
+    if (rv == APR_SUCCESS) {
+        rv = sb_copy_finish(run->copy, NULL);
+        run->copy = NULL;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_rows_settle(run->rows, run->target, run->job->guid, &run->meta);
+    }
+    if (rv != APR_SUCCESS && sb_udl_rows_problem(run->rows)) {
+        return sb_udl_fault(run, "%s", sb_udl_rows_problem(run->rows));
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_udl_db_fault(run, rv, run->target, "the COPY");
+    }
+    sb_udl_end_step_full(run, run->job->guid, sb_udl_rows_counts(run->rows).loaded, run->csv_bytes);
+    return APR_SUCCESS;
+}
+
 static apr_status_t load(sb_udl_run_t *run, const char *path)
 {
-    apr_int64_t stored = 0;
     apr_status_t rv;
 
     rv = sb_udl_members_read(run, path);
     if (rv == APR_SUCCESS) {
-        rv = sb_udl_rows_judge(run->rows, &run->meta);
-        if (rv != APR_SUCCESS) {
-            return sb_udl_fault(run, "%s", sb_udl_rows_problem(run->rows));
-        }
-        rv = sb_copy_finish(run->copy, &stored);
-        run->copy = NULL;
-        rv = rv == APR_SUCCESS ? rv : sb_udl_db_fault(run, rv, run->target, "the COPY");
+        rv = end_rows(run);
     }
     if (rv == APR_SUCCESS) {
-        sb_udl_end_step_full(run, run->job->guid, stored, run->csv_bytes);
         sb_udl_begin_step(run, PHASE_JSON);
         rv = sb_udl_meta_store(run->target, run->job->guid, &run->meta, run->p);
         rv = rv == APR_SUCCESS ? rv : sb_udl_db_fault(run, rv, run->target, "storing the metadata");
@@ -168,11 +183,12 @@ static int keep_rows(sb_udl_run_t *run)
 {
     sb_copy_t *copy = run->copy;
 
-    if (!run->conf->keep_failed_schema || !run->problem || !copy) {
+    if (!run->conf->keep_failed_schema || !run->problem || !run->in_tx) {
         return 0;
     }
     run->copy = NULL;
-    return sb_copy_finish(copy, NULL) == APR_SUCCESS && sb_db_commit(run->target) == APR_SUCCESS;
+    return (!copy || sb_copy_finish(copy, NULL) == APR_SUCCESS) &&
+           sb_db_commit(run->target) == APR_SUCCESS;
 }
 
 /* Leave nothing in the target, unless the schemas of failed batches are wanted. */
@@ -205,7 +221,7 @@ static void log_end(const sb_udl_run_t *run)
         const sb_udl_warning_t *w = &APR_ARRAY_IDX(r->warnings, i, sb_udl_warning_t);
 
         sb_log(SB_LOG_NOTICE, SBLOGNO(2206), SB_NO_STATUS,
-               "%s%s%s: %" APR_INT64_T_FMT " times, first on line %" APR_INT64_T_FMT,
+               "%s%s%s: %" APR_INT64_T_FMT " times, line %" APR_INT64_T_FMT,
                w->column ? w->column : "", w->column ? ": " : "", w->reason, w->count,
                w->first_line);
     }
@@ -213,6 +229,30 @@ static void log_end(const sb_udl_run_t *run)
            "batch loaded: tenant %s, package %s, %" APR_INT64_T_FMT
            " rows loaded, %" APR_INT64_T_FMT " rejected, %.2f s",
            r->tenant, run->zones.name, r->counts.loaded, r->counts.rejected, r->seconds);
+}
+
+/* Of the metadata, then of the rows. */
+static const apr_array_header_t *warnings(const sb_udl_run_t *run)
+{
+    apr_array_header_t *all = apr_array_make(run->p, 4, sizeof(sb_udl_warning_t));
+    int i;
+
+    for (i = 0; run->meta.warnings && i < run->meta.warnings->nelts; i++) {
+        const sb_udl_meta_warning_t *m =
+            &APR_ARRAY_IDX(run->meta.warnings, i, sb_udl_meta_warning_t);
+        sb_udl_warning_t *w = apr_array_push(all);
+
+        w->column = m->path;
+        w->number = sb_udl_issue_info[m->issue].number;
+        w->code = sb_udl_issue_info[m->issue].code;
+        w->reason = m->reason;
+        w->count = 1;
+        w->first_line = 0;
+    }
+    if (run->rows) {
+        apr_array_cat(all, sb_udl_rows_warnings(run->rows, run->p));
+    }
+    return all;
 }
 
 /* Write down how it ended; then the files. */
@@ -226,8 +266,8 @@ static apr_status_t conclude(sb_udl_run_t *run)
     if (run->rows) {
         r->counts = sb_udl_rows_counts(run->rows);
         r->refusals = sb_udl_rows_refusals(run->rows);
-        r->warnings = sb_udl_rows_warnings(run->rows, run->p);
     }
+    r->warnings = warnings(run);
     r->problem = run->problem;
     r->status = run->problem ? "udl.failed" : "udl.ingested";
     if (run->problem) {
@@ -250,6 +290,8 @@ static apr_status_t conclude(sb_udl_run_t *run)
     ending.problem = r->problem;
     ending.counts = r->counts;
     ending.notification = sb_udl_notification(run);
+    ending.criteria = sb_udl_snapshot(run);
+    ending.operation = ending.criteria ? "s" : NULL;
     ending.kept_in = run->job->take ? sb_udl_zones_kept_in(&run->zones, run->problem) : NULL;
     ending.refusals = r->refusals;
     ending.warnings = r->warnings;

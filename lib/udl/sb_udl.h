@@ -24,7 +24,7 @@ typedef struct {
     const char *tenant;
     const char
         *status; /* "udl.ingested", "udl.failed"; of an earlier attempt perhaps "migrate..." */
-    const char *problem; /* why it failed: code, place, reason; NULL if it did not */
+    const char *problem; /* why it failed: place, reason, code; NULL if it did not */
     const char *load_type;
     sb_udl_counts_t counts;
     const apr_array_header_t *refusals; /* of sb_udl_refusal_t; may be NULL */
@@ -49,6 +49,9 @@ apr_status_t sb_udl_give_up(sb_udl_result_t *result, sb_udl_log_t *log, const sb
 
 /** Did the batch load? */
 int sb_udl_is_loaded(const sb_udl_result_t *result);
+
+/** The first code in the text of a problem, "... (code 3006)"; 0 if it has none. */
+int sb_udl_problem_code(const char *problem);
 
 /** The result as one JSON object, as --once prints it. */
 const char *sb_udl_result_json(const sb_udl_result_t *result, apr_pool_t *p);

@@ -1,4 +1,4 @@
-/* The columns of the assessment CSV and the check of a header against them. */
+/* The columns of the CSV formats and the check of a header against them. */
 
 #include <string.h>
 
@@ -16,7 +16,7 @@
 #define NAME_MAX_LEN 60
 
 /* clang-format off */
-const sb_udl_column_t sb_udl_columns[SB_UDL_NCOLUMNS] = {
+static const sb_udl_column_t results[SB_UDL_NCOLUMNS] = {
     {"StateAbbreviation", "state_code", SB_UDL_UPPER, 2, REQ | ID},
     {"ResponsibleDistrictIdentifier", "district_id", SB_UDL_CLEAN, 40, REQ | ID},
     {"OrganizationName", "district_name", SB_UDL_CLEAN, 60, REQ},
@@ -70,10 +70,10 @@ const sb_udl_column_t sb_udl_columns[SB_UDL_NCOLUMNS] = {
     {"AssessmentType", "asmt_type", SB_UDL_TYPE, 32, REQ},
     {"AssessmentAcademicSubject", "asmt_subject", SB_UDL_SUBJECT, 64, REQ},
     {"AssessmentLevelForWhichDesigned", "asmt_grade", SB_UDL_GRADE, 10, REQ},
-    {"AssessmentSubtestResultScoreValue", "asmt_score", SB_UDL_NUMBER, 0, REQ},
-    {"AssessmentSubtestMinimumValue", "asmt_score_range_min", SB_UDL_NUMBER, 0, REQ},
-    {"AssessmentSubtestMaximumValue", "asmt_score_range_max", SB_UDL_NUMBER, 0, REQ},
-    {"AssessmentPerformanceLevelIdentifier", "asmt_perf_lvl", SB_UDL_NUMBER, 0, REQ},
+    {"AssessmentSubtestResultScoreValue", "asmt_score", SB_UDL_NUMBER, 0, 0},
+    {"AssessmentSubtestMinimumValue", "asmt_score_range_min", SB_UDL_NUMBER, 0, 0},
+    {"AssessmentSubtestMaximumValue", "asmt_score_range_max", SB_UDL_NUMBER, 0, 0},
+    {"AssessmentPerformanceLevelIdentifier", "asmt_perf_lvl", SB_UDL_NUMBER, 0, 0},
     {"AssessmentSubtestResultScoreClaim1Value", "asmt_claim_1_score", SB_UDL_NUMBER, 0, 0},
     {"AssessmentSubtestClaim1MinimumValue", "asmt_claim_1_score_range_min", SB_UDL_NUMBER, 0, 0},
     {"AssessmentSubtestClaim1MaximumValue", "asmt_claim_1_score_range_max", SB_UDL_NUMBER, 0, 0},
@@ -109,14 +109,56 @@ const sb_udl_column_t sb_udl_columns[SB_UDL_NCOLUMNS] = {
     {"CompleteStatus", "complete", SB_UDL_COMPLETE, 0, OPT},
     {"Op", "op", SB_UDL_OP, 1, OPT},
 };
+
+static const sb_udl_column_t students[] = {
+    {"StateName", "state_name", SB_UDL_CLEAN, 50, REQ},
+    {"StateAbbreviation", "state_code", SB_UDL_UPPER, 2, REQ | ID},
+    {"ResponsibleDistrictIdentifier", "district_id", SB_UDL_CLEAN, 40, REQ | ID},
+    {"OrganizationName", "district_name", SB_UDL_CLEAN, 60, REQ},
+    {"ResponsibleSchoolIdentifier", "school_id", SB_UDL_CLEAN, 40, REQ | ID},
+    {"NameOfInstitution", "school_name", SB_UDL_CLEAN, 60, REQ},
+    {"StudentIdentifier", "student_id", SB_UDL_CLEAN, 40, REQ | ID},
+    {"ExternalSSID", "external_student_ssid", SB_UDL_CLEAN, 40, REQ | ID},
+    {"FirstName", "first_name", SB_UDL_CLEAN, 35, 0},
+    {"MiddleName", "middle_name", SB_UDL_CLEAN, 35, 0},
+    {"LastOrSurname", "last_name", SB_UDL_CLEAN, 35, 0},
+    {"Sex", "sex", SB_UDL_SR_SEX, 10, REQ},
+    {"Birthdate", "birthdate", SB_UDL_SR_DATE, 10, 0},
+    {"GradeLevelWhenAssessed", "enrl_grade", SB_UDL_GRADE, 2, REQ},
+    {"HispanicOrLatinoEthnicity", "dmg_eth_hsp", SB_UDL_SR_YES_NO, 0, REQ},
+    {"AmericanIndianOrAlaskaNative", "dmg_eth_ami", SB_UDL_SR_YES_NO, 0, REQ},
+    {"Asian", "dmg_eth_asn", SB_UDL_SR_YES_NO, 0, REQ},
+    {"BlackOrAfricanAmerican", "dmg_eth_blk", SB_UDL_SR_YES_NO, 0, REQ},
+    {"NativeHawaiianOrOtherPacificIslander", "dmg_eth_pcf", SB_UDL_SR_YES_NO, 0, REQ},
+    {"White", "dmg_eth_wht", SB_UDL_SR_YES_NO, 0, REQ},
+    {"IDEAIndicator", "dmg_prg_iep", SB_UDL_SR_YES_NO, 0, REQ},
+    {"LEPStatus", "dmg_prg_lep", SB_UDL_SR_YES_NO, 0, REQ},
+    {"Section504Status", "dmg_prg_504", SB_UDL_SR_YES_NO, 0, 0},
+    {"EconomicDisadvantageStatus", "dmg_sts_ecd", SB_UDL_SR_YES_NO, 0, REQ},
+    {"MigrantStatus", "dmg_sts_mig", SB_UDL_SR_YES_NO, 0, 0},
+    {"DemographicRaceTwoOrMoreRaces", "dmg_multi_race", SB_UDL_SR_YES_NO, 0, REQ},
+    {"LanguageCode", "language_code", SB_UDL_CLEAN, 3, 0},
+    {"EnglishLanguageProficiencLevel", "eng_prof_lvl", SB_UDL_CLEAN, 20, 0}, /* spelled so */
+    {"FirstEntryDateIntoUSSchool", "us_school_entry_date", SB_UDL_SR_DATE, 10, 0},
+    {"LimitedEnglishProficiencyEntryDate", "lep_entry_date", SB_UDL_SR_DATE, 10, 0},
+    {"LEPExitDate", "lep_exit_date", SB_UDL_SR_DATE, 10, 0},
+    {"TitleIIILanguageInstructionProgramType", "t3_program_type", SB_UDL_CLEAN, 27, 0},
+    {"PrimaryDisabilityType", "prim_disability_type", SB_UDL_CLEAN, 3, 0},
+};
 /* clang-format on */
 
-int sb_udl_column_index(const char *name, apr_size_t len)
+const sb_udl_format_t sb_udl_formats[SB_UDL_NFORMATS] = {
+    [SB_UDL_RESULTS] = {SB_UDL_RESULTS, "results of an assessment", "asmt_outcome", results,
+                        SB_UDL_NCOLUMNS, SB_UDL_C_STATE, SB_UDL_C_STUDENT},
+    [SB_UDL_STUDENTS] = {SB_UDL_STUDENTS, "student registration", "student_reg", students,
+                         sizeof students / sizeof *students, 1, SB_UDL_R_STUDENT}};
+
+int sb_udl_column_index(const sb_udl_format_t *format, const char *name, apr_size_t len)
 {
     int i;
 
-    for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
-        const char *header = sb_udl_columns[i].header;
+    for (i = 0; i < format->ncolumns; i++) {
+        const char *header = format->columns[i].header;
 
         if (strlen(header) == len && !strncasecmp(header, name, len)) {
             return i;
@@ -153,14 +195,14 @@ static void add_name(names_t *names, const char *name)
     }
 }
 
-static const char *complaint(const char *all, const char *code, const char *what,
-                             const names_t *names)
+/* One more complaint behind all those before. */
+static const char *complaint(const char *all, int code, const char *what, const names_t *names)
 {
     const char *more =
         names->n > NAMES_MAX ? apr_psprintf(names->p, " and %d more", names->n - NAMES_MAX) : "";
 
-    return apr_pstrcat(names->p, all ? all : "", all ? "; " : "", code, " ", what,
-                       names->text ? ": " : "", names->text ? names->text : "", more, NULL);
+    return apr_psprintf(names->p, "%s%s%s%s%s%s (code %d)", all ? all : "", all ? "; " : "", what,
+                        names->text ? ": " : "", names->text ? names->text : "", more, code);
 }
 
 /* Does this cell look like data, not like a name? */
@@ -189,20 +231,42 @@ static int is_twice(const sb_csv_field_t *fields, int i)
     return 0;
 }
 
-const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, int nfields,
-                              apr_pool_t *p)
+/* The format that has more of these names; of results if none has any. */
+static const sb_udl_format_t *nearest(const sb_csv_field_t *fields, int seen)
+{
+    int known[SB_UDL_NFORMATS] = {0}, f, i;
+
+    for (f = 0; f < SB_UDL_NFORMATS; f++) {
+        for (i = 0; i < seen; i++) {
+            known[f] += sb_udl_column_index(&sb_udl_formats[f], fields[i].s, fields[i].len) >= 0;
+        }
+    }
+    return &sb_udl_formats[known[SB_UDL_STUDENTS] > known[SB_UDL_RESULTS] ? SB_UDL_STUDENTS
+                                                                          : SB_UDL_RESULTS];
+}
+
+static int is_utf16(const sb_csv_field_t *f)
+{
+    return f->len >= 2 && (!memcmp(f->s, "\xFF\xFE", 2) || !memcmp(f->s, "\xFE\xFF", 2));
+}
+
+const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
+                              const sb_csv_field_t *fields, int nfields, apr_pool_t *p)
 {
     names_t missing = {p, NULL, 0}, unknown = {p, NULL, 0}, twice = {p, NULL, 0},
             none = {p, NULL, 0};
     int i, known = 0, data = 0, seen = nfields < SB_UDL_FIELDS_KEPT ? nfields : SB_UDL_FIELDS_KEPT;
+    const sb_udl_format_t *looks = nearest(fields, seen);
     const char *all = NULL;
 
+    format = format ? format : looks;
+    map->format = format;
     map->nfields = nfields;
     for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
         map->place[i] = -1;
     }
     for (i = 0; i < seen; i++) {
-        int column = sb_udl_column_index(fields[i].s, fields[i].len);
+        int column = sb_udl_column_index(format, fields[i].s, fields[i].len);
 
         data += is_data(&fields[i]);
         if (is_twice(fields, i)) {
@@ -216,29 +280,38 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_csv_field_t *fields, i
             known++;
         }
     }
-    for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
-        if (map->place[i] < 0 && !(sb_udl_columns[i].flags & SB_UDL_OPTIONAL)) {
-            add_name(&missing, sb_udl_columns[i].header);
+    for (i = 0; i < format->ncolumns; i++) {
+        if (map->place[i] < 0 && !(format->columns[i].flags & SB_UDL_OPTIONAL)) {
+            add_name(&missing, format->columns[i].header);
         }
     }
+    if (nfields > 0 && is_utf16(&fields[0])) {
+        return complaint(NULL, 3006, "the file is UTF-16, want UTF-8", &none);
+    }
     if (!known && data) { /* without its values: they are somebody's */
-        return complaint(NULL, "3009", "the first line is data, not a header", &none);
+        return complaint(NULL, 3009, "the first line is data, not a header", &none);
+    }
+    if (looks != format && missing.n) {
+        all = complaint(all, 3006,
+                        apr_psprintf(p, "the columns are those of %s, the metadata says %s",
+                                     looks->name, format->name),
+                        &none);
     }
     if (twice.n) {
-        all = complaint(all, "3011", "columns named twice", &twice);
+        all = complaint(all, 3011, "columns named twice", &twice);
     }
     if (missing.n) {
-        all = complaint(all, "3006", "columns missing in the header", &missing);
+        all = complaint(all, 3006, "columns missing in the header", &missing);
     }
     if (unknown.n) {
-        all = complaint(all, "3006", "columns of no known name", &unknown);
+        all = complaint(all, 3006, "columns of no known name", &unknown);
     }
     if (nfields > seen) {
-        all = complaint(all, "3006",
-                        apr_psprintf(p, "%d columns, want %d", nfields, SB_UDL_NCOLUMNS), &none);
+        all = complaint(all, 3006,
+                        apr_psprintf(p, "%d columns, want %d", nfields, format->ncolumns), &none);
     }
     if (nfields == 1) {
-        all = complaint(all, "3005", "the fields are not separated by commas", &none);
+        all = complaint(all, 3005, "the fields are not separated by commas", &none);
     }
     return all;
 }

@@ -9,23 +9,11 @@
 #include "udl/sb_udl_run.h"
 #include "udl/sb_udl_source.h"
 
-#define JSON_MAX (1 << 20) /* bytes of metadata or .err file */
-#define NOT_YET "is not supported yet by this version of the loader"
+#define JSON_MAX (1 << 20)  /* bytes of metadata or .err file */
+#define TSB_ERRORS_MAX 1000 /* entries of an .err file */
 #define UNEXPECTED "Expected files not found in the tar archive: "
 
 /* ---- metadata ---------------------------------------------------------------------------------- */
-
-/* @return APR_SUCCESS if this version loads such a package */
-static apr_status_t accept_load(sb_udl_run_t *run)
-{
-    if (run->meta.load == SB_UDL_REGISTRATION) {
-        return sb_udl_fault(run, "student registration " NOT_YET);
-    }
-    if (!strcmp(run->meta.type, "INTERIM ASSESSMENT BLOCKS")) {
-        return sb_udl_fault(run, "INTERIM ASSESSMENT BLOCKS " NOT_YET);
-    }
-    return APR_SUCCESS;
-}
 
 static apr_status_t read_metadata(sb_udl_run_t *run)
 {
@@ -37,10 +25,17 @@ static apr_status_t read_metadata(sb_udl_run_t *run)
     if (run->meta.load_type) {
         run->result->load_type = run->meta.load_type;
         sb_udl_log_content(run->log, run->meta.load_type, run->meta.type);
-        sb_udl_log_key(run->log, "asmt:", run->meta.guid);
     }
     if (problem) {
         return sb_udl_fault(run, "%s", problem);
+    }
+    if (run->meta.load == SB_UDL_ASSESSMENT) {
+        sb_udl_log_key(run->log, "asmt:", run->meta.guid);
+    }
+    else {
+        sb_udl_log_key(
+            run->log, "reg:",
+            apr_psprintf(run->p, "%d:%s", run->meta.academic_year, run->meta.reg_system_id));
     }
     sb_udl_end_step(run);
     sb_udl_begin_step(run, PHASE_PARAMS);
@@ -48,30 +43,69 @@ static apr_status_t read_metadata(sb_udl_run_t *run)
     run->phase = phase; /* the metadata is a part of what was going on */
     run->step_started = started;
     run->have_meta = 1;
-    return accept_load(run);
+    return APR_SUCCESS;
 }
 
-/* The sender's own error report: it travels on in the notification. */
+/* One entry of tsb_error. @return NULL or the complaint */
+static const char *judge_tsb_error(const sb_json_t *entry, int i, apr_pool_t *p)
+{
+    static const struct {
+        const char *name;
+        int is_number;
+    } members[] = {{"err_code", 1},
+                   {"err_code_text", 0},
+                   {"err_source", 1},
+                   {"err_source_text", 0},
+                   {"err_input", 0}};
+    apr_size_t k;
+
+    if (entry->type != SB_JSON_OBJECT) {
+        return apr_psprintf(p, "tsb_error[%d] is no object", i);
+    }
+    for (k = 0; k < sizeof members / sizeof *members; k++) {
+        const sb_json_t *n = sb_json_get(entry, members[k].name);
+
+        if (n && n->type != SB_JSON_NULL &&
+            n->type != (members[k].is_number ? SB_JSON_NUMBER : SB_JSON_STRING)) {
+            return apr_psprintf(p, "tsb_error[%d].%s: want a %s", i, members[k].name,
+                                members[k].is_number ? "number" : "text");
+        }
+    }
+    return NULL;
+}
+
+/* The score-batch service's own error report: it travels on in the notification. Contract 3.1. */
 static apr_status_t read_err_file(sb_udl_run_t *run)
 {
     const char *problem;
-    sb_json_t *root;
-    const sb_json_t *content;
+    sb_json_t *root, *entry;
+    const sb_json_t *content, *list;
+    int i = 0;
 
     if (sb_json_parse(&root, &problem, run->err.text, run->err.len, NULL, run->p) != APR_SUCCESS) {
-        return sb_udl_fault(run, "3012 the .err file is no JSON: %s",
+        return sb_udl_fault(run, "the .err file is no JSON: %s (code 3012)",
                             problem ? problem : "too large");
     }
     content = sb_json_get(root, "content");
-    if (!content) {
-        return sb_udl_fault(run, "3013 missing in the .err file: content");
+    if (!content || content->type != SB_JSON_STRING) {
+        return sb_udl_fault(run, "in the .err file: content is missing, or no text (code 3013)");
     }
-    if (!strcmp(sb_json_str(content, ""), "error")) {
-        run->tsb_error = sb_json_get(root, "tsb_error");
-        if (!run->tsb_error) {
-            return sb_udl_fault(run, "3013 missing in the .err file: tsb_error");
+    if (strcmp(content->text, "error")) {
+        return APR_SUCCESS;
+    }
+    list = sb_json_get(root, "tsb_error");
+    if (!list || list->type != SB_JSON_ARRAY || list->nchild > TSB_ERRORS_MAX) {
+        return sb_udl_fault(run,
+                            "in the .err file: tsb_error: want a list of at most %d (code 3013)",
+                            TSB_ERRORS_MAX);
+    }
+    for (entry = list->child; entry; entry = entry->next, i++) {
+        problem = judge_tsb_error(entry, i, run->p);
+        if (problem) {
+            return sb_udl_fault(run, "in the .err file: %s (code 3013)", problem);
         }
     }
+    run->tsb_error = list;
     return APR_SUCCESS;
 }
 
@@ -106,7 +140,7 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
     }
     sb_udl_end_step_full(run, run->job->guid, -1, -1);
     sb_udl_begin_step(run, PHASE_ROWS);
-    sql = sb_udl_rows_copy_sql(&ncols, run->job->guid, run->p);
+    sql = sb_udl_rows_copy_sql(&ncols, run->rows, run->job->guid, run->p);
     rv = sb_copy_begin(&run->copy, run->target, sql, ncols, run->p);
     *pcopy = run->copy;
     return rv == APR_SUCCESS ? rv : sb_udl_db_fault(run, rv, run->target, "starting the COPY");
@@ -149,19 +183,8 @@ static apr_status_t feed_csv(sb_udl_run_t *run, const char *data, apr_size_t len
     apr_status_t rv;
 
     run->csv_bytes += (apr_int64_t)len;
-    if (run->csv_failed) {
-        return APR_SUCCESS;
-    }
     rv = sb_csv_feed(run->csv, data, len);
-    if (rv == APR_SUCCESS) {
-        return rv;
-    }
-    rv = csv_stopped(run, rv);
-    if (run->problem && !run->have_meta && !run->copy) {
-        run->csv_failed = 1; /* perhaps it is a kind of package that we know, but do not load */
-        return APR_SUCCESS;
-    }
-    return rv;
+    return rv == APR_SUCCESS ? rv : csv_stopped(run, rv);
 }
 
 /* ---- members ----------------------------------------------------------------------------------- */
@@ -185,8 +208,9 @@ static apr_status_t next_member(sb_udl_run_t *run, const char *name)
     }
     for (c = dot; *c; c++) {
         if (*c >= 'A' && *c <= 'Z') {
-            return sb_udl_fault(run, "3010 file type not supported: %s (extensions are lower case)",
-                                name);
+            return sb_udl_fault(
+                run, "file type not supported: %s, want its extension in lower case (code 3010)",
+                name);
         }
     }
     if (m->n++) {
@@ -204,7 +228,7 @@ static apr_status_t take_data(sb_udl_run_t *run, const char *data, apr_size_t le
         return feed_csv(run, data, len);
     }
     if (m->len + len > JSON_MAX) {
-        return sb_udl_fault(run, "3012 the %s is larger than %d bytes",
+        return sb_udl_fault(run, "the %s is larger than %d bytes (code 3012)",
                             m == &run->json ? "metadata" : ".err file", JSON_MAX);
     }
     if (!m->text) {
@@ -219,28 +243,75 @@ static apr_status_t take_data(sb_udl_run_t *run, const char *data, apr_size_t le
 static apr_status_t end_member(sb_udl_run_t *run)
 {
     sb_udl_member_t *m = run->current;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     run->current = NULL;
     if (!m) {
-        return rv;
+        return APR_SUCCESS;
+    }
+    if (m == &run->n_csv) {
+        rv = sb_csv_finish(run->csv);
+        return rv == APR_SUCCESS ? rv : csv_stopped(run, rv);
     }
     m->text = m->text ? m->text : apr_pstrdup(run->p, "");
-    if (m == &run->json) {
-        const char *header_problem = run->problem;
+    return m == &run->json ? read_metadata(run) : read_err_file(run);
+}
 
-        rv = read_metadata(run);
-        if (rv == APR_SUCCESS && run->csv_failed) {
-            run->problem = header_problem;
-            rv = SB_EINPUT;
+/* ---- a package at fault ------------------------------------------------------------------------ */
+
+/* The metadata says whom to tell, so it is read even then. The CSV is skipped, and its COPY stays as
+ * it is. @return SB_EINPUT once there is nothing more to look for */
+static apr_status_t seek_metadata(sb_udl_run_t *run, const sb_udl_piece_t *piece)
+{
+    const char *problem = run->problem, *phase = run->phase, *dot;
+
+    if (piece->event == SB_UDL_DATA) {
+        if (run->current && take_data(run, piece->data, piece->len) != APR_SUCCESS) {
+            run->problem = problem;
+            return SB_EINPUT;
+        }
+        return APR_SUCCESS;
+    }
+    if (run->current) {
+        if (end_member(run) != APR_SUCCESS) {
+            problem = apr_pstrcat(run->p, problem, "; ", run->problem, NULL);
+        }
+        run->problem = problem;
+        run->phase = phase;
+        return SB_EINPUT;
+    }
+    dot = piece->event == SB_UDL_MEMBER ? strrchr(piece->name, '.') : NULL;
+    if (dot && !strcmp(dot, ".json")) {
+        run->json.n++;
+        run->current = &run->json;
+    }
+    return piece->event == SB_UDL_END ? SB_EINPUT : APR_SUCCESS;
+}
+
+/* One piece of the archive. */
+static apr_status_t take_piece(sb_udl_run_t *run, const sb_udl_piece_t *piece)
+{
+    apr_status_t rv;
+
+    if (run->only_meta) {
+        return seek_metadata(run, piece);
+    }
+    if (piece->event == SB_UDL_DATA) {
+        rv = take_data(run, piece->data, piece->len);
+    }
+    else {
+        rv = end_member(run);
+        if (rv == APR_SUCCESS && piece->event == SB_UDL_MEMBER) {
+            rv = next_member(run, piece->name);
         }
     }
-    else if (m == &run->err) {
-        rv = read_err_file(run);
-    }
-    else if (!run->csv_failed) {
-        rv = sb_csv_finish(run->csv);
-        rv = rv == APR_SUCCESS ? rv : csv_stopped(run, rv);
+    if (rv == SB_EINPUT && run->problem && !run->json.n) {
+        run->only_meta = 1;
+        run->current = NULL;
+        if (piece->event != SB_UDL_DATA) { /* the fault was the end of one: here the next begins */
+            return seek_metadata(run, piece);
+        }
+        return APR_SUCCESS;
     }
     return rv;
 }
@@ -297,16 +368,10 @@ static apr_status_t unpack(sb_udl_run_t *run, const char *path)
         if (rv != APR_SUCCESS) {
             rv = source_stopped(run, source, rv);
         }
-        else if (piece.event == SB_UDL_DATA) {
-            rv = take_data(run, piece.data, piece.len);
-            if (rv == APR_SUCCESS) {
-                rv = show_progress(run, source);
-            }
-        }
         else {
-            rv = end_member(run);
-            if (rv == APR_SUCCESS && piece.event == SB_UDL_MEMBER) {
-                rv = next_member(run, piece.name);
+            rv = take_piece(run, &piece);
+            if (rv == APR_SUCCESS && piece.event == SB_UDL_DATA) {
+                rv = show_progress(run, source);
             }
         }
     }
@@ -320,15 +385,12 @@ static apr_status_t unpack(sb_udl_run_t *run, const char *path)
 /* Everything was seen: is it what a package must hold? */
 static apr_status_t judge_members(sb_udl_run_t *run)
 {
-    if (run->csv_failed) {
-        return SB_EINPUT; /* and no metadata that would explain it */
-    }
     if (!run->json.n) {
         return sb_udl_fault(run, UNEXPECTED "no .json");
     }
     if (!run->n_csv.n) {
-        return run->err.n ? sb_udl_fault(run, "tsb error")
-                          : sb_udl_fault(run, UNEXPECTED "no .csv");
+        return run->tsb_error ? sb_udl_fault(run, SB_UDL_TSB_ERROR)
+                              : sb_udl_fault(run, UNEXPECTED "no .csv");
     }
     return APR_SUCCESS;
 }

@@ -1,5 +1,6 @@
 /* What is said about a batch: the report of --once, and the notification for the sender. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -35,6 +36,31 @@ static void write_json(sb_jw_t *w, const char *key, const sb_json_t *n)
     }
 }
 
+/* Rows as the sender counts them: of a registration each student once, as in its snapshot. */
+static apr_int64_t kept(const sb_udl_run_t *run)
+{
+    const sb_udl_counts_t *n = &run->result->counts;
+
+    return run->meta.load == SB_UDL_REGISTRATION && n->deduplicated > 0
+               ? n->loaded - n->deduplicated
+               : n->loaded;
+}
+
+const char *sb_udl_snapshot(const sb_udl_run_t *run)
+{
+    sb_jw_t *w;
+
+    if (run->problem || run->meta.load != SB_UDL_REGISTRATION) {
+        return NULL;
+    }
+    w = sb_jw_make(run->p);
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "reg_system_id", run->meta.reg_system_id);
+    sb_jw_int(w, "academic_year", run->meta.academic_year);
+    sb_jw_end(w);
+    return sb_jw_text(w, NULL);
+}
+
 const char *sb_udl_notification(const sb_udl_run_t *run)
 {
     sb_jw_t *w = sb_jw_make(run->p);
@@ -42,42 +68,38 @@ const char *sb_udl_notification(const sb_udl_run_t *run)
     sb_jw_object(w, NULL);
     sb_jw_str(w, "callback_url", run->meta.callback_url);
     sb_jw_str(w, "email_notification", run->meta.email);
+    if (run->have_meta && run->meta.load == SB_UDL_REGISTRATION) {
+        sb_jw_str(w, "student_reg_guid", run->meta.guid);
+        sb_jw_str(w, "reg_system_id", run->meta.reg_system_id);
+        sb_jw_int(w, "academic_year", run->meta.academic_year);
+    }
     sb_jw_int(w, "notification_max_attempts", run->conf->notification_max_attempts);
     sb_jw_int(w, "notification_retry_interval", run->conf->notification_retry_secs);
     sb_jw_int(w, "notification_timeout_interval", run->conf->notification_timeout_secs);
-    sb_jw_int(w, "total_rows_loaded", run->problem ? 0 : run->result->counts.loaded);
+    sb_jw_int(w, "total_rows_loaded", run->problem ? 0 : kept(run));
     sb_jw_int(w, "total_rows_not_loaded",
               run->problem ? run->result->counts.read : run->result->counts.rejected);
     if (run->tsb_error) {
         write_json(w, "tsb_error", run->tsb_error);
     }
-    if (run->problem) {
-        sb_jw_str(w, "udl_phase_step_status", "FAILURE");
-        sb_jw_str(w, "error_desc", run->problem);
-    }
-    else {
+    if (!run->problem) {
         sb_jw_str(w, "udl_phase", PHASE_COMPLETE);
-        sb_jw_str(w, "udl_phase_step_status", "SUCCESS");
+    }
+    sb_jw_str(w, "udl_phase_step_status", run->problem ? "FAILURE" : "SUCCESS");
+    if (run->problem || run->tsb_error) {
+        sb_jw_str(w, "error_desc", run->problem ? run->problem : SB_UDL_TSB_ERROR);
     }
     sb_jw_end(w);
     return sb_jw_text(w, NULL);
 }
 /* ---- the result in JSON ------------------------------------------------------------------------ */
 
-/* The first code in the text of a problem: 3001 to 3199. */
-static void write_code(sb_jw_t *w, const char *problem)
+int sb_udl_problem_code(const char *problem)
 {
-    const char *c = problem;
+    static const char mark[] = "(code ";
+    const char *at = problem ? strstr(problem, mark) : NULL;
 
-    while ((c = strchr(c, '3')) != NULL) {
-        if ((c == problem || c[-1] == ' ') && strspn(c, "0123456789") == 4 && c[4] == ' ' &&
-            c[1] < '2') {
-            sb_jw_int(w, "code", apr_atoi64(c));
-            return;
-        }
-        c++;
-    }
-    sb_jw_null(w, "code");
+    return at ? atoi(at + sizeof mark - 1) : 0;
 }
 
 static void write_refusals(sb_jw_t *w, const sb_udl_result_t *r)
@@ -89,7 +111,12 @@ static void write_refusals(sb_jw_t *w, const sb_udl_result_t *r)
         sb_jw_object(w, NULL);
         sb_jw_int(w, "line", 0);
         sb_jw_null(w, "column");
-        write_code(w, r->problem);
+        if (sb_udl_problem_code(r->problem)) {
+            sb_jw_int(w, "code", sb_udl_problem_code(r->problem));
+        }
+        else {
+            sb_jw_null(w, "code");
+        }
         sb_jw_str(w, "reason", r->problem);
         sb_jw_end(w);
     }

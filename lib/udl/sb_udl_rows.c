@@ -1,28 +1,27 @@
 /* Rows: see sb_udl_rows.h. The hot path of the loader is sb_udl_rows_record. */
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
+#include "core/sb_path.h"
+#include "udl/sb_udl_digest.h"
+#include "udl/sb_udl_keys.h"
+#include "udl/sb_udl_results.h"
 #include "udl/sb_udl_rows.h"
 
-#define KEYS_MAX 1000000 /* rows whose keys are remembered to count doubles */
-#define KEYS_FIRST 4096  /* slots to begin with; a power of two */
-#define EXTRA_COLUMNS 6  /* line, hash, three parts of the date, derived ethnicity */
+#define PENDING_MAX (2 * SB_UDL_NCOLUMNS + SB_UDL_FINDINGS_MAX) /* warnings of one row */
+#define SUSPECTS_MAX 1000 /* rows looked up one by one whether their key is there twice */
 
 typedef struct {
     apr_int64_t count;
     apr_int64_t first_line;
 } tally_t;
 
-/* Hashes of keys, open addressing; 0 is a free slot. */
 typedef struct {
-    uint64_t *slots;
-    apr_size_t nslots;
-    apr_int64_t n;
-} keys_t;
+    unsigned char column, issue;
+} pending_t;
 
 struct sb_udl_rows_t {
     sb_udl_rows_opts_t opts;
@@ -31,150 +30,27 @@ struct sb_udl_rows_t {
     void *begin_ctx;
     sb_copy_t *copy;
     sb_udl_map_t map;
-    int have_header;
-    int first_line_done; /* type and subject of the first row are noted */
-    const char *guid;    /* what every row must carry: the metadata's, else the first row's */
-    const char *type, *subject;
-    apr_int64_t first_row;
+    const sb_udl_format_t *format;                 /* NULL: no header yet */
+    const unsigned char (*action)[SB_UDL_NISSUES]; /* the policy for this format */
 
     sb_udl_counts_t counts;
-    keys_t keys;
+    sb_udl_seen_t seen;
+    sb_udl_keys_t *keys;
+    apr_array_header_t *suspects; /* apr_int64_t: lines whose key may have been there before */
+    apr_int64_t nsuspects;
+    const char *duplicate; /* the reason of that warning, with the line of the first one */
     tally_t tally[SB_UDL_NCOLUMNS + 1][SB_UDL_NISSUES];
     apr_array_header_t *refusals;
     const char *problem;
 
+    /* the current row */
+    int converted; /* columns */
+    pending_t pending[PENDING_MAX];
+    int npending;
+    sb_udl_findings_t found;
     sb_udl_value_t v[SB_UDL_NCOLUMNS];
     char scratch[SB_UDL_NCOLUMNS * SB_UDL_SCRATCH];
 };
-
-/* ---- keys already seen ------------------------------------------------------------------------ */
-
-static void keys_insert(uint64_t *slots, apr_size_t nslots, uint64_t h)
-{
-    apr_size_t i = h & (nslots - 1);
-
-    while (slots[i]) {
-        i = (i + 1) & (nslots - 1);
-    }
-    slots[i] = h;
-}
-
-static int keys_grow(keys_t *k)
-{
-    apr_size_t nslots = k->nslots ? 2 * k->nslots : KEYS_FIRST, i;
-    uint64_t *slots = calloc(nslots, sizeof *slots);
-
-    if (!slots) {
-        return 0;
-    }
-    for (i = 0; i < k->nslots; i++) {
-        if (k->slots[i]) {
-            keys_insert(slots, nslots, k->slots[i]);
-        }
-    }
-    free(k->slots);
-    k->slots = slots;
-    k->nslots = nslots;
-    return 1;
-}
-
-/* @return 1 seen before, 0 new, -1 cannot tell any more */
-static int keys_seen(keys_t *k, uint64_t h)
-{
-    apr_size_t i;
-
-    if (k->n < 0 || k->n >= KEYS_MAX || ((apr_size_t)k->n * 2 >= k->nslots && !keys_grow(k))) {
-        k->n = -1;
-        return -1;
-    }
-    h = h ? h : 1;
-    for (i = h & (k->nslots - 1); k->slots[i]; i = (i + 1) & (k->nslots - 1)) {
-        if (k->slots[i] == h) {
-            return 1;
-        }
-    }
-    k->slots[i] = h;
-    k->n++;
-    return 0;
-}
-
-static apr_status_t free_keys(void *data)
-{
-    free(((keys_t *)data)->slots);
-    return APR_SUCCESS;
-}
-
-/* ---- digests: sql/batch says what they are ----------------------------------------------------- */
-
-#define FNV_BASIS 0xcbf29ce484222325u
-#define FNV_PRIME 0x100000001b3u
-
-static inline uint64_t fnv_byte(uint64_t h, unsigned char c)
-{
-    return (h ^ c) * FNV_PRIME;
-}
-
-static inline uint64_t fnv_text(uint64_t h, const char *s, apr_size_t len)
-{
-    apr_size_t i;
-
-    h = fnv_byte(h, 1);
-    for (i = 0; i < len; i++) {
-        h = fnv_byte(h, (unsigned char)s[i]);
-    }
-    return fnv_byte(h, 0);
-}
-
-static inline uint64_t fnv_value(uint64_t h, const sb_udl_value_t *v)
-{
-    switch (v->kind) {
-    case SB_UDL_V_TEXT:
-        return fnv_text(h, v->s, v->len);
-    case SB_UDL_V_BOOL:
-        return fnv_text(h, v->number ? "t" : "f", 1);
-    default:
-        return fnv_byte(h, 0);
-    }
-}
-
-static inline uint64_t fnv_end(uint64_t h)
-{
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdu;
-    return h ^ h >> 33;
-}
-
-static uint64_t student_hash(const sb_udl_value_t *v, int ethnicity)
-{
-    uint64_t h = FNV_BASIS;
-    char digit = (char)('0' + ethnicity);
-    int i;
-
-    for (i = SB_UDL_C_STUDENT; i < SB_UDL_C_SEX; i++) {
-        h = fnv_value(h, &v[i]);
-    }
-    h = fnv_value(h, &v[SB_UDL_C_BIRTHDATE]);
-    h = fnv_value(h, &v[SB_UDL_C_SEX]);
-    for (i = SB_UDL_C_GROUP1; i <= SB_UDL_C_GROUP10_TEXT; i++) {
-        h = fnv_value(h, &v[i]);
-    }
-    h = fnv_text(h, &digit, 1);
-    for (i = SB_UDL_C_HISPANIC; i <= SB_UDL_C_MIGRANT; i++) {
-        h = fnv_value(h, &v[i]);
-    }
-    return fnv_end(h);
-}
-
-static uint64_t key_hash(const sb_udl_value_t *v)
-{
-    uint64_t h = FNV_BASIS;
-
-    h = fnv_value(h, &v[SB_UDL_C_STUDENT]);
-    h = fnv_value(h, &v[SB_UDL_C_TAKEN]);
-    return fnv_end(fnv_value(h, &v[SB_UDL_C_OP]));
-}
-
-/* ---- making ------------------------------------------------------------------------------------ */
 
 apr_status_t sb_udl_rows_make(sb_udl_rows_t **prows, const sb_udl_rows_opts_t *opts, apr_pool_t *p)
 {
@@ -184,12 +60,9 @@ apr_status_t sb_udl_rows_make(sb_udl_rows_t **prows, const sb_udl_rows_opts_t *o
     rows->opts = *opts;
     rows->p = p;
     rows->refusals = apr_array_make(p, 16, sizeof(sb_udl_refusal_t));
-    apr_pool_cleanup_register(p, &rows->keys, free_keys, apr_pool_cleanup_null);
-    if (opts->meta) {
-        rows->guid = opts->meta->guid;
-        rows->type = opts->meta->type;
-        rows->subject = opts->meta->subject;
-    }
+    rows->suspects = apr_array_make(p, 16, sizeof(apr_int64_t));
+    rows->keys = sb_udl_keys_make(p);
+    sb_udl_results_begin(&rows->seen);
     return APR_SUCCESS;
 }
 
@@ -199,79 +72,117 @@ void sb_udl_rows_on_header(sb_udl_rows_t *rows, sb_udl_begin_fn *fn, void *ctx)
     rows->begin_ctx = ctx;
 }
 
-const char *sb_udl_rows_copy_sql(int *pncols, const char *guid, apr_pool_t *p)
+static int is_results(const sb_udl_rows_t *rows)
 {
-    const char *names =
-        "file_line, student_hash, date_taken_day, date_taken_month, date_taken_year,"
-        " dmg_eth_derived";
+    return rows->format->id == SB_UDL_RESULTS;
+}
+
+const char *sb_udl_rows_copy_sql(int *pncols, const sb_udl_rows_t *rows, const char *guid,
+                                 apr_pool_t *p)
+{
+    const sb_udl_format_t *f = rows->format;
+    const char *names = "file_line";
     int i;
 
-    for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
-        names = apr_pstrcat(p, names, ", ", sb_udl_columns[i].target, NULL);
+    *pncols = 1 + f->ncolumns;
+    if (is_results(rows)) {
+        names = apr_pstrcat(p, names, ", ", sb_udl_results_computed, NULL);
+        *pncols += SB_UDL_NCOMPUTED;
     }
-    *pncols = SB_UDL_NCOLUMNS + EXTRA_COLUMNS;
-    return sb_sql(
-        p,
-        apr_pstrcat(p, "COPY {batch}.asmt_outcome (", names, ") FROM STDIN (FORMAT binary)", NULL),
-        "batch", guid, NULL);
+    for (i = 0; i < f->ncolumns; i++) {
+        names = apr_pstrcat(p, names, ", ", f->columns[i].target, NULL);
+    }
+    return sb_sql(p,
+                  apr_pstrcat(p, "COPY {batch}.", f->table, " (", names,
+                              ") FROM STDIN (FORMAT binary)", NULL),
+                  "batch", guid, NULL);
 }
 
 /* ---- issues ------------------------------------------------------------------------------------ */
 
-static const char *column_name(int column)
+static const char *column_name(const sb_udl_rows_t *rows, int column)
 {
-    return column == SB_UDL_WHOLE_ROW ? NULL : sb_udl_columns[column].header;
+    return column == SB_UDL_WHOLE_ROW ? NULL : rows->format->columns[column].header;
 }
 
-static const char *reason_of(sb_udl_issue_t issue, int column, apr_pool_t *p)
+static const char *reason_of(const sb_udl_rows_t *rows, sb_udl_issue_t issue, int column,
+                             apr_pool_t *p)
 {
-    int max = column == SB_UDL_WHOLE_ROW ? 0 : sb_udl_columns[column].max;
+    int max = column == SB_UDL_WHOLE_ROW ? 0 : rows->format->columns[column].max;
 
     return sb_udl_issue_text(issue, max, p);
 }
 
+static sb_udl_refusal_t *add_refusal(sb_udl_rows_t *rows, apr_int64_t line, int column,
+                                     sb_udl_issue_t issue)
+{
+    sb_udl_refusal_t *r = apr_array_push(rows->refusals);
+
+    memset(r, 0, sizeof *r);
+    r->line = line;
+    r->place = column;
+    r->column = column_name(rows, column);
+    r->number = sb_udl_issue_info[issue].number;
+    r->reason = reason_of(rows, issue, column, rows->p);
+    return r;
+}
+
+/* One of the current row, if it is among the first. */
 static void keep_refusal(sb_udl_rows_t *rows, apr_int64_t line, int column, sb_udl_issue_t issue)
 {
-    const sb_udl_value_t *student = &rows->v[SB_UDL_C_STUDENT];
+    const sb_udl_value_t *student = &rows->v[rows->format->student];
     sb_udl_refusal_t *r;
 
     if (rows->refusals->nelts >= rows->opts.max_refusals) {
         return;
     }
-    r = apr_array_push(rows->refusals);
-    r->line = line;
-    r->column = column_name(column);
-    r->number = sb_udl_issue_info[issue].number;
-    r->reason = reason_of(issue, column, rows->p);
-    r->student_id = NULL;
-    if (column > SB_UDL_C_STUDENT && column != SB_UDL_WHOLE_ROW && student->kind == SB_UDL_V_TEXT) {
+    r = add_refusal(rows, line, column, issue);
+    if (rows->converted > rows->format->student && student->kind == SB_UDL_V_TEXT) {
         r->student_id = apr_pstrmemdup(rows->p, student->s, student->len);
     }
 }
 
-/* @return what the policy says; warnings are counted, refusals kept, failures worded */
+/* The batch fails over a row. */
+static void fail_at(sb_udl_rows_t *rows, apr_int64_t line, int column, sb_udl_issue_t issue,
+                    const char *reason)
+{
+    const char *name = column_name(rows, column);
+
+    rows->problem =
+        apr_psprintf(rows->p, "line %" APR_INT64_T_FMT "%s%s: %s (code %d)", line, name ? ", " : "",
+                     name ? name : "", reason, sb_udl_issue_info[issue].number);
+}
+
+/* @return what the policy says; warnings wait for the row's fate, refusals are kept, failures worded */
 static sb_udl_action_t judge(sb_udl_rows_t *rows, apr_int64_t line, int column,
                              sb_udl_issue_t issue)
 {
-    sb_udl_action_t action = (sb_udl_action_t)rows->opts.policy->action[column][issue];
-    tally_t *t = &rows->tally[column][issue];
+    sb_udl_action_t action = (sb_udl_action_t)rows->action[column][issue];
 
-    if (action == SB_UDL_ACCEPT) {
-        return action;
+    if (action == SB_UDL_WARN && rows->npending < PENDING_MAX) {
+        rows->pending[rows->npending].column = (unsigned char)column;
+        rows->pending[rows->npending++].issue = (unsigned char)issue;
     }
-    if (action == SB_UDL_WARN) {
-        t->first_line = t->count++ ? t->first_line : line;
+    if (action < SB_UDL_REJECT) {
         return action;
     }
     keep_refusal(rows, line, column, issue);
     if (action == SB_UDL_FAIL) {
-        const char *name = column_name(column);
-
-        rows->problem = apr_psprintf(
-            rows->p, "line %" APR_INT64_T_FMT "%s%s: %d %s", line, name ? ", " : "",
-            name ? name : "", sb_udl_issue_info[issue].number, reason_of(issue, column, rows->p));
+        fail_at(rows, line, column, issue, reason_of(rows, issue, column, rows->p));
     }
     return action;
+}
+
+/* The row is loaded, or skipped on purpose: its warnings count. */
+static void count_warnings(sb_udl_rows_t *rows, apr_int64_t line)
+{
+    int i;
+
+    for (i = 0; i < rows->npending; i++) {
+        tally_t *t = &rows->tally[rows->pending[i].column][rows->pending[i].issue];
+
+        t->first_line = t->count++ ? t->first_line : line;
+    }
 }
 
 /* ---- a row ------------------------------------------------------------------------------------- */
@@ -281,103 +192,124 @@ static int is_text(const sb_udl_value_t *v, const char *s)
     return v->kind == SB_UDL_V_TEXT && v->len == strlen(s) && !memcmp(v->s, s, v->len);
 }
 
-static const char *copy_text(const sb_udl_value_t *v, apr_pool_t *p)
+/* Flags for the fields of a row: what bytes may be in them? */
+static int bytes_of(const sb_csv_field_t *fields, int n)
 {
-    return v->kind == SB_UDL_V_TEXT ? apr_pstrmemdup(p, v->s, v->len) : "";
-}
+    apr_size_t len = (apr_size_t)(fields[n - 1].s + fields[n - 1].len - fields[0].s);
 
-/* What a value must agree with that no rule of a single value knows. */
-static sb_udl_issue_t compare(const sb_udl_rows_t *rows, int column, const sb_udl_value_t *v)
-{
-    switch (column) {
-    case SB_UDL_C_STATE:
-        return rows->opts.state_code && !is_text(v, rows->opts.state_code) ? SB_UDL_OTHER_STATE
-                                                                           : SB_UDL_FINE;
-    case SB_UDL_C_GUID:
-        return rows->guid && !is_text(v, rows->guid) ? SB_UDL_OTHER_GUID : SB_UDL_FINE;
-    case SB_UDL_C_TYPE:
-        return rows->type && !is_text(v, rows->type) ? SB_UDL_OTHER_TYPE : SB_UDL_FINE;
-    case SB_UDL_C_SUBJECT:
-        return rows->subject && !is_text(v, rows->subject) ? SB_UDL_OTHER_TYPE : SB_UDL_FINE;
-    default:
-        return SB_UDL_FINE;
+    if (sb_udl_is_plain(fields[0].s, len)) {
+        return 0;
     }
+    return SB_UDL_NOT_PLAIN | (sb_utf8_is_valid(fields[0].s, len) ? 0 : SB_UDL_AS_1252);
 }
 
 /* Convert all fields. @return the worst action any of them asks for */
 static sb_udl_action_t convert(sb_udl_rows_t *rows, apr_int64_t line, const sb_csv_field_t *fields,
                                int n)
 {
-    apr_size_t len = (apr_size_t)(fields[n - 1].s + fields[n - 1].len - fields[0].s), used = 0;
-    int hint = sb_udl_is_plain(fields[0].s, len) ? 0 : SB_UDL_NOT_PLAIN, i;
+    static const sb_csv_field_t nothing = {"", 0};
+    const sb_udl_column_t *column = rows->format->columns;
+    int bytes = bytes_of(fields, n), ncolumns = rows->format->ncolumns, i;
+    const char *state = rows->opts.state_code;
     sb_udl_action_t worst = SB_UDL_ACCEPT, action;
+    apr_size_t used = 0;
 
-    for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
-        const sb_udl_column_t *column = &sb_udl_columns[i];
-        int place = rows->map.place[i];
+    for (i = 0; i < ncolumns; i++, column++) {
+        int place = rows->map.place[i], flags = column->flags | bytes;
+        const sb_csv_field_t *f = place < 0 ? &nothing : &fields[place];
         sb_udl_issue_t issue;
 
-        issue = place < 0
-                    ? sb_udl_convert(&rows->v[i], column->rule, column->max, column->flags, "", 0,
-                                     rows->scratch, &used)
-                    : sb_udl_convert(&rows->v[i], column->rule, column->max, column->flags | hint,
-                                     fields[place].s, fields[place].len, rows->scratch, &used);
-        if (issue == SB_UDL_FINE || sb_udl_issue_info[issue].action < SB_UDL_REJECT) {
-            sb_udl_issue_t other = compare(rows, i, &rows->v[i]);
-
-            issue = other != SB_UDL_FINE ? other : issue;
+        rows->converted = i;
+        if (flags & SB_UDL_AS_1252) {
+            if (sb_utf8_is_valid(f->s, f->len)) {
+                flags &= ~SB_UDL_AS_1252; /* another field of the row is not */
+            }
+            else {
+                action = judge(rows, line, i, SB_UDL_LATIN1);
+                worst = action > worst ? action : worst;
+            }
+        }
+        issue = sb_udl_convert(&rows->v[i], column->rule, column->max, flags, f->s, f->len,
+                               rows->scratch, &used);
+        if (issue == SB_UDL_FINE && i == rows->format->state && state &&
+            !is_text(&rows->v[i], state)) {
+            issue = SB_UDL_OTHER_STATE;
         }
         if (issue != SB_UDL_FINE) {
             action = judge(rows, line, i, issue);
             worst = action > worst ? action : worst;
         }
     }
+    rows->converted = ncolumns;
     return worst;
 }
 
-static int is_blank(const sb_csv_field_t *f)
+/* The values are fine one by one; are they together? */
+static sb_udl_action_t check(sb_udl_rows_t *rows, apr_int64_t line)
 {
-    apr_size_t i;
+    sb_udl_action_t worst = SB_UDL_ACCEPT, action;
+    int i;
 
-    for (i = 0; i < f->len && f->s[i] == ' '; i++) {
+    if (!is_results(rows)) {
+        return worst;
     }
-    return i == f->len;
+    sb_udl_results_check(&rows->found, rows->v, rows->opts.meta, &rows->seen, line, rows->p);
+    for (i = 0; i < rows->found.n; i++) {
+        action =
+            judge(rows, line, rows->found.at[i].column, (sb_udl_issue_t)rows->found.at[i].issue);
+        worst = action > worst ? action : worst;
+    }
+    return worst;
 }
 
-static int two_digits(const char *s)
+/* Was a row with this key there before? Deletes are promotion's business. */
+static void note_key(sb_udl_rows_t *rows, apr_int64_t line)
 {
-    return 10 * (s[0] - '0') + (s[1] - '0');
-}
+    const sb_udl_value_t *v = rows->v;
+    uint64_t h = SB_FNV_BASIS;
+    int seen;
 
-static int truth(const sb_udl_value_t *v)
-{
-    return v->kind == SB_UDL_V_BOOL ? v->number : -1;
+    if (rows->counts.deduplicated < 0) {
+        return;
+    }
+    if (is_results(rows)) {
+        if (!is_text(&v[SB_UDL_C_OP], "C")) {
+            return;
+        }
+        h = sb_fnv_value(h, &v[SB_UDL_C_STUDENT]);
+        h = sb_fnv_value(h, &v[SB_UDL_C_TAKEN]);
+    }
+    else {
+        h = sb_fnv_value(h, &v[SB_UDL_R_STUDENT]);
+        h = sb_fnv_value(h, &v[SB_UDL_R_SCHOOL]);
+        h = sb_fnv_value(h, &v[SB_UDL_R_DISTRICT]);
+    }
+    seen = sb_udl_keys_seen(rows->keys, sb_fnv_end(h));
+    if (seen < 0) {
+        rows->counts.deduplicated = -1;
+    }
+    else if (seen && rows->nsuspects++ < SUSPECTS_MAX) {
+        APR_ARRAY_PUSH(rows->suspects, apr_int64_t) = line;
+    }
 }
 
 /* In the order of sb_udl_rows_copy_sql. */
 static apr_status_t emit(sb_udl_rows_t *rows, apr_int64_t line)
 {
     const sb_udl_value_t *v = rows->v;
-    const char *day = v[SB_UDL_C_TAKEN].s; /* YYYYMMDD */
     sb_copy_t *c = rows->copy;
     apr_status_t rv;
-    int i, ethnicity;
+    int i, ncolumns = rows->format->ncolumns;
 
     rv = sb_copy_row(c);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    ethnicity = sb_udl_ethnicity(truth(&v[SB_UDL_C_HISPANIC]), truth(&v[SB_UDL_C_INDIAN]),
-                                 truth(&v[SB_UDL_C_ASIAN]), truth(&v[SB_UDL_C_BLACK]),
-                                 truth(&v[SB_UDL_C_PACIFIC]), truth(&v[SB_UDL_C_WHITE]),
-                                 truth(&v[SB_UDL_C_TWO_OR_MORE]));
     sb_copy_int8(c, line);
-    sb_copy_int8(c, (apr_int64_t)student_hash(v, ethnicity));
-    sb_copy_int2(c, two_digits(day + 6));
-    sb_copy_int2(c, two_digits(day + 4));
-    sb_copy_int2(c, 100 * two_digits(day) + two_digits(day + 2));
-    sb_copy_int2(c, ethnicity);
-    for (i = 0; i < SB_UDL_NCOLUMNS; i++, v++) {
+    if (is_results(rows)) {
+        sb_udl_results_emit(c, v);
+    }
+    for (i = 0; i < ncolumns; i++, v++) {
         switch (v->kind) {
         case SB_UDL_V_NULL:
             sb_copy_null(c);
@@ -396,34 +328,57 @@ static apr_status_t emit(sb_udl_rows_t *rows, apr_int64_t line)
     return APR_SUCCESS;
 }
 
-static apr_status_t header(sb_udl_rows_t *rows, const sb_csv_field_t *fields, int n)
+static apr_status_t header(sb_udl_rows_t *rows, apr_int64_t line, const sb_csv_field_t *fields,
+                           int n)
 {
-    rows->have_header = 1;
-    rows->problem = sb_udl_map_header(&rows->map, fields, n, rows->p);
-    if (rows->problem) {
+    const sb_udl_meta_t *meta = rows->opts.meta;
+    const sb_udl_format_t *want =
+        !meta ? NULL
+              : &sb_udl_formats[meta->load == SB_UDL_ASSESSMENT ? SB_UDL_RESULTS : SB_UDL_STUDENTS];
+    const char *problem = sb_udl_map_header(&rows->map, want, fields, n, rows->p);
+
+    rows->format = rows->map.format;
+    rows->action = rows->opts.policy->of[rows->format->id];
+    if (problem) {
         rows->problem =
-            apr_pstrcat(rows->p, "simple file validator error: line 1: ", rows->problem, NULL);
+            apr_psprintf(rows->p, "header on line %" APR_INT64_T_FMT ": %s", line, problem);
         return SB_EINPUT;
     }
     return rows->begin(rows->begin_ctx, &rows->copy);
+}
+
+static int is_blank(const sb_csv_field_t *fields, int n)
+{
+    apr_size_t i;
+
+    for (i = 0; n == 1 && i < fields[0].len && fields[0].s[i] == ' '; i++) {
+    }
+    return n == 0 || (n == 1 && i == fields[0].len);
 }
 
 apr_status_t sb_udl_rows_record(void *ctx, apr_int64_t line, const sb_csv_field_t *fields, int n)
 {
     sb_udl_rows_t *rows = ctx;
     sb_udl_action_t action;
-    int seen;
 
-    if (n == 0 || (n == 1 && is_blank(&fields[0]))) {
-        return judge(rows, line, SB_UDL_WHOLE_ROW, SB_UDL_BLANK_LINE) == SB_UDL_FAIL ? SB_EINPUT
-                                                                                     : APR_SUCCESS;
+    rows->converted = rows->npending = 0;
+    if (is_blank(fields, n)) {
+        if (!rows->format) {
+            return APR_SUCCESS; /* above the header */
+        }
+        action = judge(rows, line, SB_UDL_WHOLE_ROW, SB_UDL_BLANK_LINE);
+        count_warnings(rows, line);
+        return action == SB_UDL_FAIL ? SB_EINPUT : APR_SUCCESS;
     }
-    if (!rows->have_header) {
-        return header(rows, fields, n);
+    if (!rows->format) {
+        return header(rows, line, fields, n);
     }
     rows->counts.read++;
     action = n == rows->map.nfields ? convert(rows, line, fields, n)
                                     : judge(rows, line, SB_UDL_WHOLE_ROW, SB_UDL_COLUMNS);
+    if (action < SB_UDL_REJECT) {
+        action = check(rows, line);
+    }
     if (action == SB_UDL_FAIL) {
         return SB_EINPUT;
     }
@@ -431,59 +386,223 @@ apr_status_t sb_udl_rows_record(void *ctx, apr_int64_t line, const sb_csv_field_
         rows->counts.rejected++;
         return APR_SUCCESS;
     }
-    if (!rows->counts.loaded++ && !rows->opts.meta) {
-        rows->guid = copy_text(&rows->v[SB_UDL_C_GUID], rows->p);
-        rows->type = copy_text(&rows->v[SB_UDL_C_TYPE], rows->p);
-        rows->subject = copy_text(&rows->v[SB_UDL_C_SUBJECT], rows->p);
-        rows->first_row = line;
-    }
-    seen = rows->counts.deduplicated < 0 ? -1 : keys_seen(&rows->keys, key_hash(rows->v));
-    rows->counts.deduplicated = seen < 0 ? -1 : rows->counts.deduplicated + seen;
+    rows->counts.loaded++;
+    count_warnings(rows, line);
+    note_key(rows, line);
     return emit(rows, line);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------- */
 
-/* The rows agreed with the first one; does that one agree with the metadata? */
-static apr_status_t judge_late(sb_udl_rows_t *rows, const sb_udl_meta_t *meta)
+static apr_status_t none_loaded(sb_udl_rows_t *rows)
 {
-    if (!rows->guid) {
-        return APR_SUCCESS;
-    }
-    if (strcmp(rows->guid, meta->guid)) {
-        judge(rows, rows->first_row, SB_UDL_C_GUID, SB_UDL_OTHER_GUID);
+    rows->problem = apr_psprintf(
+        rows->p, "failed to load all data: each of the %" APR_INT64_T_FMT " rows was rejected",
+        rows->counts.read);
+    return SB_EINPUT;
+}
+
+apr_status_t sb_udl_rows_end(sb_udl_rows_t *rows, const sb_udl_meta_t *meta)
+{
+    if (!rows->format || !rows->counts.read) {
+        rows->problem = rows->format ? "the CSV file has a header but no data (code 3003)"
+                                     : "the CSV file is empty (code 3003)";
         return SB_EINPUT;
     }
-    if ((strcmp(rows->type, meta->type) &&
-         judge(rows, rows->first_row, SB_UDL_C_TYPE, SB_UDL_OTHER_TYPE) >= SB_UDL_REJECT) ||
-        (strcmp(rows->subject, meta->subject) &&
-         judge(rows, rows->first_row, SB_UDL_C_SUBJECT, SB_UDL_OTHER_TYPE) >= SB_UDL_REJECT)) {
-        rows->problem = "the rows are not of the type and subject that the metadata says";
+    if (is_results(rows) != (meta->load == SB_UDL_ASSESSMENT)) {
+        rows->problem =
+            apr_psprintf(rows->p, "the columns are those of %s, the metadata says %s (code 3006)",
+                         rows->format->name,
+                         sb_udl_formats[is_results(rows) ? SB_UDL_STUDENTS : SB_UDL_RESULTS].name);
         return SB_EINPUT;
+    }
+    return rows->counts.loaded ? APR_SUCCESS : none_loaded(rows);
+}
+
+/* One settling: what its statements share. */
+typedef struct {
+    sb_udl_rows_t *rows;
+    sb_db_t *db;
+    const char *guid;
+    apr_pool_t *p;
+} settle_t;
+
+/* SQL with the batch's table in it, from three pieces. */
+static const char *sql_of(const settle_t *s, const char *before, const char *after)
+{
+    return sb_sql(s->p,
+                  apr_pstrcat(s->p, before, " {batch}.", s->rows->format->table, " ", after, NULL),
+                  "batch", s->guid, NULL);
+}
+
+/* Rows that the policy rejects: which they are. */
+static apr_status_t note_refused(settle_t *s, const sb_udl_question_t *q)
+{
+    const char *which = apr_psprintf(s->p, "WHERE %s ORDER BY file_line LIMIT %d", q->where,
+                                     s->rows->opts.max_refusals);
+    sb_rows_t *found;
+    apr_status_t rv;
+    int i;
+
+    rv = sb_db_query_text(&found, s->db, sql_of(s, "SELECT file_line, student_id FROM", which),
+                          q->nargs, q->args, s->p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(found); i++) {
+        /* their lines may be before those that are kept: sb_udl_rows_refusals sorts and cuts */
+        sb_udl_refusal_t *r =
+            add_refusal(s->rows, sb_rows_int(found, i, 0, 0), q->column, q->issue);
+
+        r->student_id = apr_pstrdup(s->rows->p, sb_rows_text(found, i, 1));
+    }
+    return rv;
+}
+
+static apr_status_t drop_refused(settle_t *s, const sb_udl_question_t *q)
+{
+    const char *which = apr_pstrcat(s->p, "WHERE ", q->where, NULL);
+    apr_int64_t n = 0;
+    apr_status_t rv =
+        sb_db_exec_text(&n, s->db, sql_of(s, "DELETE FROM", which), q->nargs, q->args);
+
+    s->rows->counts.loaded -= n;
+    s->rows->counts.rejected += n;
+    return rv;
+}
+
+/* How many rows, and the first of them. */
+static apr_status_t count_rows(tally_t *t, settle_t *s, const sb_udl_question_t *q)
+{
+    const char *which = apr_pstrcat(s->p, "WHERE ", q->where, NULL);
+    sb_rows_t *found;
+    apr_status_t rv;
+
+    rv = sb_db_query_text(&found, s->db, sql_of(s, "SELECT count(*), min(file_line) FROM", which),
+                          q->nargs, q->args, s->p);
+    t->count = rv == APR_SUCCESS ? sb_rows_int(found, 0, 0, 0) : 0;
+    t->first_line = rv == APR_SUCCESS ? sb_rows_int(found, 0, 1, 0) : 0;
+    return rv;
+}
+
+static apr_status_t fail_if_any(settle_t *s, const sb_udl_question_t *q)
+{
+    tally_t t;
+    apr_status_t rv = count_rows(&t, s, q);
+
+    if (rv != APR_SUCCESS || !t.count) {
+        return rv;
+    }
+    add_refusal(s->rows, t.first_line, q->column, q->issue);
+    fail_at(s->rows, t.first_line, q->column, q->issue,
+            reason_of(s->rows, q->issue, q->column, s->p));
+    return SB_EINPUT;
+}
+
+static apr_status_t note_warned(settle_t *s, const sb_udl_question_t *q)
+{
+    return count_rows(&s->rows->tally[q->column][q->issue], s, q);
+}
+
+/* The metadata came behind the rows: in the order in which it would have mattered for each row. */
+static apr_status_t settle_metadata(settle_t *s, const sb_udl_meta_t *meta)
+{
+    static const struct {
+        sb_udl_action_t action;
+        apr_status_t (*fn)(settle_t *, const sb_udl_question_t *);
+    } steps[] = {{SB_UDL_FAIL, fail_if_any},
+                 {SB_UDL_REJECT, note_refused},
+                 {SB_UDL_REJECT, drop_refused},
+                 {SB_UDL_WARN, note_warned}};
+    const apr_array_header_t *all = sb_udl_results_questions(&s->rows->seen, meta, s->p);
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t step;
+    int i;
+
+    for (step = 0; step < sizeof steps / sizeof *steps; step++) {
+        for (i = 0; i < all->nelts && rv == APR_SUCCESS; i++) {
+            const sb_udl_question_t *q = &APR_ARRAY_IDX(all, i, sb_udl_question_t);
+
+            if ((sb_udl_action_t)s->rows->action[q->column][q->issue] == steps[step].action) {
+                rv = steps[step].fn(s, q);
+            }
+        }
+    }
+    return rv;
+}
+
+/* Rows whose key an earlier one has too, exactly: the digests only raised a suspicion. */
+static apr_status_t settle_duplicates(settle_t *s)
+{
+    sb_udl_rows_t *rows = s->rows;
+    const char *key = is_results(rows) ? "student_id, date_taken"
+                                       : "student_id, school_id, district_id",
+               *what = is_results(rows) ? "student, assessment and day" : "student and school";
+    const char *creates = is_results(rows) ? "op = 'C'" : "true", *lines = "{", *some = "";
+    const char *args[1];
+    sb_udl_action_t action = (sb_udl_action_t)rows->action[SB_UDL_WHOLE_ROW][SB_UDL_DUPLICATE];
+    tally_t *t = &rows->tally[SB_UDL_WHOLE_ROW][SB_UDL_DUPLICATE];
+    sb_rows_t *found;
+    apr_status_t rv;
+    int i;
+
+    if (rows->nsuspects <= SUSPECTS_MAX) {
+        for (i = 0; i < rows->suspects->nelts; i++) {
+            lines = apr_psprintf(s->p, "%s%s%" APR_INT64_T_FMT, lines, i ? "," : "",
+                                 APR_ARRAY_IDX(rows->suspects, i, apr_int64_t));
+        }
+        some = sql_of(s, "AND student_id IN (SELECT student_id FROM",
+                      "WHERE file_line = ANY ($1::bigint[]))");
+    }
+    args[0] = apr_pstrcat(s->p, lines, "}", NULL);
+    rv = sb_db_query_text(
+        &found, s->db,
+        apr_psprintf(s->p,
+                     "SELECT file_line, earlier, count(*) OVER () FROM (SELECT file_line,"
+                     " lag(file_line) OVER (PARTITION BY %s ORDER BY file_line) AS earlier"
+                     " FROM %s WHERE %s %s) x WHERE earlier IS NOT NULL ORDER BY file_line LIMIT 1",
+                     key, sql_of(s, "", ""), creates, some),
+        *some ? 1 : 0, args, s->p);
+    if (rv != APR_SUCCESS || !sb_rows_count(found)) {
+        return rv;
+    }
+    rows->counts.deduplicated = sb_rows_int(found, 0, 2, 0);
+    rows->duplicate =
+        apr_psprintf(rows->p, "the same %s as line %" APR_INT64_T_FMT ", which does not count",
+                     what, sb_rows_int(found, 0, 1, 0));
+    if (action >= SB_UDL_REJECT) { /* which of the two rows should go is not for us to say */
+        fail_at(rows, sb_rows_int(found, 0, 0, 0), SB_UDL_WHOLE_ROW, SB_UDL_DUPLICATE,
+                rows->duplicate);
+        return SB_EINPUT;
+    }
+    if (action != SB_UDL_ACCEPT) {
+        t->count = rows->counts.deduplicated;
+        t->first_line = sb_rows_int(found, 0, 0, 0);
     }
     return APR_SUCCESS;
 }
 
-apr_status_t sb_udl_rows_judge(sb_udl_rows_t *rows, const sb_udl_meta_t *meta)
+apr_status_t sb_udl_rows_settle(sb_udl_rows_t *rows, sb_db_t *db, const char *guid,
+                                const sb_udl_meta_t *meta)
 {
-    if (!rows->have_header || !rows->counts.read) {
-        rows->problem =
-            rows->have_header
-                ? "simple file validator error: 3003 the CSV file has a header but no data"
-                : "simple file validator error: 3003 the CSV file is empty";
-        return SB_EINPUT;
+    settle_t s = {rows, db, guid, NULL};
+    apr_status_t rv;
+
+    rv = apr_pool_create(&s.p, rows->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    if (meta && !rows->opts.meta && judge_late(rows, meta) != APR_SUCCESS) {
-        return SB_EINPUT;
+    if (is_results(rows) && !rows->opts.meta) {
+        rv = settle_metadata(&s, meta);
     }
-    if (!rows->counts.loaded) {
-        rows->problem = apr_psprintf(
-            rows->p, "failed to load all data: each of the %" APR_INT64_T_FMT " rows was rejected",
-            rows->counts.read);
-        return SB_EINPUT;
+    if (rv == APR_SUCCESS && !rows->counts.loaded) {
+        rv = none_loaded(rows);
     }
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS && rows->nsuspects && rows->counts.deduplicated >= 0) {
+        rv = settle_duplicates(&s);
+    }
+    apr_pool_destroy(s.p);
+    return rv;
 }
+
+/* ---- what came of it --------------------------------------------------------------------------- */
 
 const char *sb_udl_rows_problem(const sb_udl_rows_t *rows)
 {
@@ -497,12 +616,28 @@ sb_udl_counts_t sb_udl_rows_counts(const sb_udl_rows_t *rows)
 
 const char *sb_udl_rows_guid(const sb_udl_rows_t *rows)
 {
-    return rows->guid;
+    return rows->seen.guid;
 }
 
-const apr_array_header_t *sb_udl_rows_refusals(const sb_udl_rows_t *rows)
+static int by_place(const void *a, const void *b)
 {
-    return rows->refusals;
+    const sb_udl_refusal_t *x = a, *y = b;
+
+    if (x->line != y->line) {
+        return x->line < y->line ? -1 : 1;
+    }
+    return x->place != y->place ? x->place - y->place : x->number - y->number;
+}
+
+const apr_array_header_t *sb_udl_rows_refusals(sb_udl_rows_t *rows)
+{
+    apr_array_header_t *all = rows->refusals;
+
+    qsort(all->elts, (size_t)all->nelts, (size_t)all->elt_size, by_place);
+    if (all->nelts > rows->opts.max_refusals) {
+        all->nelts = rows->opts.max_refusals;
+    }
+    return all;
 }
 
 const apr_array_header_t *sb_udl_rows_warnings(const sb_udl_rows_t *rows, apr_pool_t *p)
@@ -515,10 +650,11 @@ const apr_array_header_t *sb_udl_rows_warnings(const sb_udl_rows_t *rows, apr_po
             if (rows->tally[i][k].count) {
                 sb_udl_warning_t *w = apr_array_push(all);
 
-                w->column = column_name(i);
+                w->column = column_name(rows, i);
                 w->number = sb_udl_issue_info[k].number;
                 w->code = sb_udl_issue_info[k].code;
-                w->reason = reason_of((sb_udl_issue_t)k, i, p);
+                w->reason = k == SB_UDL_DUPLICATE ? rows->duplicate
+                                                  : reason_of(rows, (sb_udl_issue_t)k, i, p);
                 w->count = rows->tally[i][k].count;
                 w->first_line = rows->tally[i][k].first_line;
             }

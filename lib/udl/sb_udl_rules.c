@@ -27,10 +27,11 @@ const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
                        SB_UDL_REJECT, SB_UDL_REJECT},
     [SB_UDL_CONTROL] = {3105, "control-character", "an identifier with a control character",
                         SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_ENCODING] = {3106, "encoding", "not UTF-8 text", SB_UDL_REJECT, SB_UDL_REJECT},
+    [SB_UDL_ENCODING] = {3106, "encoding", "no text: a NUL, or neither UTF-8 nor Windows-1252",
+                         SB_UDL_REJECT, SB_UDL_REJECT},
     [SB_UDL_NO_SUCH_DAY] = {3107, "no-such-day", "no day of the calendar", SB_UDL_REJECT,
                             SB_UDL_REJECT},
-    [SB_UDL_NO_DATE] = {3108, "no-date", "no known form of a date, kept as text", SB_UDL_WARN,
+    [SB_UDL_NO_DATE] = {3108, "no-date", "no known form of a date (YYYY-MM-DD)", SB_UDL_REJECT,
                         SB_UDL_ACCEPT},
     [SB_UDL_NO_DAY_TAKEN] = {3109, "bad-date", "no known form of a date (YYYYMMDD)", SB_UDL_REJECT,
                              SB_UDL_REJECT},
@@ -59,6 +60,24 @@ const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
     [SB_UDL_COLUMNS] = {3008, "columns", "more or fewer fields than the header", SB_UDL_REJECT,
                         SB_UDL_REJECT},
     [SB_UDL_BLANK_LINE] = {3121, "blank-line", "a blank line", SB_UDL_WARN, SB_UDL_ACCEPT},
+    [SB_UDL_LATIN1] = {3122, "latin-1", "not UTF-8, read as Windows-1252", SB_UDL_WARN,
+                       SB_UDL_ACCEPT},
+    [SB_UDL_HALF_SCORES] = {3123, "half-scores",
+                            "a score without its range or level, or they without it", SB_UDL_WARN,
+                            SB_UDL_ACCEPT},
+    [SB_UDL_NO_LEVEL] = {3124, "no-level", "a level that the metadata does not have", SB_UDL_REJECT,
+                         SB_UDL_ACCEPT},
+    [SB_UDL_NO_CLAIM_LEVEL] = {3125, "no-claim-level",
+                               "a claim level that the metadata does not have", SB_UDL_WARN,
+                               SB_UDL_ACCEPT},
+    [SB_UDL_SCORE_RANGE] = {3126, "score-range", "a score outside of what the metadata says",
+                            SB_UDL_WARN, SB_UDL_ACCEPT},
+    [SB_UDL_RANGE_ORDER] = {3127, "range-order", "a range whose minimum is above its maximum",
+                            SB_UDL_WARN, SB_UDL_ACCEPT},
+    [SB_UDL_DUPLICATE] = {3128, "duplicate", "the same key as an earlier row, which does not count",
+                          SB_UDL_WARN, SB_UDL_ACCEPT},
+    [SB_UDL_DATE_FORM] = {3129, "date-form", "a date in another form than YYYY-MM-DD", SB_UDL_WARN,
+                          SB_UDL_ACCEPT},
 };
 
 const char *sb_udl_issue_text(sb_udl_issue_t issue, int max, apr_pool_t *p)
@@ -306,6 +325,30 @@ static sb_udl_issue_t yes_no(sb_udl_value_t *v, const char *s, apr_size_t len)
     return SB_UDL_NO_FLAG;
 }
 
+/* Registration: the words; what the other files' rule understands besides is said. */
+static sb_udl_issue_t sr_sex(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    sb_udl_issue_t issue = from_list(v, sexes, s, len);
+
+    return issue == SB_UDL_FINE && (len == 1 || is_word(s, len, "BOY") || is_word(s, len, "GIRL"))
+               ? SB_UDL_LOOSE
+               : issue;
+}
+
+static sb_udl_issue_t sr_yes_no(sb_udl_value_t *v, const char *s, apr_size_t len)
+{
+    int truth = truth_word(s, len);
+
+    if (truth >= 0) {
+        return flag(v, truth);
+    }
+    if (starts(s, len, "YES") || starts(s, len, "NO")) {
+        flag(v, upper(*s) == 'Y');
+        return SB_UDL_LOOSE;
+    }
+    return SB_UDL_NO_FLAG;
+}
+
 static sb_udl_issue_t complete(sb_udl_value_t *v, const char *s, apr_size_t len)
 {
     int truth;
@@ -544,8 +587,8 @@ sb_udl_issue_t sb_udl_read_date(int ymd[3], const char *s, apr_size_t len)
     return loose ? SB_UDL_LOOSE : SB_UDL_FINE;
 }
 
-static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, sb_udl_issue_t none,
-                           char *scratch, apr_size_t *used)
+static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
+                           sb_udl_issue_t none, char *scratch, apr_size_t *used)
 {
     int ymd[3], i, n;
     sb_udl_issue_t issue;
@@ -553,7 +596,7 @@ static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, sb_
 
     issue = sb_udl_read_date(ymd, s, len);
     if (issue == SB_UDL_NO_DATE) {
-        fitted(v, s, len, 8, 0);
+        fitted(v, s, len, max, 0);
         return none;
     }
     if (issue == SB_UDL_NO_SUCH_DAY) {
@@ -569,6 +612,18 @@ static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, sb_
     *used += 8;
     text(v, out, 8);
     return issue;
+}
+
+/* Registration wants YYYY-MM-DD. */
+static sb_udl_issue_t sr_date(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
+                              char *scratch, apr_size_t *used)
+{
+    sb_udl_issue_t issue = date(v, s, len, max, SB_UDL_NO_DATE, scratch, used);
+
+    if (issue != SB_UDL_FINE || v->s == s) { /* eight digits are how it is stored */
+        return issue;
+    }
+    return is_digit(s[1]) && is_digit(s[2]) && s[4] == '-' ? SB_UDL_FINE : SB_UDL_DATE_FORM;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -631,11 +686,18 @@ static sb_udl_issue_t convert_text(sb_udl_value_t *v, sb_udl_rule_t rule, int ma
     case SB_UDL_OP:
         return op(v, s, len);
     case SB_UDL_DATE:
-        return date(v, s, len, SB_UDL_NO_DATE, scratch, used);
+        return date(v, s, len, max, SB_UDL_NO_DATE, scratch, used);
     case SB_UDL_DAY_TAKEN:
-        return date(v, s, len, SB_UDL_NO_DAY_TAKEN, scratch, used);
+        return date(v, s, len, max, SB_UDL_NO_DAY_TAKEN, scratch, used);
     case SB_UDL_NUMBER:
         return number(v, s, len);
+    case SB_UDL_SR_SEX:
+        issue = sr_sex(v, s, len);
+        return issue != SB_UDL_NISSUES ? issue : unlisted(v, s, len, max, scratch, used);
+    case SB_UDL_SR_YES_NO:
+        return sr_yes_no(v, s, len);
+    case SB_UDL_SR_DATE:
+        return sr_date(v, s, len, max, scratch, used);
     }
     return SB_UDL_FINE;
 }
@@ -652,7 +714,8 @@ static sb_udl_issue_t convert_blank(sb_udl_value_t *v, sb_udl_rule_t rule, int f
     if (rule == SB_UDL_NUMBER) {
         return SB_UDL_NO_NUMBER;
     }
-    if (rule == SB_UDL_YES_NO || rule == SB_UDL_COMPLETE || rule == SB_UDL_DATE) {
+    if (rule == SB_UDL_YES_NO || rule == SB_UDL_COMPLETE || rule == SB_UDL_DATE ||
+        rule == SB_UDL_SR_YES_NO || rule == SB_UDL_SR_DATE) {
         return SB_UDL_FINE; /* null */
     }
     return text(v, "", 0);
@@ -664,10 +727,12 @@ static sb_udl_issue_t convert_overlong(sb_udl_rule_t rule, int flags)
     switch (rule) {
     case SB_UDL_DATE:
     case SB_UDL_DAY_TAKEN:
+    case SB_UDL_SR_DATE:
         return SB_UDL_NO_DAY_TAKEN;
     case SB_UDL_NUMBER:
         return SB_UDL_NO_NUMBER;
     case SB_UDL_YES_NO:
+    case SB_UDL_SR_YES_NO:
     case SB_UDL_COMPLETE:
         return SB_UDL_NO_FLAG;
     case SB_UDL_OP:
@@ -680,10 +745,57 @@ static sb_udl_issue_t convert_overlong(sb_udl_rule_t rule, int flags)
                                      : SB_UDL_OVERLONG;
 }
 
+/* Windows-1252 into UTF-8, line breaks removed as by remove_breaks. */
+static sb_udl_issue_t from_1252(const char **ps, apr_size_t *plen, char *scratch, apr_size_t *used)
+{
+    /* 0x80 to 0x9f; 0: no character. The others are those of Unicode. */
+    static const unsigned short high[32] = {
+        0x20ac, 0,      0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+        0x2039, 0x0152, 0,      0x017d, 0,      0,      0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+        0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,      0x017e, 0x0178};
+    const apr_size_t room = 4 * TEXT_MAX;
+    char *out = scratch + *used;
+    apr_size_t i, n = 0;
+
+    for (i = 0; i < *plen; i++) {
+        unsigned c = (unsigned char)(*ps)[i];
+
+        if (c == '\r' || c == '\n') {
+            continue;
+        }
+        c = c >= 0x80 && c < 0xa0 ? high[c - 0x80] : c;
+        if (!c) {
+            return SB_UDL_ENCODING;
+        }
+        if (n + 3 > room) {
+            return SB_UDL_OVERLONG;
+        }
+        if (c < 0x80) {
+            out[n++] = (char)c;
+        }
+        else if (c < 0x800) {
+            out[n++] = (char)(0xc0 | c >> 6);
+            out[n++] = (char)(0x80 | (c & 0x3f));
+        }
+        else {
+            out[n++] = (char)(0xe0 | c >> 12);
+            out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+            out[n++] = (char)(0x80 | (c & 0x3f));
+        }
+    }
+    *ps = out;
+    *plen = n;
+    *used += n;
+    return SB_UDL_FINE;
+}
+
 /* Text with bytes outside 0x20..0x7e: what of it cannot be stored? */
-static sb_udl_issue_t check_bytes(const char **ps, apr_size_t *plen, char *scratch,
+static sb_udl_issue_t check_bytes(const char **ps, apr_size_t *plen, int flags, char *scratch,
                                   apr_size_t *used)
 {
+    if (flags & SB_UDL_AS_1252) {
+        return from_1252(ps, plen, scratch, used);
+    }
     if (!sb_utf8_is_valid(*ps, *plen) || memchr(*ps, 0, *plen)) {
         return SB_UDL_ENCODING;
     }
@@ -707,7 +819,7 @@ sb_udl_issue_t sb_udl_convert(sb_udl_value_t *v, sb_udl_rule_t rule, int max, in
         return flags & SB_UDL_REQUIRED ? SB_UDL_MISSING : SB_UDL_FINE;
     }
     if (flags & SB_UDL_NOT_PLAIN) {
-        issue = check_bytes(&s, &len, scratch, used);
+        issue = check_bytes(&s, &len, flags, scratch, used);
         if (issue != SB_UDL_FINE) {
             return issue == SB_UDL_OVERLONG ? convert_overlong(rule, flags) : issue;
         }

@@ -21,9 +21,12 @@ typedef enum {
     SB_UDL_CONDITION, /* SD, NS, IN */
     SB_UDL_COMPLETE,  /* boolean */
     SB_UDL_OP,        /* C create, W delete */
-    SB_UDL_DATE,      /* YYYYMMDD; other text is kept, cut to 8 */
+    SB_UDL_DATE,      /* YYYYMMDD; other text is kept, cut, if the policy lets it */
     SB_UDL_DAY_TAKEN, /* YYYYMMDD, nothing else */
-    SB_UDL_NUMBER     /* smallint */
+    SB_UDL_NUMBER,    /* smallint */
+    SB_UDL_SR_SEX,    /* of registration: Male, Female; what else is understood is said */
+    SB_UDL_SR_YES_NO, /* Yes, No */
+    SB_UDL_SR_DATE    /* YYYY-MM-DD */
 } sb_udl_rule_t;
 
 /** What can be said about a value; the order is that of sb_udl_issue_info. */
@@ -34,9 +37,9 @@ typedef enum {
     SB_UDL_CUT,          /* text cut to the column's length */
     SB_UDL_CUT_ID,       /* an identifier longer than its column */
     SB_UDL_CONTROL,      /* a control character in an identifier */
-    SB_UDL_ENCODING,     /* not UTF-8, or a NUL */
+    SB_UDL_ENCODING,     /* neither UTF-8 nor Windows-1252, or a NUL */
     SB_UDL_NO_SUCH_DAY,  /* an impossible date */
-    SB_UDL_NO_DATE,      /* no known form of a date: kept as text */
+    SB_UDL_NO_DATE,      /* no known form of a date */
     SB_UDL_NO_DAY_TAKEN, /* the same where a date is required */
     SB_UDL_NO_NUMBER,
     SB_UDL_NUMBER_RANGE,
@@ -52,6 +55,14 @@ typedef enum {
     SB_UDL_OTHER_GUID,  /* not the metadata's assessment */
     SB_UDL_COLUMNS,     /* more or fewer fields than the header */
     SB_UDL_BLANK_LINE,
+    SB_UDL_LATIN1,      /* not UTF-8, read as Windows-1252 */
+    SB_UDL_DATE_FORM,   /* a date, but not as this file should write it */
+    SB_UDL_HALF_SCORES, /* of score, range and level some are there and some not */
+    SB_UDL_NO_LEVEL,    /* a performance level that the metadata does not have */
+    SB_UDL_NO_CLAIM_LEVEL,
+    SB_UDL_SCORE_RANGE, /* a score outside of the metadata's */
+    SB_UDL_RANGE_ORDER, /* a minimum above its maximum */
+    SB_UDL_DUPLICATE,   /* a later row has the same key */
     SB_UDL_NISSUES
 } sb_udl_issue_t;
 
@@ -91,6 +102,7 @@ typedef struct {
 #define SB_UDL_IS_ID 1     /* an identifier: never cut, no control characters */
 #define SB_UDL_REQUIRED 2  /* null and empty are refused */
 #define SB_UDL_NOT_PLAIN 4 /* the text may hold bytes outside 0x20..0x7e (a hint, costs time) */
+#define SB_UDL_AS_1252 8   /* with NOT_PLAIN: the text is Windows-1252, not UTF-8 */
 
 /**
  * Convert one field.

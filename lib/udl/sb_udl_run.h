@@ -51,7 +51,7 @@ typedef struct {
     sb_csv_t *csv;
     sb_udl_rows_t *rows;
     apr_int64_t csv_bytes;
-    int csv_failed; /* the header is wrong; only the metadata is still wanted */
+    int only_meta; /* the package is at fault; only its metadata is still wanted */
     sb_udl_member_t n_csv, json, err, *current;
     sb_udl_meta_t meta;
     int have_meta;
@@ -64,7 +64,8 @@ void sb_udl_end_step_full(sb_udl_run_t *run, const char *schema, apr_int64_t rec
                           apr_int64_t bytes);
 void sb_udl_end_step(sb_udl_run_t *run);
 
-/** The package is at fault. @return SB_EINPUT */
+/** The package is at fault; the text names place and reason, and at the end the code, if there is
+ *  one: "(code 3006)". @return SB_EINPUT */
 apr_status_t sb_udl_fault(sb_udl_run_t *run, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -80,6 +81,11 @@ int sb_udl_is_stopping(const sb_udl_run_t *run);
  * @return SB_EINPUT the package is at fault; others as sb_udl_run
  */
 apr_status_t sb_udl_members_read(sb_udl_run_t *run, const char *path) SB_MUST_CHECK;
+
+#define SB_UDL_TSB_ERROR "tsb error" /* error_desc of a package with an .err file; contract 3.1 */
+
+/** Which snapshot of production the batch replaces, as udl_stats.snapshot_criteria has it; NULL none. */
+const char *sb_udl_snapshot(const sb_udl_run_t *run);
 
 /** What the sender is told later on, as JSON; contract 14. */
 const char *sb_udl_notification(const sb_udl_run_t *run);

@@ -18,7 +18,8 @@ static int characters(const char *s, apr_size_t len)
 
 static void one_value(const uint8_t *data, size_t size)
 {
-    const sb_udl_column_t *c = &sb_udl_columns[data[0] % SB_UDL_NCOLUMNS];
+    const sb_udl_format_t *format = &sb_udl_formats[data[0] % SB_UDL_NFORMATS];
+    const sb_udl_column_t *c = &format->columns[data[0] / SB_UDL_NFORMATS % format->ncolumns];
     char *in = malloc(size), *scratch = malloc(SB_UDL_SCRATCH);
     const char *s = in;
     apr_size_t len = size - 1, used = 0;
@@ -26,6 +27,7 @@ static void one_value(const uint8_t *data, size_t size)
     sb_udl_issue_t issue;
     int flags = c->flags | SB_UDL_NOT_PLAIN;
 
+    flags |= sb_utf8_is_valid((const char *)data + 1, len) ? 0 : SB_UDL_AS_1252;
     memcpy(in, data + 1, len);
     issue = sb_udl_convert(&v, c->rule, c->max, flags, s, len, scratch, &used);
     must(issue >= SB_UDL_FINE && issue < SB_UDL_NISSUES);
@@ -55,13 +57,13 @@ static void one_value(const uint8_t *data, size_t size)
 static apr_status_t on_header(void *ctx, apr_int64_t line, const sb_csv_field_t *fields, int n)
 {
     sb_udl_map_t map;
-    const char *complaint = sb_udl_map_header(&map, fields, n, fuzz_pool);
+    const char *complaint = sb_udl_map_header(&map, NULL, fields, n, fuzz_pool);
     int i;
 
     (void)ctx, (void)line;
-    for (i = 0; !complaint && i < SB_UDL_NCOLUMNS; i++) {
+    for (i = 0; !complaint && i < map.format->ncolumns; i++) {
         must(map.place[i] >= -1 && map.place[i] < n);
-        must(map.place[i] >= 0 || (sb_udl_columns[i].flags & SB_UDL_OPTIONAL));
+        must(map.place[i] >= 0 || (map.format->columns[i].flags & SB_UDL_OPTIONAL));
     }
     return SB_EINPUT; /* only the first line */
 }

@@ -44,26 +44,31 @@ $r = load([{}, { Sex => '' }, { StudentIdentifier => ' ' }, { GradeLevelWhenAsse
     { AssessmentAdministrationFinishDate => 'soon' }, { Asian => 'x' }, { AssessmentYear => 99999 }, { Op => 'U' },
     { AdministrationCondition => 'VALID' }, { StudentIdentifier => "a\tb" }, { StudentIdentifier => 'x' x 41 },
     { StateAbbreviation => 'CA' }, { StateAbbreviation => 'North Carolina' }, { Sex => '', Asian => 'x', Op => 'x' },
-    'NC,d1', { FirstName => "\0" }, { CompleteStatus => 'maybe' }, {}]);
-is_deeply([@$r{qw(exit read loaded rejected)}], [0, 19, 2, 17], 'bad rows of each kind');
+    'NC,d1', { FirstName => "\0" }, { CompleteStatus => 'maybe' }, { Birthdate => '4/3/99' },
+    { AssessmentSubtestResultScoreValue => '', AssessmentPerformanceLevelIdentifier => '' },
+    { AssessmentPerformanceLevelIdentifier => 6 }, {}]);
+is_deeply([@$r{qw(exit read loaded rejected)}], [0, 22, 2, 20], 'bad rows of each kind');
 is_deeply(errors($r), [[3, 'Sex', 3101], [4, 'StudentIdentifier', 3101], [5, 'GradeLevelWhenAssessed', 3114], [6, 'Birthdate', 3107],
     [7, 'AssessmentAdministrationFinishDate', 3109], [8, 'Asian', 3113], [9, 'AssessmentYear', 3111], [10, 'Op', 3115],
     [11, 'AdministrationCondition', 3118], [12, 'StudentIdentifier', 3105], [13, 'StudentIdentifier', 3104],
     [14, 'StateAbbreviation', 3119], [15, 'StateAbbreviation', 3104], [16, 'Sex', 3101], [16, 'Asian', 3113], [16, 'Op', 3115],
-    [17, undef, 3008], [18, 'FirstName', 3106], [19, 'CompleteStatus', 3113]], 'each named, all faults of a row too');
-is_deeply(column($r, 'student_id'), ['s1', 's19'], 'the good ones are there');
+    [17, undef, 3008], [18, 'FirstName', 3106], [19, 'CompleteStatus', 3113], [20, 'Birthdate', 3108],
+    [21, 'AssessmentSubtestResultScoreValue', 3101], [21, 'AssessmentPerformanceLevelIdentifier', 3101],
+    [22, 'AssessmentPerformanceLevelIdentifier', 3124]], 'each named, all faults of a row too');
+is_deeply(column($r, 'student_id'), ['s1', 's22'], 'the good ones are there');
 is(scalar(grep { /x{41}|North Carolina|maybe/ } map { $_->[3] } $l->rejected($r->{batch})), 0, 'no reason quotes the input');
 
 # ---- what loads with a warning -----------------------------------------------------------------
-$r = load([{ Sex => 'Femme', FirstName => 'x' x 40, MiddleName => 'y' x 300, Birthdate => '4/3/99', AssessmentAcademicSubject => 'MaTh',
+$r = load([{ Sex => 'Femme', FirstName => 'x' x 40, MiddleName => 'y' x 300, AssessmentAcademicSubject => 'MaTh',
     AssessmentSubtestResultScoreValue => '1,400.0', AssessmentType => 'practice' }, {}]);
 is_deeply([@$r{qw(exit loaded rejected)}], [0, 2, 0], 'odd values load as they always did');
 is_deeply([map { [@$_{qw(line column code count)}] } @{ $r->{warnings} }],
-    [[2, 'FirstName', 3103, 1], [2, 'MiddleName', 3102, 1], [2, 'Sex', 3116, 1], [2, 'Birthdate', 3108, 1],
-     [2, 'AssessmentType', 3120, 1], [2, 'AssessmentAcademicSubject', 3120, 1], [2, 'AssessmentSubtestResultScoreValue', 3112, 1]],
+    [[2, 'FirstName', 3103, 1], [2, 'MiddleName', 3102, 1], [2, 'Sex', 3116, 1],
+     [2, 'AssessmentType', 3117, 1], [2, 'AssessmentType', 3120, 1], [2, 'AssessmentAcademicSubject', 3117, 1],
+     [2, 'AssessmentAcademicSubject', 3120, 1], [2, 'AssessmentSubtestResultScoreValue', 3112, 1]],
     'with a warning each');
-is_deeply([sql(qq(SELECT first_name, middle_name, sex, birthdate, asmt_subject, asmt_score, asmt_type FROM "$r->{batch}".asmt_outcome WHERE file_line = 2))],
-    [['x' x 35, undef, 'female', '4/3/99', 'MaTh', 1400, 'PRACTICE']], 'and are stored so');
+is_deeply([sql(qq(SELECT first_name, middle_name, sex, asmt_subject, asmt_score, asmt_type FROM "$r->{batch}".asmt_outcome WHERE file_line = 2))],
+    [['x' x 35, undef, 'female', 'MaTh', 1400, 'PRACTICE']], 'and are stored so');
 
 # ---- the same text in every dress --------------------------------------------------------------
 my @same = ({ FirstName => 'Zoë', LastOrSurname => "O'Neil, Jr.", NameOfInstitution => 'The "Best" School' }, { FirstName => "Anna\nMaria" });
@@ -85,7 +90,8 @@ $r = load([$same[0], '', '   ', $same[1]]);
 is_deeply([@$r{qw(read loaded)}, $r->{warnings}[0]{line}, $r->{warnings}[0]{count}], [2, 2, 3, 2], 'blank lines are skipped with a warning');
 is_deeply([map { $_->[0] } @{ $names->($r) }], [2, 5], 'and count as lines');
 $r = $l->once_dir($l->csv([{}, { FirstName => "M\xFCller" }, {}]));
-is_deeply([@$r{qw(loaded rejected)}, errors($r)], [2, 1, [[3, 'FirstName', 3106]]], 'Latin-1 is no UTF-8: the row is named');
+is_deeply([@$r{qw(loaded rejected)}, map { [@$_{qw(line column code count)}] } @{ $r->{warnings} }], [3, 0, [3, 'FirstName', 3122, 1]],
+    'Latin-1 is read, with a warning');
 for my $without ('Op', 'CompleteStatus', 'AdministrationCondition') {
     $r = load([{}], header => [grep { $_ ne $without } @Smarter::Loader::header]);
     is_deeply([@$r{qw(exit loaded)}], [0, 1], "$without is optional on its own");
@@ -99,6 +105,8 @@ is_deeply(errors($r), [[5, 'Sex', 3101], [6, 'Sex', 3101]], 'line numbers are th
 $r = load([{ StudentIdentifier => 'a' }, { StudentIdentifier => 'b' }, { StudentIdentifier => 'a', AssessmentSubtestResultScoreValue => 1401 },
     { StudentIdentifier => 'a', Op => 'D' }]);
 is_deeply([@$r{qw(loaded deduplicated)}], [4, 1], 'a row with the key of another one is counted');
+is_deeply($r->{warnings}, [{ line => 4, column => undef, code => 3128, count => 1,
+    reason => 'the same student, assessment and day as line 2, which does not count' }], 'and named, with the other one');
 is_deeply(column($r, 'op'), ['C', 'C', 'C', 'W'], 'promotion decides which stays');
 
 # student_hash as sql/batch defines it, computed here once more
@@ -131,7 +139,7 @@ is_deeply([@$r{qw(loaded rejected)}, errors($r)], [2, 2, [[2, 'FirstName', 3103]
 is_deeply([map { $_->{column} } @{ $r->{warnings} }], ['GradeLevelWhenAssessed'], 'and more silent');
 $r = load([{}, { Sex => '' }], ini => $l->ini('fail.ini', 'tenant.nc.policy = missing=fail'));
 is_deeply([@$r{qw(exit status)}], [1, 'udl.failed'], 'or fail the whole batch');
-like($r->{errors}[0]{reason}, qr/line 3, Sex: 3101 a required value is empty/, 'naming the row');
+like($r->{errors}[0]{reason}, qr/line 3, Sex: a required value is empty \(code 3101\)/, 'naming the row');
 $r = load([{}], ini => $l->ini('lax.ini', 'tenant.nc.policy = no-number=warn'));
 is($r->{exit}, 1, 'values that cannot be stored stay refused');
 like($r->{err}, qr/tenant\.nc\.policy: 'no-number=warn': such values are never loaded/, 'and the ini is');

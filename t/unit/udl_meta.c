@@ -47,6 +47,7 @@ static void is(const char *json, const char *want, const char *what)
 
 static void metadata(void)
 {
+    static const char address[] = "{\"Source\":{\"CallbackURL\":\"u\"}}";
     sb_udl_meta_t meta;
 
     is_str(sb_udl_meta_read(&meta, GOOD, strlen(GOOD), p), NULL, "good metadata");
@@ -66,26 +67,112 @@ static void metadata(void)
     is(with("\"Content\"", "\"CONTENT\""), NULL, "names in any case");
     is(with("assessment", "ASSESSMENT"), NULL, "content in any case");
     is(with("2015,\"Period\"", "12345,\"Period\""),
-       "3013 Identification.Year: more than four digits", "a long number");
-    is(with("2015,\"Period\"", "2015.5,\"Period\""), "3013 Identification.Year: no whole number",
-       "a fraction");
+       "in the metadata: Identification.Year: more than four digits", "a long number");
+    is(with("2015,\"Period\"", "2015.5,\"Period\""),
+       "in the metadata: Identification.Year: no whole number", "a fraction");
     is(with("2015,\"Period\"", "null,\"Period\""),
-       "3013 Identification.Year: a required value is empty", "an empty year");
+       "in the metadata: Identification.Year: a required value is empty", "an empty year");
     is(with("2015,\"Period\"", "[1],\"Period\""),
-       "3013 Identification.Year: neither text nor number", "a list");
-    is(with("2015-04-04", "2015-02-30"), "3013 Identification.EffectiveDate: no day",
+       "in the metadata: Identification.Year: neither text nor number", "a list");
+    is(with("2015-04-04", "2015-02-30"), "in the metadata: Identification.EffectiveDate: no day",
        "an impossible date");
     is(with("\"Version\":\"V1\"", "\"Version\":\"0123456789012345678901234567890123456789x\""),
-       "3013 Identification.Version", "a long version");
+       "in the metadata: Identification.Version", "a long version");
     is(with("\"Level5\":{\"Name\":\"\",\"CutPoint\":\"\"}", "\"Level5\":1"),
-       "3013 missing in the metadata: PerformanceLevels.Level5.CutPoint, "
-       "PerformanceLevels.Level5.Name",
+       "in the metadata: PerformanceLevels.Level5.CutPoint is missing; "
+       "PerformanceLevels.Level5.Name is missing (code 3013)",
        "a path through something that is no object");
     is(with("SUMMATIVE", "Summative"), "No valid load type", "types are exact");
     is(with("\"Content\":\"assessment\",", ""), "No valid load type", "no content");
     is("{\"Content\":", "3012", "no JSON");
-    is("[]", "No valid load type", "no object");
-    is("{\"Content\":\"StudentRegistration\"}", NULL, "a registration is only recognised");
+    is("[]", "the metadata is JSON, but no object (code 3013)", "no object");
+    is(with("\"1200\"", "\"x\""), "in the metadata: Overall.MinScore: no whole number (code 3013)",
+       "a text for a number");
+    is(with("\"Overall\":{\"MinScore\":\"1200\",\"MaxScore\":2400}",
+            "\"Overall\":{\"MinScore\":true}"),
+       "in the metadata: Overall.MaxScore is missing; Overall.MinScore: neither text nor number"
+       " (code 3013)",
+       "several faults are all named");
+    is("{\"Content\":\"assessment\",\"Identification\":{\"Type\":\"SUMMATIVE\"}}",
+       "PerformanceLevels.Level2.CutPoint is missing; and 22 more (code 3013)",
+       "of many the first ten");
+    is(with("\"Subject\"", "\"AcademicYear\":\"x\",\"Subject\""),
+       "in the metadata: Identification.AcademicYear: no whole number", "a year that is optional");
+    is(with("\"Subject\"", "\"AcademicYear\":\"2015\",\"Subject\""), NULL, "which is a number");
+    is(address, "No valid load type", "nothing but an address");
+    ok(sb_udl_meta_read(&meta, address, strlen(address), p) && !strcmp(meta.callback_url, "u"),
+       "whom to tell is known in spite of a complaint");
+}
+
+/* Levels and claims beyond those with columns of their own. */
+static void levels(void)
+{
+    const char *more = with("\"Level5\":{\"Name\":\"\",\"CutPoint\":\"\"}",
+                            "\"LEVEL5\":{\"Name\":\"E\",\"CutPoint\":1700},"
+                            "\"level6\":{\"name\":\"F\",\"CutPoint\":\"1800\"}");
+    sb_udl_meta_t meta;
+
+    is_str(sb_udl_meta_read(&meta, GOOD, strlen(GOOD), p), NULL, "four levels");
+    is_int(meta.bounds[0].level_max, 4, "are counted: the fifth is empty");
+    is_int(meta.bounds[1].level_max, 3, "claims have three");
+    is_int(meta.bounds[0].score_min, 1200, "the least overall score");
+    is_int(meta.bounds[3].score_max, 2, "the highest of claim 3");
+    is_int(meta.bounds[4].score_max, 32767, "claim 4 has no bounds");
+    is_str(meta.levels, NULL, "nothing goes beyond the columns");
+    is_str(sb_udl_meta_read(&meta, more, strlen(more), p), NULL, "six levels");
+    is_int(meta.bounds[0].level_max, 6, "are counted");
+    is_str(meta.levels, "[{\"level\":6,\"name\":\"F\",\"cut_point\":1800}]", "and kept");
+    is(with("\"Level5\":{", "\"Level7\":{\"Name\":\"G\",\"CutPoint\":1},\"Level5\":{"),
+       "PerformanceLevels.Level6.Name is missing; PerformanceLevels.Level6.CutPoint is missing",
+       "none may be left out");
+    is(with("\"Level5\":{", "\"Level10\":{},\"Level5\":{"),
+       "PerformanceLevels.Level10: want at most 9", "and there are at most nine");
+    is(with("\"Level5\":{", "\"Level99999999999\":{},\"Level5\":{"), "want at most 9",
+       "whatever their number");
+    more = with("\"Claim4\":{",
+                "\"Claim5\":{\"Name\":\"5\",\"MinScore\":10,\"MaxScore\":null},\"Claim4\":{");
+    is_str(sb_udl_meta_read(&meta, more, strlen(more), p), NULL, "five claims");
+    is_str(meta.claims, "[{\"claim\":5,\"name\":\"5\",\"score_min\":10,\"score_max\":null}]",
+           "are kept");
+    is(with("\"Claim4\":{", "\"Claim5\":{\"Name\":\"5\",\"MaxScore\":2},\"Claim4\":{"),
+       "in the metadata: Claims.Claim5.MinScore is missing", "each complete");
+    more = with("\"Name\":\"A\"", "\"Name\":\"a name of more than twenty-five characters\"");
+    is_str(sb_udl_meta_read(&meta, more, strlen(more), p), NULL, "a long name is cut");
+    is_int(meta.warnings->nelts, 1, "with a warning");
+    is_str(APR_ARRAY_IDX(meta.warnings, 0, sb_udl_meta_warning_t).path,
+           "PerformanceLevels.Level1.Name", "that names it");
+}
+
+#define REGISTRATION                                                                               \
+    "{\"content\":\"STUDENTREGISTRATION\",\"Identification\":{\"Guid\":\"r-1\",\"AcademicYear\":"  \
+    "\"2015\",\"ExtractDate\":\"09-01-2014\"},\"Source\":{\"TestRegSysID\":\"sys-1\","             \
+    "\"TestRegCallbackURL\":\"https://example.org/cb\",\"EmailNotification\":\"a@example.org\"}}"
+
+static void registration(void)
+{
+    sb_udl_meta_t meta;
+
+    is_str(sb_udl_meta_read(&meta, REGISTRATION, strlen(REGISTRATION), p), NULL, "a registration");
+    is_int(meta.load, SB_UDL_REGISTRATION, "is one");
+    is_str(meta.guid, "r-1", "its guid");
+    is_int(meta.academic_year, 2015, "its year");
+    is_str(meta.extract_date, "09-01-2014", "its date as it was written");
+    is_str(meta.reg_system_id, "sys-1", "its system");
+    is_str(meta.callback_url, "https://example.org/cb", "its address");
+    is_str(meta.email, "a@example.org", "and the other one");
+    is("{\"Content\":\"StudentRegistration\"}",
+       "in the metadata: Identification.Guid is missing; Identification.AcademicYear is missing; "
+       "Identification.ExtractDate is missing; Source.TestRegSysID is missing; "
+       "Source.TestRegCallbackURL: want an address of at most 512 bytes (code 3013)",
+       "everything is missing");
+    is("{\"Content\":\"StudentRegistration\",\"Identification\":{\"Guid\":\"\",\"AcademicYear\":"
+       "\"15/16\",\"ExtractDate\":\"2014-09-01T00:00\"},\"Source\":{\"TestRegSysID\":\"0123456789"
+       "0123456789012345678901234567890\",\"TestRegCallbackURL\":\"u\"}}",
+       "in the metadata: Identification.Guid: a required value is empty; "
+       "Identification.AcademicYear: no whole number; "
+       "Identification.ExtractDate: an identifier longer than 10 characters; "
+       "Source.TestRegSysID: an identifier longer than 40 characters (code 3013)",
+       "nothing fits");
 }
 
 static const char *policy_of(sb_udl_policy_t *policy, const char *rule)
@@ -107,14 +194,19 @@ static void policies(void)
     size_t i;
 
     is_str(policy_of(&policy, NULL), NULL, "the default policy");
-    is_int(policy.action[SB_UDL_C_SEX][SB_UDL_CUT], SB_UDL_WARN, "warns of what is cut");
-    is_int(policy.action[SB_UDL_C_SEX][SB_UDL_MISSING], SB_UDL_REJECT, "rejects what is missing");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_SEX][SB_UDL_CUT], SB_UDL_WARN,
+           "warns of what is cut");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_SEX][SB_UDL_MISSING], SB_UDL_REJECT,
+           "rejects what is missing");
     is_str(policy_of(&policy, "cut=reject"), NULL, "for all columns");
-    is_int(policy.action[SB_UDL_C_SEX][SB_UDL_CUT], SB_UDL_REJECT, "it holds in one");
-    is_int(policy.action[SB_UDL_C_TYPE][SB_UDL_CUT], SB_UDL_REJECT, "and in another");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_SEX][SB_UDL_CUT], SB_UDL_REJECT, "it holds in one");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_TYPE][SB_UDL_CUT], SB_UDL_REJECT, "and in another");
     is_str(policy_of(&policy, "sex/loose=fail"), NULL, "for one column, in any case");
-    is_int(policy.action[SB_UDL_C_SEX][SB_UDL_LOOSE], SB_UDL_FAIL, "it holds there");
-    is_int(policy.action[SB_UDL_C_TYPE][SB_UDL_LOOSE], SB_UDL_WARN, "and nowhere else");
+    is_int(policy.of[SB_UDL_STUDENTS][11][SB_UDL_LOOSE], SB_UDL_FAIL, "in each format that has it");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_SEX][SB_UDL_LOOSE], SB_UDL_FAIL, "it holds there");
+    is_int(policy.of[SB_UDL_RESULTS][SB_UDL_C_TYPE][SB_UDL_LOOSE], SB_UDL_WARN, "and nowhere else");
+    is_str(policy_of(&policy, "LanguageCode/cut=reject"), NULL, "for a column of registration");
+    is_int(policy.of[SB_UDL_STUDENTS][26][SB_UDL_CUT], SB_UDL_REJECT, "it holds there");
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
         ok(policy_of(&policy, bad[i]) != NULL, "'%s' is refused", bad[i]);
     }
@@ -124,6 +216,8 @@ int main(void)
 {
     p = tap_pool();
     metadata();
+    levels();
+    registration();
     policies();
     return done();
 }

@@ -163,6 +163,47 @@ static const case_t cases[] = {
     {SB_UDL_CLEAN, 5, 0, "Zo\xC3\xAB\xC3\xAB\xC3\xAB", "Zo\xC3\xAB\xC3\xAB\xC3\xAB", SB_UDL_FINE},
     {SB_UDL_CLEAN, 3, 0, "Zo\xC3\xAB\xC3\xAB", "Zo\xC3\xAB", SB_UDL_CUT},
     {SB_UDL_CLEAN, 35, 0, "M\xFCller", NULL, SB_UDL_ENCODING},
+    {SB_UDL_CLEAN, 35, SB_UDL_AS_1252, "M\xFCller", "M\xC3\xBCller", SB_UDL_FINE},
+    {SB_UDL_CLEAN, 35, SB_UDL_AS_1252, "\x80 \x9F\n\xFF", "\xE2\x82\xAC \xC5\xB8\xC3\xBF",
+     SB_UDL_FINE},
+    {SB_UDL_CLEAN, 2, SB_UDL_AS_1252, "\xFC\xFC\xFC", "\xC3\xBC\xC3\xBC", SB_UDL_CUT},
+    {SB_UDL_CLEAN, 35, SB_UDL_AS_1252, "no \x81", NULL, SB_UDL_ENCODING},
+    {SB_UDL_NUMBER, 0, SB_UDL_AS_1252, "1\xFC", NULL, SB_UDL_NO_NUMBER},
+    /* registration */
+    {SB_UDL_SR_SEX, 10, 0, "Male", "male", SB_UDL_FINE},
+    {SB_UDL_SR_SEX, 10, 0, "FEMALE", "female", SB_UDL_FINE},
+    {SB_UDL_SR_SEX, 10, 0, "M", "male", SB_UDL_LOOSE},
+    {SB_UDL_SR_SEX, 10, 0, "girl", "female", SB_UDL_LOOSE},
+    {SB_UDL_SR_SEX, 10, 0, "females", "female", SB_UDL_LOOSE},
+    {SB_UDL_SR_SEX, 10, 0, "NS", "NS", SB_UDL_FINE},
+    {SB_UDL_SR_SEX, 10, 0, "x", "X", SB_UDL_UNKNOWN},
+    {SB_UDL_SR_SEX, 10, SB_UDL_REQUIRED, " ", NULL, SB_UDL_MISSING},
+    {SB_UDL_SR_YES_NO, 0, 0, "Yes", "true", SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "no", "false", SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "y", "true", SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "1", "true", SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "FALSE", "false", SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "Yes, always", "true", SB_UDL_LOOSE},
+    {SB_UDL_SR_YES_NO, 0, 0, "Never", NULL, SB_UDL_NO_FLAG},
+    {SB_UDL_SR_YES_NO, 0, 0, "tr\xC3\xBC", NULL, SB_UDL_NO_FLAG},
+    {SB_UDL_SR_YES_NO, 0, 0, "", NUL, SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, 0, "  ", NUL, SB_UDL_FINE},
+    {SB_UDL_SR_YES_NO, 0, SB_UDL_REQUIRED, "", NULL, SB_UDL_MISSING},
+    {SB_UDL_SR_DATE, 10, 0, "2014-03-15", "20140315", SB_UDL_FINE},
+    {SB_UDL_SR_DATE, 10, 0, "1998-1-23", "19980123", SB_UDL_FINE},
+    {SB_UDL_SR_DATE, 10, 0, "20140315", "20140315", SB_UDL_FINE},
+    {SB_UDL_SR_DATE, 10, 0, "03-15-2014", "20140315", SB_UDL_DATE_FORM},
+    {SB_UDL_SR_DATE, 10, 0, "12-3-2014", "20141203", SB_UDL_DATE_FORM},
+    {SB_UDL_SR_DATE, 10, 0, "3-15-2014", "20140315", SB_UDL_DATE_FORM},
+    {SB_UDL_SR_DATE, 10, 0, "2014/03/15", "20140315", SB_UDL_DATE_FORM},
+    {SB_UDL_SR_DATE, 10, 0, "15 March 2014", "20140315", SB_UDL_DATE_FORM},
+    {SB_UDL_SR_DATE, 10, 0, "2014-03-15T10:00", "20140315", SB_UDL_LOOSE},
+    {SB_UDL_SR_DATE, 10, 0, "2014-02-30", NULL, SB_UDL_NO_SUCH_DAY},
+    {SB_UDL_SR_DATE, 10, 0, "4/3/99", "4/3/99", SB_UDL_NO_DATE},
+    {SB_UDL_SR_DATE, 10, 0, "last summer", "last summe", SB_UDL_NO_DATE},
+    {SB_UDL_SR_DATE, 10, 0, "", NUL, SB_UDL_FINE},
+    {SB_UDL_GRADE, 2, 0, "PreK", "Pr", SB_UDL_CUT},
+    {SB_UDL_GRADE, 2, 0, "12th", "12", SB_UDL_LOOSE},
     {SB_UDL_CLEAN, 35, 0, "  ", "", SB_UDL_FINE},
     {SB_UDL_CLEAN, 35, 0, "", NUL, SB_UDL_FINE},
     {SB_UDL_CLEAN, 5, SB_UDL_IS_ID, "123456", NULL, SB_UDL_CUT_ID},
@@ -273,6 +314,8 @@ static int fields_of(sb_csv_field_t *fields, const char *header)
     }
 }
 
+static const sb_udl_format_t *const results = &sb_udl_formats[SB_UDL_RESULTS];
+
 static char *full_header(char *buf, int n)
 {
     int i;
@@ -280,7 +323,7 @@ static char *full_header(char *buf, int n)
     *buf = '\0';
     for (i = 0; i < n; i++) {
         strcat(buf, i ? "," : "");
-        strcat(buf, sb_udl_columns[i].header);
+        strcat(buf, results->columns[i].header);
     }
     return buf;
 }
@@ -292,31 +335,31 @@ static void headers(apr_pool_t *p)
     sb_udl_map_t map;
     int i, lengths = 0;
 
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, full_header(buf, 91)), p), NULL,
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, full_header(buf, 91)), p), NULL,
            "91 columns");
     is_int(map.place[90], 90, "each in its place");
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, full_header(buf, 88)), p), NULL,
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, full_header(buf, 88)), p), NULL,
            "88 columns");
     is_int(map.place[88], -1, "the optional ones nowhere");
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, full_header(buf, 89)), p), NULL,
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, full_header(buf, 89)), p), NULL,
            "one of the optional pair alone");
     full_header(buf, 88);
     strcat(buf, ",op");
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, buf), p), NULL,
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, buf), p), NULL,
            "op alone, lower case");
     is_int(map.place[90], 88, "is found");
     for (i = 0; buf[i]; i++) {
         buf[i] = (char)(buf[i] >= 'a' && buf[i] <= 'z' ? buf[i] - 32 : buf[i]);
     }
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, buf), p), NULL,
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, buf), p), NULL,
            "case does not matter");
     full_header(buf, 87);
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, buf), p),
-           "3006 columns missing in the header: AccommodationNoiseBuffer", "one missing");
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, buf), p),
+           "columns missing in the header: AccommodationNoiseBuffer (code 3006)", "one missing");
     full_header(buf, 88);
     strcat(buf, ",Foo\x01,Sex");
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, buf), p),
-           "3011 columns named twice: Sex; 3006 columns of no known name: Foo?",
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, buf), p),
+           "columns named twice: Sex (code 3011); columns of no known name: Foo? (code 3006)",
            "unknown and twice");
     full_header(buf, 91);
     for (i = 0; i < SB_UDL_FIELDS_KEPT; i++) {
@@ -324,31 +367,77 @@ static void headers(apr_pool_t *p)
     }
     (void)fields_of(fields, buf);
     fields[SB_UDL_FIELDS_KEPT].s = NULL; /* the parser keeps no more */
-    ok(strstr(sb_udl_map_header(&map, fields, 500, p), "3006 500 columns, want 91") != NULL,
+    ok(strstr(sb_udl_map_header(&map, NULL, fields, 500, p), "500 columns, want 91 (code 3006)") !=
+           NULL,
        "more columns than are kept are counted only");
-    is_str(sb_udl_map_header(&map, fields, fields_of(fields, "NC,d1,20150404,1200,Mary"), p),
-           "3009 the first line is data, not a header", "data without a header, none of it told");
-    ok(strstr(sb_udl_map_header(&map, fields, fields_of(fields, "StateAbbreviation;Sex"), p),
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, "NC,d1,20150404,1200,Mary"), p),
+           "the first line is data, not a header (code 3009)",
+           "data without a header, none of it told");
+    ok(strstr(sb_udl_map_header(&map, NULL, fields, fields_of(fields, "StateAbbreviation;Sex"), p),
               "3005") != NULL,
        "semicolons");
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, "\xFF\xFES"), p),
+           "the file is UTF-16, want UTF-8 (code 3006)", "UTF-16");
     for (i = 0; i < SB_UDL_NCOLUMNS; i++) {
-        lengths += sb_udl_columns[i].max > 0 && sb_udl_columns[i].rule != SB_UDL_NUMBER;
-        if (sb_udl_column_index(sb_udl_columns[i].header, strlen(sb_udl_columns[i].header)) != i) {
+        lengths += results->columns[i].max > 0 && results->columns[i].rule != SB_UDL_NUMBER;
+        if (sb_udl_column_index(results, results->columns[i].header,
+                                strlen(results->columns[i].header)) != i) {
             ok(0, "column %d has its own name", i);
         }
     }
     ok(lengths > 40, "texts have a length (%d do)", lengths);
-    is_str(sb_udl_columns[SB_UDL_C_TAKEN].target, "date_taken", "the table's places: date");
-    is_str(sb_udl_columns[SB_UDL_C_GUID].target, "asmt_guid", "assessment");
-    is_str(sb_udl_columns[SB_UDL_C_TYPE].target, "asmt_type", "type");
-    is_str(sb_udl_columns[SB_UDL_C_SUBJECT].target, "asmt_subject", "subject");
-    is_str(sb_udl_columns[SB_UDL_C_SEX].target, "sex", "sex");
-    is_str(sb_udl_columns[SB_UDL_C_BIRTHDATE].target, "birthdate", "birth date");
-    is_str(sb_udl_columns[SB_UDL_C_MIGRANT].target, "dmg_sts_mig", "last flag");
-    is_str(sb_udl_columns[SB_UDL_C_TWO_OR_MORE].target, "dmg_eth_2om", "two or more");
-    is_str(sb_udl_columns[SB_UDL_C_GROUP1].target, "group_1_id", "first group");
-    is_str(sb_udl_columns[SB_UDL_C_GROUP10_TEXT].target, "group_10_text", "last group");
-    is_str(sb_udl_columns[SB_UDL_C_OP].target, "op", "op");
+    is_str(results->columns[SB_UDL_C_TAKEN].target, "date_taken", "the table's places: date");
+    is_str(results->columns[SB_UDL_C_GUID].target, "asmt_guid", "assessment");
+    is_str(results->columns[SB_UDL_C_TYPE].target, "asmt_type", "type");
+    is_str(results->columns[SB_UDL_C_SUBJECT].target, "asmt_subject", "subject");
+    is_str(results->columns[SB_UDL_C_SEX].target, "sex", "sex");
+    is_str(results->columns[SB_UDL_C_BIRTHDATE].target, "birthdate", "birth date");
+    is_str(results->columns[SB_UDL_C_MIGRANT].target, "dmg_sts_mig", "last flag");
+    is_str(results->columns[SB_UDL_C_TWO_OR_MORE].target, "dmg_eth_2om", "two or more");
+    is_str(results->columns[SB_UDL_C_GROUP1].target, "group_1_id", "first group");
+    is_str(results->columns[SB_UDL_C_GROUP10_TEXT].target, "group_10_text", "last group");
+    is_str(results->columns[SB_UDL_C_OP].target, "op", "op");
+    is_str(results->columns[SB_UDL_C_SCORE + 3].target, "asmt_perf_lvl", "overall scores");
+    is_str(results->columns[SB_UDL_C_SCORE + 19].target, "asmt_claim_4_perf_lvl",
+           "to those of claim 4");
+}
+
+static void registration(apr_pool_t *p)
+{
+    static const char header[] =
+        "StateName,StateAbbreviation,ResponsibleDistrictIdentifier,OrganizationName,"
+        "ResponsibleSchoolIdentifier,NameOfInstitution,StudentIdentifier,ExternalSSID,FirstName,"
+        "MiddleName,LastOrSurname,Sex,Birthdate,GradeLevelWhenAssessed,HispanicOrLatinoEthnicity,"
+        "AmericanIndianOrAlaskaNative,Asian,BlackOrAfricanAmerican,"
+        "NativeHawaiianOrOtherPacificIslander,White,IDEAIndicator,LEPStatus,Section504Status,"
+        "EconomicDisadvantageStatus,MigrantStatus,DemographicRaceTwoOrMoreRaces,LanguageCode,"
+        "EnglishLanguageProficiencLevel,FirstEntryDateIntoUSSchool,"
+        "LimitedEnglishProficiencyEntryDate,LEPExitDate,TitleIIILanguageInstructionProgramType,"
+        "PrimaryDisabilityType";
+    const sb_udl_format_t *students = &sb_udl_formats[SB_UDL_STUDENTS];
+    sb_csv_field_t fields[300];
+    sb_udl_map_t map;
+    char *more = apr_pstrcat(p, header, ",ConfirmationCode", NULL);
+    char *spelled = apr_pstrdup(p, header), *proficiency = strstr(spelled, "ProficiencLevel");
+
+    is_int(students->ncolumns, 33, "registration has 33 columns");
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, header), p), NULL,
+           "its header is known by itself");
+    ok(map.format == students && map.place[32] == 32, "each in its place");
+    is_str(students->columns[students->student].target, "student_id", "student");
+    is_str(students->columns[students->state].target, "state_code", "state");
+    is_str(students->columns[SB_UDL_R_DISTRICT].target, "district_id", "district");
+    is_str(students->columns[SB_UDL_R_SCHOOL].target, "school_id", "school");
+    ok(strstr(sb_udl_map_header(&map, results, fields, fields_of(fields, header), p),
+              "the columns are those of student registration, the metadata says results of an"
+              " assessment (code 3006)") != NULL,
+       "another kind of file than the metadata says");
+    is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, more), p),
+           "columns of no known name: ConfirmationCode (code 3006)", "a 34th column is refused");
+    memmove(proficiency + 10, "y", 1); /* spelled right, it is another name */
+    ok(strstr(sb_udl_map_header(&map, NULL, fields, fields_of(fields, spelled), p),
+              "columns missing in the header: EnglishLanguageProficiencLevel") != NULL,
+       "the misspelled name is the name");
 }
 
 int main(void)
@@ -362,5 +451,6 @@ int main(void)
     overlong();
     ethnicity();
     headers(p);
+    registration(p);
     return done();
 }

@@ -165,7 +165,7 @@ sub cases {
         # single rows: the rest loads
         [row_grade => { loads => [$n - 1, 1], line => 2, column => 'GradeLevelWhenAssessed' }, $with_csv->(edit($c, 1, 'GradeLevelWhenAssessed', '14'))],
         [row_control => { loads => [$n - 1, 1], line => 5, column => 'StudentIdentifier' }, $with_csv->(edit($c, 4, 'StudentIdentifier', "NC\x07123"))],
-        [row_not_utf8 => { loads => [$n - 1, 1], line => 5, column => 'FirstName' }, $with_csv->(edit($c, 4, 'FirstName', "Ren\xe9e"))],
+        [row_no_text => { loads => [$n - 1, 1], line => 5, column => 'FirstName' }, $with_csv->(edit($c, 4, 'FirstName', "Ren\x81e"))],
 
         # odd, but to be loaded whole
         [fine_sound => { loads => [$n, 0] }, $sealed->($sound)],
@@ -174,6 +174,7 @@ sub cases {
         [fine_byte_order_mark => { loads => [$n, 0] }, $with_csv->("\xef\xbb\xbf$c")],
         [fine_no_last_newline => { loads => [$n, 0] }, $with_csv->($c =~ s/\n\z//r)],
         [fine_header_case => { loads => [$n, 0] }, $with_csv->(edit_header($c, sub { $_ = uc }))],
+        [fine_windows_1252 => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'FirstName', "Ren\xe9e"))],
         [fine_sql => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'FirstName', "'); DROP TABLE fact_asmt_outcome; --"))],
         [fine_html => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'OrganizationName', '<script>alert(1)</script>'))],
         [fine_backslash => { loads => [$n, 0] }, $with_csv->(edit($c, 4, 'LastOrSurname', '\\N \\. {schema}'))],
