@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
@@ -33,6 +34,7 @@ static void report(void *ctx, const sb_migrated_t *m)
     sb_jw_object(w, NULL);
     sb_jw_str(w, "batch", m->batch);
     sb_jw_str(w, "tenant", m->tenant);
+    sb_jw_str(w, "load_type", m->load_type);
     sb_jw_str(w, "status", m->status);
     if (m->error) {
         sb_jw_str(w, "error", m->error);
@@ -42,12 +44,14 @@ static void report(void *ctx, const sb_migrated_t *m)
         sb_jw_int(w, "superseded", r->superseded);
         sb_jw_int(w, "deleted", r->deleted);
         sb_jw_int(w, "deduplicated", r->deduplicated);
-        sb_jw_int(w, "ignored", r->ignored);
-        sb_jw_object(w, "dims");
-        dim(w, "asmt", &r->asmt);
-        dim(w, "inst_hier", &r->inst_hier);
-        dim(w, "student", &r->student);
-        sb_jw_end(w);
+        if (!strcmp(m->load_type, "assessment")) {
+            sb_jw_int(w, "ignored", r->ignored);
+            sb_jw_object(w, "dims");
+            dim(w, "asmt", &r->asmt);
+            dim(w, "inst_hier", &r->inst_hier);
+            dim(w, "student", &r->student);
+            sb_jw_end(w);
+        }
         sb_jw_int(w, "data_version", r->data_version);
     }
     if (r->already) {

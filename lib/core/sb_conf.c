@@ -535,3 +535,14 @@ const char *sb_conf_db_url(const char *url, apr_pool_t *p)
     }
     return url;
 }
+
+const apr_array_header_t *sb_conf_db_urls(const char *urls, apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+    char *state, *url = apr_strtok(apr_pstrdup(p, urls), " \t\n", &state);
+
+    for (; url; url = apr_strtok(NULL, " \t\n", &state)) {
+        APR_ARRAY_PUSH(list, const char *) = sb_conf_db_url(url, p);
+    }
+    return list;
+}

@@ -75,4 +75,7 @@ const char *sb_conf_path(const sb_conf_t *conf);
 /** A libpq address from a key of type URL: "postgresql+psycopg2://" becomes "postgresql://". */
 const char *sb_conf_db_url(const char *url, apr_pool_t *p);
 
+/** The same for a value that may be several addresses with blanks between. @return of const char * */
+const apr_array_header_t *sb_conf_db_urls(const char *urls, apr_pool_t *p);
+
 #endif

@@ -139,12 +139,12 @@ const sb_key_t sb_keys[] = {
     TEXT("security.db.schema_name", "signin", "its schema"),
 
     /* ---- migration: section [app:main] ---- */
-    URL("migrate_source.db.<tenant>.url", "where batch schemas are, as the loader role"),
+    URL("migrate_source.db.<tenant>.url", "where batch schemas are, as the loader role; several with blanks between"),
     URL("migrate_dest.db.<tenant>.url", "production database of a tenant, as the loader role"),
     TEXT("migrate_dest.db.<tenant>.schema_name", NULL, "production schema of a tenant"),
     URL("migrate_stats.db.url", "statistics database as the loader role; default edware_stats.db.url"),
-    URL("migrate_errors.db.url", "database of err_list as the loader role; default migrate_stats.db.url"),
-    TEXT("migrate_errors.db.schema_name", "udl2", "schema of err_list: the loader's"),
+    URL("migrate_errors.db.url", "the loader's database (order of arrival, err_list) as the loader role; default migrate_stats.db.url"),
+    TEXT("migrate_errors.db.schema_name", "udl2", "the loader's schema"),
     SECONDS("migrate.failed.keep", "7d", 0, 31536000, "how long the schema of a failed batch is kept"),
     BYTES("migrate.work_mem", "128M", 65536, 68719476736, "memory the server may use for one sort or hash of a promotion"),
 
@@ -189,7 +189,7 @@ const sb_key_t sb_keys[] = {
     SECRET("passphrase", "passphrase of the loader's private key"),
     URL("udl2_db_conn.url", "loader database, as the loader role"),
     TEXT("udl2_db_conn.db_schema", "udl2", "schema of the loader's tables"),
-    URL("target_db_conn.<tenant>.url", "where the batch schemas of a tenant are made"),
+    URL("target_db_conn.<tenant>.url", "where the batch schemas of a tenant are made; of several with blanks between, the first that answers"),
     URL("prod_db_conn.<tenant>.url", "production database of a tenant"),
     TEXT("prod_db_conn.<tenant>.db_schema", NULL, "production schema of a tenant"),
     TEXT("tenant.<tenant>.state_code", NULL, "two-letter code of the tenant's state"),

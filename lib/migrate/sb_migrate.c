@@ -10,6 +10,8 @@
 #include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "migrate/sb_migrate.h"
+#include "migrate/sb_migrate_db.h"
+#include "migrate/sb_order.h"
 #include "store/sb_schema.h"
 
 #define ERR_SOURCE_MISSING "1", "MISMATCHED_FACT_ASMT_OUTCOME_RECORD"
@@ -19,16 +21,28 @@
 /* What is open of one tenant. */
 typedef struct {
     const char *name;
-    const char *schema; /* production */
-    sb_db_t *dest;      /* production */
-    sb_db_t *source; /* where batch schemas are; the same connection if the address is the same */
+    const char *schema;          /* production */
+    sb_db_t *dest;               /* production */
+    apr_array_header_t *sources; /* of sb_db_t *: where else batch schemas may be */
+    int silent;                  /* how many of those do not answer */
 } tenant_t;
+
+/* One batch that waits. */
+typedef struct {
+    const char *guid, *load_type;
+    apr_int64_t arrived;  /* microseconds since the epoch */
+    apr_int64_t expected; /* lines the loader stored; -1 not known */
+    sb_place_t place;
+    sb_db_t *home;       /* where its schema is; NULL: not found */
+    const char *waiting; /* why it could not be promoted now, though nothing is wrong with it */
+} batch_t;
 
 typedef struct {
     const sb_migrate_opts_t *opts;
     sb_migrate_result_t *result;
     const char **perror;
     sb_db_t *stats;
+    sb_order_t *order;
     apr_hash_t *tenants; /* by name, of tenant_t */
     apr_pool_t *p;       /* of the run */
     apr_pool_t *pbatch;  /* cleared after each batch */
@@ -43,9 +57,9 @@ static const sb_stmt_t try_lock = {
 static const sb_stmt_t find_batches = {
     .name = "migrate_find",
     .nargs = 1,
-    .sql =
-        "SELECT rec_id, batch_guid, tenant, load_type, record_loaded_count FROM {schema}.udl_stats"
-        " WHERE load_status = $1 ORDER BY file_arrived, rec_id"};
+    .sql = "SELECT batch_guid, tenant, load_type, coalesce(record_loaded_count, -1),"
+           " (extract(epoch FROM file_arrived) * 1e6)::bigint FROM {schema}.udl_stats"
+           " WHERE load_status = $1 ORDER BY file_arrived, rec_id"};
 static const sb_stmt_t find_status = {
     .name = "migrate_status_of",
     .nargs = 1,
@@ -72,31 +86,20 @@ static apr_status_t complain(const run_t *run, apr_status_t rv, const char *what
     return rv;
 }
 
-/* Not preparing: a run lives shortly, and in front of it may be a pooler. */
-static apr_status_t connect_to(sb_db_t **pdb, const run_t *run, const char *url, const char *schema)
+static sb_migrate_db_t where(const run_t *run, apr_pool_t *p)
 {
-    sb_db_opts_t opts = {.schema = schema, .app = run->opts->app, .no_prepare = 1};
-
-    return sb_db_open(pdb, sb_conf_db_url(url, run->p), &opts, run->p);
+    return (sb_migrate_db_t){run->opts->conf, run->opts->app, run->perror, p};
 }
 
 static apr_status_t open_stats(run_t *run)
 {
-    const sb_conf_t *conf = run->opts->conf;
-    const char *url = sb_conf_str(conf, "migrate_stats.db.url");
-    const char *schema = sb_conf_str(conf, "edware_stats.db.schema_name");
+    const char *schema = sb_conf_str(run->opts->conf, "edware_stats.db.schema_name");
+    sb_migrate_db_t here = where(run, run->p);
     sb_rows_t *rows;
-    apr_status_t rv;
+    apr_status_t rv = sb_migrate_db_stats(&run->stats, &here);
 
-    if (!url) {
-        url = sb_conf_str(conf, "edware_stats.db.url");
-    }
-    if (!url) {
-        return complain(run, SB_ECONFIG, "migrate_stats.db.url", "is not set");
-    }
-    rv = connect_to(&run->stats, run, url, schema);
     if (rv != APR_SUCCESS) {
-        return complain(run, rv, "statistics database", "no answer");
+        return rv;
     }
     rv = sb_db_query(&rows, run->stats, &try_lock, &schema, run->p);
     if (rv != APR_SUCCESS) {
@@ -105,40 +108,43 @@ static apr_status_t open_stats(run_t *run)
     return sb_rows_bool(rows, 0, 0) == 1 ? APR_SUCCESS : SB_EBUSY;
 }
 
+static apr_status_t read_order(run_t *run)
+{
+    sb_migrate_db_t here = where(run, run->p);
+    sb_db_t *udl;
+    apr_status_t rv = sb_migrate_db_loader(&udl, &here);
+
+    if (rv == APR_SUCCESS) {
+        rv = sb_order_read(&run->order, udl, run->p);
+        if (rv != APR_SUCCESS) {
+            complain(run, rv, "order of arrival", sb_db_error(udl));
+        }
+    }
+    return rv;
+}
+
 /* The tenant of a batch, connected. *pt is NULL if it is none of ours. */
 static apr_status_t find_tenant(tenant_t **pt, run_t *run, const char *name)
 {
-    const sb_conf_t *conf = run->opts->conf;
+    sb_migrate_db_t here = where(run, run->p);
     tenant_t *t = apr_hash_get(run->tenants, name, APR_HASH_KEY_STRING);
-    const char *dest, *source;
     apr_status_t rv;
 
     *pt = t;
     if (t || (run->opts->tenant && strcmp(run->opts->tenant, name))) {
         return APR_SUCCESS;
     }
-    dest = sb_conf_tenant_str(conf, "migrate_dest.db.<tenant>.url", name);
-    if (!dest) {
-        return APR_SUCCESS;
-    }
     t = apr_pcalloc(run->p, sizeof(*t));
     t->name = apr_pstrdup(run->p, name);
-    t->schema = sb_conf_tenant_str(conf, "migrate_dest.db.<tenant>.schema_name", name);
-    if (!t->schema) {
-        return complain(run, SB_ECONFIG,
-                        apr_pstrcat(run->p, "migrate_dest.db.", name, ".schema_name", NULL),
-                        "is not set");
-    }
-    source = sb_conf_tenant_str(conf, "migrate_source.db.<tenant>.url", name);
-    rv = connect_to(&t->dest, run, dest, t->schema);
-    t->source = t->dest;
-    if (rv == APR_SUCCESS && source && strcmp(source, dest)) {
-        rv = connect_to(&t->source, run, source, NULL);
+    rv = sb_migrate_db_production(&t->dest, &t->schema, &here, t->name);
+    if (rv == APR_NOTFOUND) {
+        *run->perror = NULL;
+        return APR_SUCCESS;
     }
     if (rv != APR_SUCCESS) {
-        return complain(run, rv, apr_pstrcat(run->p, "databases of tenant ", name, NULL),
-                        "no answer");
+        return rv;
     }
+    t->silent = sb_migrate_db_sources(&t->sources, &here, t->name);
     apr_hash_set(run->tenants, t->name, APR_HASH_KEY_STRING, t);
     *pt = t;
     return APR_SUCCESS;
@@ -175,20 +181,17 @@ static apr_status_t note_failure(const run_t *run, const char *batch, const char
  * batch's status does not depend on it. */
 static void list_errors(const run_t *run, const char *batch, const apr_array_header_t *bad)
 {
-    const char *url = sb_conf_str(run->opts->conf, "migrate_errors.db.url");
-    const char *schema = sb_conf_str(run->opts->conf, "migrate_errors.db.schema_name");
+    const char *schema = sb_conf_str(run->opts->conf, "migrate_errors.db.schema_name"), *ignored;
+    sb_migrate_db_t here = {run->opts->conf, run->opts->app, &ignored, run->pbatch};
     const char *sql;
     apr_status_t rv;
     sb_db_t *db;
     int i;
 
-    if (!url) {
-        url = sb_conf_str(run->opts->conf, "migrate_stats.db.url");
-    }
-    if (!bad || !bad->nelts || !url) {
+    if (!bad || !bad->nelts) {
         return;
     }
-    rv = connect_to(&db, run, url, schema);
+    rv = sb_migrate_db_loader(&db, &here);
     sql = sb_sql(run->pbatch,
                  "INSERT INTO {schema}.err_list (record_sid, guid_batch, err_code, err_source,"
                  " err_code_text, err_source_text, err_input)"
@@ -217,34 +220,28 @@ static void list_errors(const run_t *run, const char *batch, const apr_array_hea
 }
 
 /* Keep a failed batch's schema for a while, for whoever looks into it. */
-static void keep_schema(const run_t *run, const tenant_t *t, const char *batch)
+static void keep_schema(const run_t *run, sb_db_t *home, const char *batch)
 {
     apr_interval_time_t keep = sb_conf_interval(run->opts->conf, "migrate.failed.keep");
     char until[SB_ISO_TIME_SIZE];
-    int here;
-
-    if (sb_batch_schema_exists(&here, t->source, batch, run->pbatch) != APR_SUCCESS || !here) {
-        return;
-    }
     sb_time_iso(until, apr_time_now() + keep);
     /* COMMENT takes no parameters; the text is made of a time stamp. */
-    if (sb_db_script(
-            t->source,
-            apr_pstrcat(run->pbatch,
-                        sb_sql(run->pbatch, "COMMENT ON SCHEMA {batch} IS ", "batch", batch, NULL),
-                        "'failed, kept until ", until, "'", NULL)) != APR_SUCCESS) {
+    if (sb_db_script(home, apr_pstrcat(run->pbatch,
+                                       sb_sql(run->pbatch, "COMMENT ON SCHEMA {batch} IS ", "batch",
+                                              batch, NULL),
+                                       "'failed, kept until ", until, "'", NULL)) != APR_SUCCESS) {
         sb_log(SB_LOG_WARN, SBLOGNO(2403), SB_NO_STATUS, "batch %s: marking its schema: %s", batch,
-               sb_db_error(t->source));
+               sb_db_error(home));
     }
 }
 
-static void drop_schema(const run_t *run, const tenant_t *t, const char *batch)
+static void drop_schema(const run_t *run, sb_db_t *home, const char *batch)
 {
-    apr_status_t rv = sb_batch_schema_drop(t->source, batch, run->pbatch);
+    apr_status_t rv = sb_batch_schema_drop(home, batch, run->pbatch);
 
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_WARN, SBLOGNO(2404), rv, "batch %s: dropping its schema: %s", batch,
-               sb_db_error(t->source));
+               sb_db_error(home));
     }
 }
 
@@ -256,33 +253,72 @@ static int try_again(const sb_db_t *db, apr_status_t rv, int tries)
     return rv == SB_ECONFLICT && !strncmp(sb_db_sqlstate(db), "40", 2) && tries < MAX_TRIES;
 }
 
-/* Is the batch where promotion can read it? Between two servers its tables will be copied first;
- * until that exists, such a batch fails here. */
-static apr_status_t find_schema(const char **perror, const tenant_t *t, const char *batch,
-                                apr_pool_t *p)
+/* Where is the schema of the batch? A database that does not answer may have it: then it waits. */
+static apr_status_t find_schema(const char **perror, batch_t *b, const tenant_t *t, apr_pool_t *p)
 {
-    int here = 0;
-    apr_status_t rv = sb_batch_schema_exists(&here, t->dest, batch, p);
+    apr_status_t rv;
+    int i, here = 0;
 
+    b->home = t->dest;
+    rv = sb_batch_schema_exists(&here, b->home, b->guid, p);
+    for (i = 0; rv == APR_SUCCESS && !here && i < t->sources->nelts; i++) {
+        b->home = APR_ARRAY_IDX(t->sources, i, sb_db_t *);
+        rv = sb_batch_schema_exists(&here, b->home, b->guid, p);
+    }
     if (rv == SB_EINPUT) {
         *perror = "its name is no batch guid";
     }
     else if (rv != APR_SUCCESS) {
-        *perror = sb_db_error(t->dest);
+        *perror = sb_db_error(b->home);
+    }
+    else if (!here && t->silent) {
+        *perror = b->waiting = "a pre-production database that may have it does not answer";
+        rv = SB_EUNAVAILABLE;
     }
     else if (!here) {
-        *perror = "its schema is not in the production database";
+        *perror = "its schema is not in any of the databases";
         rv = SB_EINPUT;
+    }
+    if (rv != APR_SUCCESS) {
+        b->home = NULL;
     }
     return rv;
 }
 
-static apr_status_t promote(const run_t *run, const tenant_t *t, sb_migrated_t *m,
-                            apr_int64_t expected, apr_array_header_t **pbad)
+/* A crash of the server empties unlogged tables. What came through the arrivals zone the trigger sends
+ * round again, so it waits for that. */
+static apr_status_t notice_crash(const char **perror, batch_t *b, apr_pool_t *p)
+{
+    static const char empty[] = "SELECT NOT EXISTS (SELECT FROM {batch}.asmt) AND"
+                                " NOT EXISTS (SELECT FROM {batch}.asmt_outcome) AND"
+                                " NOT EXISTS (SELECT FROM {batch}.registration) AND"
+                                " NOT EXISTS (SELECT FROM {batch}.student_reg)";
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    if (!b->place.package_id) {
+        return APR_SUCCESS;
+    }
+    rv = sb_db_query_text(&rows, b->home, sb_sql(p, empty, "batch", b->guid, NULL), 0, NULL, p);
+    if (rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) == 1) {
+        *perror = b->waiting =
+            "its tables are empty, as after a crash of the database server: it has"
+            " to be loaded again";
+        rv = SB_EUNAVAILABLE;
+    }
+    return rv == SB_EDB ? APR_SUCCESS : rv; /* made by an older loader: promotion will say */
+}
+
+static apr_status_t promote(const run_t *run, const tenant_t *t, sb_migrated_t *m, batch_t *b,
+                            apr_array_header_t **pbad)
 {
     char today[SB_DATE_SIZE];
-    sb_promote_job_t job = {t->schema, m->batch, expected, today,
-                            sb_conf_bytes(run->opts->conf, "migrate.work_mem")};
+    sb_promote_job_t job = {.schema = t->schema,
+                            .batch_guid = m->batch,
+                            .registration = !strcmp(b->load_type, "studentregistration"),
+                            .expected = b->expected,
+                            .today = today,
+                            .work_mem = sb_conf_bytes(run->opts->conf, "migrate.work_mem")};
     apr_status_t rv;
     int tries = 0, applied;
 
@@ -297,10 +333,14 @@ static apr_status_t promote(const run_t *run, const tenant_t *t, sb_migrated_t *
     if (applied) {
         return APR_SUCCESS;
     }
-    rv = find_schema(&m->error, t, m->batch, run->pbatch);
+    rv = find_schema(&m->error, b, t, run->pbatch);
+    if (rv == APR_SUCCESS) {
+        rv = notice_crash(&m->error, b, run->pbatch);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    job.source = b->home == t->dest ? NULL : b->home;
     do {
         rv = sb_promote(&m->promoted, pbad, &m->error, t->dest, &job, run->pbatch);
     } while (try_again(t->dest, rv, ++tries));
@@ -308,14 +348,17 @@ static apr_status_t promote(const run_t *run, const tenant_t *t, sb_migrated_t *
 }
 
 /* Fresh tables have no statistics, and autovacuum takes a minute to notice. */
-static void analyze(const run_t *run, const tenant_t *t, const sb_promoted_t *promoted)
+static void analyze(const run_t *run, const tenant_t *t, const batch_t *b,
+                    const sb_promoted_t *promoted)
 {
+    int registration = !strcmp(b->load_type, "studentregistration");
     const char *args[] = {apr_psprintf(run->pbatch, "%" APR_INT64_T_FMT, promoted->inserted)};
     const char *sql = sb_sql(run->pbatch,
                              "SELECT {schema}.analyze_promoted() FROM pg_class"
-                             " WHERE oid = '{schema}.fact_asmt_outcome_vw'::regclass"
+                             " WHERE oid = '{schema}.{table}'::regclass"
                              " AND reltuples < $1::bigint",
-                             "schema", t->schema, NULL);
+                             "schema", t->schema, "table",
+                             registration ? "student_reg" : "fact_asmt_outcome_vw", NULL);
     sb_rows_t *rows;
 
     if (sb_db_query_text(&rows, t->dest, sql, 1, args, run->pbatch) != APR_SUCCESS) {
@@ -324,8 +367,25 @@ static void analyze(const run_t *run, const tenant_t *t, const sb_promoted_t *pr
     }
 }
 
+/* The batch waits, and so do later ones that deliver the same. Said once. */
+static apr_status_t hold(const run_t *run, const batch_t *b, const char *behind, const char *reason)
+{
+    int news;
+    apr_status_t rv = sb_order_note(&news, run->order, &b->place, behind, reason);
+
+    sb_order_wait(run->order, &b->place);
+    if (rv != APR_SUCCESS) {
+        return complain(run, rv, "noting what a batch waits for", "no answer");
+    }
+    if (news) {
+        sb_log(SB_LOG_NOTICE, SBLOGNO(2411), SB_NO_STATUS, "batch %s of %s is not promoted yet: %s",
+               b->guid, b->place.tenant, reason);
+    }
+    return APR_SUCCESS;
+}
+
 /* What follows a promotion that did not succeed. @return APR_SUCCESS when the run may go on */
-static apr_status_t give_up(const run_t *run, const tenant_t *t, sb_migrated_t *m, apr_status_t rv,
+static apr_status_t give_up(const run_t *run, const batch_t *b, sb_migrated_t *m, apr_status_t rv,
                             const apr_array_header_t *bad)
 {
     if (sb_is_transient(rv)) {
@@ -336,53 +396,94 @@ static apr_status_t give_up(const run_t *run, const tenant_t *t, sb_migrated_t *
     rv = note_failure(run, m->batch, m->error);
     if (rv == APR_SUCCESS) {
         list_errors(run, m->batch, bad);
-        keep_schema(run, t, m->batch);
+        if (b->home) {
+            keep_schema(run, b->home, m->batch);
+        }
     }
     return rv;
 }
 
-static apr_status_t migrate_batch(const run_t *run, const tenant_t *t, const char *batch,
-                                  apr_int64_t expected)
+static void tell(const run_t *run, const tenant_t *t, const batch_t *b, const sb_migrated_t *m)
 {
-    sb_migrated_t m = {.batch = batch, .tenant = t->name, .status = "migrate.ingested"};
+    if (m->error) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(2406), SB_NO_STATUS, "batch %s of %s is not in production: %s",
+               m->batch, t->name, m->error);
+    }
+    else if (m->promoted.withdrawn) {
+        sb_log(SB_LOG_NOTICE, SBLOGNO(2412), SB_NO_STATUS,
+               "batch %s of %s was withdrawn and stays out of production", m->batch, t->name);
+    }
+    else {
+        sb_log(SB_LOG_INFO, SBLOGNO(2407), SB_NO_STATUS,
+               "batch %s of %s is in production: %" APR_INT64_T_FMT " %s in %.1f s", m->batch,
+               t->name, m->promoted.inserted,
+               strcmp(b->load_type, "assessment") ? "students" : "results", m->seconds);
+        analyze(run, t, b, &m->promoted);
+    }
+    if (run->opts->report) {
+        run->opts->report(run->opts->ctx, m);
+    }
+}
+
+static apr_status_t migrate_batch(const run_t *run, const tenant_t *t, batch_t *b)
+{
+    sb_migrated_t m = {.batch = b->guid, .tenant = t->name, .load_type = b->load_type};
     double start = sb_time_monotonic();
     apr_array_header_t *bad;
     apr_status_t rv;
 
-    sb_log_set_id(batch);
-    rv = set(run, batch, "migrate.in_process");
+    rv = set(run, b->guid, "migrate.in_process");
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = promote(run, t, &m, expected, &bad);
+    rv = promote(run, t, &m, b, &bad);
+    if (b->waiting) {
+        rv = set(run, b->guid, "udl.ingested");
+        return rv == APR_SUCCESS ? hold(run, b, NULL, b->waiting) : rv;
+    }
     if (rv == APR_SUCCESS) {
-        rv = set(run, batch, m.status);
-        if (rv == APR_SUCCESS) {
-            drop_schema(run, t, batch);
+        m.status = m.promoted.withdrawn ? "migrate.withdrawn" : "migrate.ingested";
+        rv = set(run, b->guid, m.status);
+        if (rv == APR_SUCCESS && b->home) {
+            drop_schema(run, b->home, b->guid);
         }
     }
     else {
-        rv = give_up(run, t, &m, rv, bad);
+        rv = give_up(run, b, &m, rv, bad);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     m.seconds = sb_time_monotonic() - start;
     *(m.error ? &run->result->failed : &run->result->done) += 1;
-    if (m.error) {
-        sb_log(SB_LOG_ERROR, SBLOGNO(2406), SB_NO_STATUS, "batch %s of %s is not in production: %s",
-               batch, t->name, m.error);
-    }
-    else {
-        sb_log(SB_LOG_INFO, SBLOGNO(2407), SB_NO_STATUS,
-               "batch %s of %s is in production: %" APR_INT64_T_FMT " results in %.1f s", batch,
-               t->name, m.promoted.inserted, m.seconds);
-        analyze(run, t, &m.promoted);
-    }
-    if (run->opts->report) {
-        run->opts->report(run->opts->ctx, &m);
-    }
+    sb_order_done(run->order, b->guid);
+    tell(run, t, b, &m);
     return APR_SUCCESS;
+}
+
+/* Promote it, if it is its turn. */
+static apr_status_t migrate_or_hold(const run_t *run, const tenant_t *t, batch_t *b)
+{
+    const sb_place_t *other;
+    apr_status_t rv =
+        sb_order_find(&b->place, run->order, b->guid, t->name, b->arrived, run->pbatch);
+
+    if (rv != APR_SUCCESS) {
+        return complain(run, rv, "order of arrival", "the loader's database gave no answer");
+    }
+    if (!b->place.seen) {
+        return APR_SUCCESS; /* arrived and was loaded since the run began: the next one knows its place */
+    }
+    other = sb_order_blocker(run->order, &b->place);
+    if (!other) {
+        return migrate_batch(run, t, b);
+    }
+    return hold(
+        run, b, other->batch,
+        apr_psprintf(run->pbatch, "%s%sbatch %s arrived before it and %s",
+                     other->package ? other->package : "", other->package ? ", " : "", other->batch,
+                     other->content_key && b->place.content_key ? "delivers the same content"
+                                                                : "may deliver the same content"));
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -402,10 +503,10 @@ static apr_status_t recover(run_t *run)
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        const char *batch = sb_rows_text(rows, i, 1);
+        const char *batch = sb_rows_text(rows, i, 0);
         tenant_t *t;
 
-        rv = find_tenant(&t, run, sb_rows_text(rows, i, 2));
+        rv = find_tenant(&t, run, sb_rows_text(rows, i, 1));
         if (rv == APR_SUCCESS && t) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(2408), SB_NO_STATUS,
                    "batch %s was left half way by an earlier run", batch);
@@ -415,6 +516,11 @@ static apr_status_t recover(run_t *run)
     return rv;
 }
 
+static int is_promoted_type(const char *load_type)
+{
+    return !strcmp(load_type, "assessment") || !strcmp(load_type, "studentregistration");
+}
+
 static apr_status_t migrate_waiting(run_t *run)
 {
     sb_rows_t *rows;
@@ -422,67 +528,83 @@ static apr_status_t migrate_waiting(run_t *run)
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        const char *batch = sb_rows_text(rows, i, 1), *type = sb_rows_text(rows, i, 3);
+        batch_t b = {.guid = sb_rows_text(rows, i, 0),
+                     .load_type = sb_rows_text(rows, i, 2),
+                     .expected = sb_rows_int(rows, i, 3, -1),
+                     .arrived = sb_rows_int(rows, i, 4, 0)};
         tenant_t *t;
 
         if (run->opts->stopping && run->opts->stopping()) {
-            break;
+            return APR_SUCCESS;
         }
-        rv = find_tenant(&t, run, sb_rows_text(rows, i, 2));
+        rv = find_tenant(&t, run, sb_rows_text(rows, i, 1));
         if (rv != APR_SUCCESS || !t) {
             continue;
         }
-        if (strcmp(type, "assessment")) {
+        if (!is_promoted_type(b.load_type)) {
             sb_log(SB_LOG_WARN, SBLOGNO(2409), SB_NO_STATUS,
-                   "batch %s waits: nobody promotes the load type %s", batch, type);
+                   "batch %s waits: nobody promotes the load type %s", b.guid, b.load_type);
             continue;
         }
-        rv = migrate_batch(run, t, batch, sb_rows_int(rows, i, 4, -1));
+        sb_log_set_id(b.guid);
+        rv = migrate_or_hold(run, t, &b);
         sb_log_set_id(NULL);
         apr_pool_clear(run->pbatch);
+    }
+    if (rv == APR_SUCCESS && sb_order_forget(run->order, run->opts->tenant) != APR_SUCCESS) {
+        rv = complain(run, SB_EUNAVAILABLE, "removing notes of what waited", "no answer");
     }
     return rv;
 }
 
 /* Schemas of batches that are through, and of failed ones whose time is over. */
-static void sweep(run_t *run)
+static void sweep_database(run_t *run, const tenant_t *t, sb_db_t *db)
 {
     static const char expired[] =
         "SELECT 1 FROM pg_namespace WHERE nspname = $1 AND"
         " substring(obj_description(oid, 'pg_namespace')"
         " FROM '^failed, kept until ([0-9TZ:.-]+)$')::timestamptz < now()";
-    apr_hash_index_t *hi;
     apr_array_header_t *guids;
     sb_rows_t *rows;
-    void *value;
+    int i;
+
+    if (sb_batch_schema_list(&guids, db, run->p) != APR_SUCCESS) {
+        return;
+    }
+    for (i = 0; i < guids->nelts; i++) {
+        const char *guid = APR_ARRAY_IDX(guids, i, const char *), *status;
+
+        apr_pool_clear(run->pbatch);
+        if (sb_db_query(&rows, run->stats, &find_status, &guid, run->pbatch) != APR_SUCCESS ||
+            !sb_rows_count(rows) || strcmp(sb_rows_text(rows, 0, 1), t->name)) {
+            continue;
+        }
+        status = sb_rows_text(rows, 0, 0);
+        if (!strcmp(status, "migrate.ingested") || !strcmp(status, "migrate.withdrawn")) {
+            drop_schema(run, db, guid);
+        }
+        else if (!strcmp(status, "migrate.failed") &&
+                 sb_db_query_text(&rows, db, expired, 1, &guid, run->pbatch) == APR_SUCCESS &&
+                 sb_rows_count(rows)) {
+            drop_schema(run, db, guid);
+        }
+    }
+}
+
+static void sweep(run_t *run)
+{
+    apr_hash_index_t *hi;
     int i;
 
     for (hi = apr_hash_first(run->p, run->tenants); hi; hi = apr_hash_next(hi)) {
-        tenant_t *t;
+        const tenant_t *t;
+        void *value;
 
         apr_hash_this(hi, NULL, NULL, &value);
         t = value;
-        if (sb_batch_schema_list(&guids, t->source, run->p) != APR_SUCCESS) {
-            continue;
-        }
-        for (i = 0; i < guids->nelts; i++) {
-            const char *guid = APR_ARRAY_IDX(guids, i, const char *), *status;
-
-            apr_pool_clear(run->pbatch);
-            if (sb_db_query(&rows, run->stats, &find_status, &guid, run->pbatch) != APR_SUCCESS ||
-                !sb_rows_count(rows) || strcmp(sb_rows_text(rows, 0, 1), t->name)) {
-                continue;
-            }
-            status = sb_rows_text(rows, 0, 0);
-            if (!strcmp(status, "migrate.ingested")) {
-                drop_schema(run, t, guid);
-            }
-            else if (!strcmp(status, "migrate.failed") &&
-                     sb_db_query_text(&rows, t->source, expired, 1, &guid, run->pbatch) ==
-                         APR_SUCCESS &&
-                     sb_rows_count(rows)) {
-                drop_schema(run, t, guid);
-            }
+        sweep_database(run, t, t->dest);
+        for (i = 0; i < t->sources->nelts; i++) {
+            sweep_database(run, t, APR_ARRAY_IDX(t->sources, i, sb_db_t *));
         }
     }
 }
@@ -519,6 +641,9 @@ apr_status_t sb_migrate_run(sb_migrate_result_t *result, const char **perror,
     rv = open_stats(&run);
     if (rv == APR_SUCCESS) {
         rv = connect_tenants(&run);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = read_order(&run);
     }
     if (rv == APR_SUCCESS) {
         rv = recover(&run);

@@ -3,20 +3,22 @@
 
 /**
  * One run of the migration: every batch that waits, of all configured tenants, in the order of
- * arrival, each on its own. A batch that fails leaves production as it was and stops no other.
+ * arrival, each on its own. A batch that fails leaves production as it was and stops no other. One
+ * whose turn it is not (sb_order.h) stays udl.ingested, and so does one whose database is away.
  *
  * Status in udl_stats: udl.ingested -> migrate.in_process -> migrate.ingested | migrate.failed. Order of
  * one batch: in_process, promote and commit, ingested, drop its schema. Whatever dies in between, the
- * next run asks the production schema (batch_applied) how far it came and goes on from there.
+ * next run asks the production schema (batch_applied) how far it came and goes on from there. A batch
+ * that was withdrawn is never promoted again: migrate.withdrawn.
  */
 
 #include "core/sb_conf.h"
 #include "migrate/sb_promote.h"
 
 typedef struct {
-    const char *batch, *tenant;
+    const char *batch, *tenant, *load_type;
     const char *status; /* udl_stats.load_status now */
-    const char *error;  /* NULL if it is in production */
+    const char *error;  /* NULL if it is not migrate.failed */
     double seconds;
     sb_promoted_t promoted;
 } sb_migrated_t;

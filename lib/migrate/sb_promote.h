@@ -2,7 +2,7 @@
 #define SB_PROMOTE_H
 
 /**
- * Promotion: the rows of one batch schema become rows of the production star, in one transaction.
+ * Promotion: the rows of one batch schema become rows of production, in one transaction.
  * Source: the contract of the warehouse, "versioning".
  *
  * Dimensions: a row equal to the current one of its natural key is not stored again, facts point at
@@ -10,7 +10,11 @@
  * Facts: of two lines with the same key (asmt_guid, student_id, date_taken) the later one counts;
  * a current row of that key becomes I. A delete line (op W) makes the current row of its key D, before
  * anything is inserted, so that a D and a C line of one key are an update. Ids are one block of
- * global_rec_seq plus the line number.
+ * global_rec_seq: its first number plus the line's. A row that stops being current notes that number of
+ * the batch that ended it, for the withdrawal of that batch (sb_withdraw.h).
+ *
+ * Registration: the rows of the batch replace all rows of the same reg_system_id and academic_year. Lines
+ * equal in every column are one row.
  */
 
 #include <apr_tables.h>
@@ -24,10 +28,11 @@ typedef struct {
 
 typedef struct {
     int already;              /* it was promoted before; inserted ... data_version are of then */
-    apr_int64_t inserted;     /* facts, now current */
-    apr_int64_t superseded;   /* facts that were current and are I now */
+    int withdrawn;            /* and withdrawn since */
+    apr_int64_t inserted;     /* facts, now current; of a registration its students */
+    apr_int64_t superseded;   /* facts that were current and are I now; the snapshot before it */
     apr_int64_t deleted;      /* facts that were current and are D now */
-    apr_int64_t deduplicated; /* lines left out because a later one has the same key */
+    apr_int64_t deduplicated; /* lines left out because a later one has the same key, or is equal */
     apr_int64_t ignored;      /* lines with an op other than C and W */
     sb_promoted_dim_t asmt, inst_hier, student;
     apr_int64_t data_version;
@@ -43,7 +48,9 @@ typedef struct {
 
 typedef struct {
     const char *schema;     /* production */
-    const char *batch_guid; /* the batch and the name of its schema, in the same database */
+    const char *batch_guid; /* the batch and the name of its schema */
+    sb_db_t *source;        /* where that schema is; NULL: in the database of production */
+    int registration;       /* it is one; otherwise results */
     apr_int64_t expected;   /* lines the loader stored; -1 not known */
     const char *today;      /* YYYYMMDD, for to_date and from_date */
     apr_int64_t work_mem;   /* bytes the server may use for a sort or hash; 0: as it is set there */

@@ -828,3 +828,94 @@ void sb_copy_abort(sb_copy_t *c, const char *reason)
     (void)!end_copy(c, reason, NULL); /* the server's complaint is the reason we just gave */
     memcpy(c->db->error, error, sizeof(error));
 }
+
+/* ---- from one database into another -------------------------------------------------------------- */
+
+static apr_status_t start_copy(sb_db_t *db, const char *sql, ExecStatusType want)
+{
+    PGresult *res;
+    apr_status_t rv;
+
+    forget_error(db);
+    res = PQexec(db->conn, sql);
+    rv = PQresultStatus(res) == want ? APR_SUCCESS : failed(db, res);
+    PQclear(res);
+    return rv;
+}
+
+/* What the server says at the end of a COPY; reads to the end of the answer. */
+static apr_status_t verdict(sb_db_t *db)
+{
+    apr_status_t rv = APR_SUCCESS;
+    PGresult *res;
+
+    while ((res = PQgetResult(db->conn)) != NULL && PQstatus(db->conn) == CONNECTION_OK) {
+        if (PQresultStatus(res) != PGRES_COMMAND_OK && rv == APR_SUCCESS) {
+            rv = failed(db, res);
+        }
+        PQclear(res);
+    }
+    PQclear(res);
+    return PQstatus(db->conn) == CONNECTION_OK ? rv : failed(db, NULL);
+}
+
+/* Nobody wants the rest: the server is told, and what is under way is thrown away. */
+static void stop_reading(sb_db_t *db)
+{
+    PGcancel *cancel = PQgetCancel(db->conn);
+    char why[256], *row;
+
+    if (cancel) {
+        PQcancel(cancel, why, sizeof(why));
+        PQfreeCancel(cancel);
+    }
+    while (PQgetCopyData(db->conn, &row, 0) > 0) {
+        PQfreemem(row);
+    }
+    (void)!verdict(db); /* cancelled, as we asked */
+}
+
+apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
+                             const char *from_sql)
+{
+    apr_status_t rv_from, rv_to;
+    char *row;
+    int n, sent = 1;
+
+    *perror = NULL;
+    rv_from = start_copy(from, from_sql, PGRES_COPY_OUT);
+    if (rv_from != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        return rv_from;
+    }
+    rv_to = start_copy(to, to_sql, PGRES_COPY_IN);
+    if (rv_to != APR_SUCCESS) {
+        stop_reading(from);
+        *perror = sb_db_error(to);
+        return rv_to;
+    }
+    while ((n = PQgetCopyData(from->conn, &row, 0)) > 0) {
+        sent = PQputCopyData(to->conn, row, n);
+        PQfreemem(row);
+        if (sent != 1) {
+            stop_reading(from);
+            break;
+        }
+    }
+    rv_from = sent == 1 ? verdict(from) : APR_SUCCESS;
+    if (PQputCopyEnd(to->conn, rv_from == APR_SUCCESS ? NULL : "the other side failed") != 1) {
+        rv_to = failed(to, NULL);
+    }
+    else {
+        rv_to = verdict(to);
+    }
+    /* A side that failed first is to blame: the other one only says that it was told to stop. */
+    if (rv_from != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        return rv_from;
+    }
+    if (rv_to != APR_SUCCESS) {
+        *perror = sb_db_error(to);
+    }
+    return rv_to;
+}

@@ -129,4 +129,15 @@ void sb_copy_text(sb_copy_t *c, const char *s, apr_size_t len); /* UTF-8 without
 apr_status_t sb_copy_finish(sb_copy_t *c, apr_int64_t *prows) SB_MUST_CHECK;
 void sb_copy_abort(sb_copy_t *c, const char *reason);
 
+/**
+ * COPY from one database straight into another: what the one sends is handed on as it comes, in
+ * memory is one row.
+ * @param from_sql COPY ... TO STDOUT (FORMAT binary)
+ * @param to_sql   COPY ... FROM STDIN (FORMAT binary), the same columns
+ * @param perror   complaint of the side that failed; NULL on success
+ * @return as sb_db_exec, of the side that failed
+ */
+apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
+                             const char *from_sql) SB_MUST_CHECK;
+
 #endif

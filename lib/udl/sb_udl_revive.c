@@ -34,7 +34,9 @@ static apr_status_t is_empty(int *pempty, const revive_t *r, const char *guid)
     rv = sb_db_query_text(&rows, r->target,
                           sb_sql(r->p,
                                  "SELECT NOT EXISTS (SELECT FROM {batch}.asmt) AND"
-                                 " NOT EXISTS (SELECT FROM {batch}.asmt_outcome)",
+                                 " NOT EXISTS (SELECT FROM {batch}.asmt_outcome) AND"
+                                 " NOT EXISTS (SELECT FROM {batch}.registration) AND"
+                                 " NOT EXISTS (SELECT FROM {batch}.student_reg)",
                                  "batch", guid, NULL),
                           0, NULL, r->p);
     if (rv == APR_SUCCESS) {
@@ -90,7 +92,13 @@ static apr_status_t send_again(int *pn, const revive_t *r, const char *guid)
     if (APR_STATUS_IS_ENOENT(rv)) {
         sb_log(SB_LOG_ERROR, SBLOGNO(2231), rv,
                "batch %s is empty and its package is not in history: send it again", guid);
-        return APR_SUCCESS;
+        /* or it would hold back later ones of the same content for ever */
+        return sb_db_exec_text(NULL, r->stats,
+                               sb_sql(r->p,
+                                      "UPDATE {schema}.udl_stats SET load_status = 'migrate.failed'"
+                                      " WHERE batch_guid = $1 AND load_status = 'udl.ingested'",
+                                      "schema", r->conf->stats_schema, NULL),
+                               1, args);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_db_exec_text(

@@ -32,6 +32,11 @@ my %base_asmt = (asmt_guid => 'asmt-1', asmt_type => 'SUMMATIVE', asmt_period =>
     asmt_claim_1_score_max => 2400, asmt_claim_2_score_min => 1200, asmt_claim_2_score_max => 2400,
     asmt_claim_3_score_min => 1200, asmt_claim_3_score_max => 2400, asmt_cut_point_1 => 1800);
 
+my %base_reg = (state_code => 'NC', state_name => 'North Carolina', district_id => 'd1', district_name => 'First District',
+    school_id => 'sch1', school_name => 'First School', student_id => 's1', external_student_ssid => 'x1',
+    first_name => 'Ada', last_name => 'Example', birthdate => '2006-07-08', sex => 'female', enrl_grade => '03',
+    dmg_eth_hsp => 'f', dmg_prg_lep => 't', language_code => 'eng');
+
 # Fresh schemas NAME, NAME_stats, NAME_udl and an ini that names them.
 sub new {
     my ($class, $name) = @_;
@@ -104,11 +109,41 @@ sub batch {
     my %of_asmt = map { exists $asmt->{$_} ? ($_ => $asmt->{$_}) : () } qw(asmt_guid asmt_type asmt_subject);
     $sql .= insert(qq("$guid".asmt_outcome), { file_line => ++$line, %base, %of_asmt, %$_ }) for @rows;
     sql($sql);
-    sql(sprintf "INSERT INTO %s_stats.udl_stats (tenant, load_type, file_arrived, load_status, batch_guid,"
-        . " record_loaded_count, notification) VALUES ('nc', 'assessment', '2026-01-01 00:%02d', 'udl.ingested',"
-        . " '%s', %d, '{\"callback_url\": \"https://example.org/\"}')",
-        $self->{name}, $self->{minute}++, $guid, scalar @rows);
+    $self->waits($guid, 'assessment', scalar @rows);
     return $guid;
+}
+
+# The same with a registration of a system and year.
+sub registration {
+    my ($self, $guid, $reg, @rows) = @_;
+    my $r = run_program('smarter-schema', 'create', '--kind', 'stage', '--schema', $guid);
+    die "batch schema: $r->{err}\n" if $r->{exit};
+    my $line = 1;
+    sql('SET ROLE smarter_loader; ' . insert(qq("$guid".registration), { student_reg_guid => "reg-$guid", academic_year => 2016,
+            extract_date => '2015-09-30', reg_system_id => 'sys1', %$reg })
+        . join '', map { insert(qq("$guid".student_reg), { file_line => ++$line, %base_reg, %$_ }) } @rows);
+    $self->waits($guid, 'studentregistration', scalar @rows);
+    return $guid;
+}
+
+# A status row that says: loaded, waiting for promotion. Later ones arrived later.
+sub waits {
+    my ($self, $guid, $type, $lines) = @_;
+    sql(sprintf "INSERT INTO %s_stats.udl_stats (tenant, load_type, file_arrived, load_status, batch_guid,"
+        . " record_loaded_count, notification) VALUES ('nc', '%s', '2026-01-01 00:%02d', 'udl.ingested',"
+        . " '%s', %d, '{\"callback_url\": \"https://example.org/\"}')",
+        $self->{name}, $type, $self->{minute}++, $guid, $lines);
+    return;
+}
+
+# Take a batch back, or only ask what that would do. Returns what is told as a hash.
+sub withdraw { my ($self, $guid) = @_; return $self->_withdraw('do', $guid) }
+sub plan { my ($self, $guid) = @_; return $self->_withdraw('plan', $guid) }
+
+sub _withdraw {
+    my ($self, $how, $guid) = @_;
+    $self->{last} = Smarter::Test::run({}, env('SMARTER_BUILD') . '/t/loader/withdraw', $self->{ini}, $how, $guid);
+    return $self->{last}{out} =~ /\A\{/ ? JSON::PP->new->decode($self->{last}{out}) : { error => $self->{last}{err} };
 }
 
 # Run the conductor once. Returns the reports as hashes; in $w->{last} exit, out, err.
@@ -140,7 +175,7 @@ sub fingerprint {
     return sql_one('SELECT md5(string_agg(x, chr(10) ORDER BY x)) FROM ('
         . join(' UNION ALL ', map { "SELECT '$_' || t::text AS x FROM $self->{name}.$_ t" }
             qw(dim_asmt dim_student dim_inst_hier asmt_level asmt_claim fact_asmt_outcome_vw
-            fact_block_asmt_outcome report_count batch_applied data_version)) . ') all_rows');
+            fact_block_asmt_outcome report_count student_reg student_reg_replaced batch_applied data_version)) . ') all_rows');
 }
 
 # Facts and counts agree: report_count is what counting the facts gives.
