@@ -15,6 +15,7 @@
 #include "core/sb_log.h"
 #include "report/sb_filter.h"
 #include "report/sb_metadata.h"
+#include "report/sb_pack.h"
 #include "report/sb_parts.h"
 #include "report/sb_population.h"
 
@@ -112,7 +113,7 @@ static const char *all_sql(const work_t *k, apr_array_header_t *args)
                         child_sql(k, "c"), place_sql(k, "h", args));
 }
 
-/* Those who match the filters, from the facts; an index holds every column. */
+/* Those who match the filters, from the facts: only while packs are out of date. */
 static const char *filtered_sql(const work_t *k, apr_array_header_t *args)
 {
     const char *place = place_sql(k, "h", args);
@@ -183,9 +184,105 @@ static sb_counts_t *to_all(child_t *c)
     return c->all;
 }
 
+/* Enter what was counted of a child. @param tally by number of subject and level */
+static apr_status_t add_tally(work_t *k, child_t *c, const sb_pack_codes_t *codes,
+                              sb_pack_tally_t tally)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int code = 0; code < SB_PACK_SUBJECTS; code++) {
+        int s = codes->subject[code]
+                    ? sb_subjects_index(&k->metadata.subjects, codes->subject[code])
+                    : -1;
+
+        for (int level = 0; s >= 0 && level < SB_PACK_LEVELS && rv == APR_SUCCESS; level++) {
+            apr_int64_t n = tally[code][level];
+
+            if (n > 0) {
+                rv = sb_counts_add(&to_shown(c)[s], level, n);
+                rv = rv == APR_SUCCESS ? sb_counts_add(&k->sum.shown[s], level, n) : rv;
+            }
+        }
+    }
+    return rv;
+}
+
+/* The packs of a place, children in the order of count(). */
+static apr_status_t find_packs(sb_rows_t **prows, work_t *k)
+{
+    apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    const char *child = k->school_id     ? "NULL, NULL"
+                        : k->district_id ? "h.school_id, h.school_name"
+                                         : "h.district_id, h.district_name";
+    const char *sql = apr_psprintf(k->p,
+                                   "SELECT %s, p.words FROM {schema}.report_pack p"
+                                   "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+                                   " WHERE %s AND p.asmt_year = $2::smallint"
+                                   " ORDER BY h.rec_status = 'C' DESC, 2, 1",
+                                   child, place_sql(k, "h", args));
+
+    return sb_db_query_binary(prows, k->ctx->db, sb_sql(k->p, sql, "schema", k->ctx->schema, NULL),
+                              args->nelts, (const char *const *)args->elts, k->p);
+}
+
+static apr_status_t count_grades(work_t *k, const sb_pack_codes_t *codes,
+                                 const sb_pack_filter_t *filter, const sb_rows_t *rows)
+{
+    sb_pack_tally_t *tally = apr_pcalloc(k->p, SB_PACK_GRADES * sizeof(*tally));
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t len;
+
+    for (int i = 0; i < sb_rows_count(rows); i++) {
+        const void *words = sb_rows_bytes(rows, i, 2, &len);
+
+        sb_pack_count_grades(tally, filter, words, len);
+    }
+    for (int g = 0; g < SB_PACK_GRADES && rv == APR_SUCCESS; g++) {
+        if (codes->grade[g]) {
+            rv = add_tally(k, child_of(k, codes->grade[g], codes->grade[g]), codes, tally[g]);
+        }
+    }
+    return rv;
+}
+
+static apr_status_t count_packs(work_t *k, const sb_pack_codes_t *codes)
+{
+    sb_pack_filter_t filter;
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    sb_pack_filter_make(&filter, k->ctx->params, codes);
+    rv = find_packs(&rows, k);
+    if (rv != APR_SUCCESS || k->school_id) {
+        return rv == APR_SUCCESS ? count_grades(k, codes, &filter, rows) : rv;
+    }
+    for (int i = 0; i < sb_rows_count(rows) && rv == APR_SUCCESS; i++) {
+        child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
+        sb_pack_tally_t tally = {{0}};
+        apr_size_t len;
+        const void *words = sb_rows_bytes(rows, i, 2, &len);
+
+        sb_pack_count(tally, &filter, words, len);
+        rv = add_tally(k, c, codes, tally);
+    }
+    return rv;
+}
+
+static apr_status_t count_filtered(work_t *k)
+{
+    sb_pack_codes_t codes;
+    int usable;
+    apr_status_t rv = sb_pack_open(&codes, &usable, k->ctx, k->p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return usable ? count_packs(k, &codes) : count(k, filtered_sql, to_shown);
+}
+
 static apr_status_t find_counts(work_t *k)
 {
-    apr_status_t rv = count(k, k->filtered ? filtered_sql : all_sql, to_shown);
+    apr_status_t rv = k->filtered ? count_filtered(k) : count(k, all_sql, to_shown);
 
     return rv == APR_SUCCESS && k->filtered ? count(k, all_sql, to_all) : rv;
 }

@@ -49,6 +49,21 @@ int sb_filter_any(const sb_params_t *params)
     return 0;
 }
 
+const char *sb_filter_next(int *pi, const apr_array_header_t **plist, const sb_params_t *params)
+{
+    while (*pi < (int)NFILTERS) {
+        int i = (*pi)++;
+
+        if (sb_params_has(params, filters[i].name)) {
+            *plist = sb_params_list(params, filters[i].name);
+            if ((*plist)->nelts > 0 || filters[i].empty_is_false) {
+                return filters[i].name;
+            }
+        }
+    }
+    return NULL;
+}
+
 static const char *flag_sql(const char *column, const apr_array_header_t *list, apr_pool_t *p)
 {
     apr_array_header_t *parts = apr_array_make(p, list->nelts, sizeof(const char *));

@@ -44,6 +44,14 @@ extern const char *const sb_filter_grade[];
 int sb_filter_any(const sb_params_t *params);
 
 /**
+ * Go through the filters that restrict something.
+ * @param pi    0 to begin with
+ * @param plist values, any of which will do; an empty list lets nobody through
+ * @return its name; NULL after the last
+ */
+const char *sb_filter_next(int *pi, const apr_array_header_t **plist, const sb_params_t *params);
+
+/**
  * The condition as SQL: "(f.dmg_prg_iep = true) AND f.asmt_grade = ANY($4)", or "true".
  * An empty list of a program or of grades is ignored; of ethnicity, sex or complete it is false.
  * @param alias the fact table's alias in the query

@@ -19,6 +19,7 @@
 #include "store/sb_db.h"
 
 #define TEXT_RESULT 0
+#define BINARY_RESULT 1
 #define MAX_ARGS 32
 #define DEFAULT_CONNECTIONS 16
 #define DEFAULT_WAIT apr_time_from_sec(5)
@@ -523,6 +524,15 @@ apr_status_t sb_db_query_text(sb_rows_t **prows, sb_db_t *db, const char *sql, i
                      PQexecParams(db->conn, sql, nargs, NULL, args, NULL, NULL, TEXT_RESULT), p);
 }
 
+apr_status_t sb_db_query_binary(sb_rows_t **prows, sb_db_t *db, const char *sql, int nargs,
+                                const char *const *args, apr_pool_t *p)
+{
+    *prows = NULL;
+    forget_error(db);
+    return want_rows(prows, db,
+                     PQexecParams(db->conn, sql, nargs, NULL, args, NULL, NULL, BINARY_RESULT), p);
+}
+
 apr_status_t sb_db_exec_text(apr_int64_t *paffected, sb_db_t *db, const char *sql, int nargs,
                              const char *const *args)
 {
@@ -613,6 +623,12 @@ int sb_rows_count(const sb_rows_t *rows)
 const char *sb_rows_text(const sb_rows_t *rows, int row, int col)
 {
     return PQgetisnull(rows->res, row, col) ? NULL : PQgetvalue(rows->res, row, col);
+}
+
+const void *sb_rows_bytes(const sb_rows_t *rows, int row, int col, apr_size_t *plen)
+{
+    *plen = (apr_size_t)PQgetlength(rows->res, row, col);
+    return sb_rows_text(rows, row, col);
 }
 
 apr_int64_t sb_rows_int(const sb_rows_t *rows, int row, int col, apr_int64_t dflt)

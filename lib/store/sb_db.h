@@ -72,6 +72,9 @@ apr_status_t sb_db_exec(apr_int64_t *paffected, sb_db_t *db, const sb_stmt_t *st
 /** The same for SQL made at run time by sb_sql(): not prepared. nargs 0..32 */
 apr_status_t sb_db_query_text(sb_rows_t **prows, sb_db_t *db, const char *sql, int nargs,
                               const char *const *args, apr_pool_t *p) SB_MUST_CHECK;
+/** The same with cells in the server's binary form: texts as ever, bytea as it is. */
+apr_status_t sb_db_query_binary(sb_rows_t **prows, sb_db_t *db, const char *sql, int nargs,
+                                const char *const *args, apr_pool_t *p) SB_MUST_CHECK;
 apr_status_t sb_db_exec_text(apr_int64_t *paffected, sb_db_t *db, const char *sql, int nargs,
                              const char *const *args) SB_MUST_CHECK;
 
@@ -102,6 +105,8 @@ apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout) SB_MUST
 int sb_rows_count(const sb_rows_t *rows);
 /** Text of a cell, valid as long as the pool of the rows; NULL is SQL NULL. */
 const char *sb_rows_text(const sb_rows_t *rows, int row, int col);
+/** Bytes of a cell of sb_db_query_binary; NULL is SQL NULL. */
+const void *sb_rows_bytes(const sb_rows_t *rows, int row, int col, apr_size_t *plen);
 /** Integer of a cell; dflt for SQL NULL. */
 apr_int64_t sb_rows_int(const sb_rows_t *rows, int row, int col, apr_int64_t dflt);
 /** Boolean of a cell: 1, 0, or -1 for SQL NULL. */

@@ -7,3 +7,4 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {web}, {jobs};
 GRANT SELECT ON {schema}.analyst_result, {schema}.analyst_block_result, {schema}.dim_asmt,
     {schema}.asmt_level, {schema}.asmt_claim, {schema}.subject, {schema}.dim_inst_hier TO {analyst};
 GRANT EXECUTE ON FUNCTION {schema}.analyze_promoted() TO {loader};
+GRANT EXECUTE ON FUNCTION {schema}.report_pack_refresh() TO {loader};

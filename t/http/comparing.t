@@ -187,6 +187,23 @@ subtest 'every filter against SQL' => sub {
     }
 };
 
+subtest 'packed results and facts say the same' => sub {
+    my $schema = env('SMARTER_SCHEMA');
+    my @filters = ({ sex => ['female'] }, { dmgPrgIep => ['NS'] }, { ethnicity => ['0', '6'], complete => ['Y'] }, { grade => ['03', '05'] });
+    my @places = ({}, { districtId => 'HD1' }, { districtId => 'HD1', schoolId => 'HS1' });
+    my $all = sub { [map { my $place = $_; map { my $data = ask(%$place, %$_); [@$data{qw(summary records)}] } @filters } @places] };
+    is(sql_one("SELECT count(*) FROM $schema.report_pack_stale"), 0, 'nothing is out of date');
+    cmp_ok(sql_one("SELECT count(*) FROM $schema.report_pack WHERE asmt_year = $year"), '>', 3, 'results are packed');
+    my $packed = $all->();
+    results($four, year => 2039, subject => 'Math', grade => '07', level => 16); # no word can hold that
+    put();
+    is(sql_one("SELECT count(*) FROM $schema.report_pack_stale"), 1, 'what cannot be packed stays out of date');
+    is_deeply($all->(), $packed, 'then facts are counted, to the same answers');
+    sql("DELETE FROM $schema.fact_asmt_outcome_vw WHERE asmt_perf_lvl = 16;"
+        . " UPDATE $schema.data_version SET version = version + 1");
+    is(sql_one("SELECT count(*) FROM $schema.report_pack_stale"), 0, 'gone with it');
+};
+
 subtest 'what the state has set' => sub {
     my @colours = map { +{ bg_color => "#00000$_", text_color => '#fff', start_gradient_bg_color => '#000', end_gradient_bg_color => '#000' } } 1 .. 5;
     my $json = JSON::PP->new->utf8->canonical;

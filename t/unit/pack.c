@@ -1,0 +1,139 @@
+/* Packed results counted under filters, against the plain reading of every word. */
+#include "tap.h"
+#include <arpa/inet.h>
+#include "report/sb_filter.h"
+#include "report/sb_pack.h"
+
+#define WORDS 20000
+
+static const sb_param_t schema[] = {SB_FILTER_PARAMS, {.name = NULL}};
+
+static const char *const bodies[] = {
+    "{}",
+    "{\"sex\":[\"male\"]}",
+    "{\"sex\":[\"not_stated\",\"female\"]}",
+    "{\"sex\":[]}",
+    "{\"ethnicity\":[\"0\"]}",
+    "{\"ethnicity\":[\"3\",\"7\"]}",
+    "{\"ethnicity\":[]}",
+    "{\"dmgPrgLep\":[\"Y\"]}",
+    "{\"dmgPrgLep\":[]}",
+    "{\"dmgPrgIep\":[\"N\",\"NS\"]}",
+    "{\"dmgPrg504\":[\"NS\"]}",
+    "{\"dmgStsEcd\":[\"N\"]}",
+    "{\"dmgStsMig\":[\"Y\",\"N\",\"NS\"]}",
+    "{\"complete\":[\"Y\"]}",
+    "{\"complete\":[\"NS\"]}",
+    "{\"complete\":[]}",
+    "{\"grade\":[\"03\",\"11\"]}",
+    "{\"grade\":[\"08\"]}",
+    "{\"grade\":[]}",
+    "{\"dmgPrgLep\":[\"Y\"],\"dmgPrgIep\":[\"N\"],\"dmgPrg504\":[\"N\"],\"dmgStsEcd\":[\"Y\"],"
+    "\"dmgStsMig\":[\"N\"],\"sex\":[\"female\"],\"ethnicity\":[\"1\",\"2\",\"3\"],\"grade\":["
+    "\"04\"],"
+    "\"complete\":[\"Y\",\"NS\"]}",
+};
+
+static const sb_pack_codes_t codes = {.subject = {"Math", "ELA"},
+                                      .grade = {"03", "11", "KG", "04"}}; /* no 08 */
+
+typedef struct {
+    int subject, grade, level, sex, ethnicity, flag[5], complete, valid;
+} result_t;
+
+static int in(const sb_params_t *params, const char *name, const char *value, int empty_is_false)
+{
+    const apr_array_header_t *list = sb_params_list(params, name);
+
+    if (!list || (list->nelts == 0 && !empty_is_false)) {
+        return 1;
+    }
+    for (int i = 0; i < list->nelts; i++) {
+        if (value && !strcmp(APR_ARRAY_IDX(list, i, const char *), value)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int passes(const result_t *r, const sb_params_t *params)
+{
+    static const char *const yes_no[] = {"N", "Y", "NS"};
+    static const char *const sexes[] = {"male", "female", "not_stated", NULL};
+    static const char *const ethnicities[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+    static const char *const flags[] = {"dmgPrgLep", "dmgPrgIep", "dmgPrg504", "dmgStsEcd",
+                                        "dmgStsMig"};
+    int all = r->valid && in(params, "sex", sexes[r->sex], 1) &&
+              in(params, "ethnicity", r->ethnicity < 8 ? ethnicities[r->ethnicity] : NULL, 1) &&
+              in(params, "complete", yes_no[r->complete], 1) &&
+              in(params, "grade", codes.grade[r->grade], 0);
+
+    for (int i = 0; i < 5; i++) {
+        all = all && in(params, flags[i], yes_no[r->flag[i]], 0);
+    }
+    return all;
+}
+
+static apr_uint32_t pack(const result_t *r)
+{
+    apr_uint32_t w = (apr_uint32_t)(r->subject | r->grade << 4 | r->level << 9 | r->sex << 13 |
+                                    r->ethnicity << 15 | r->complete << 29) |
+                     (apr_uint32_t)r->valid << 31;
+
+    for (int i = 0; i < 5; i++) {
+        w |= (apr_uint32_t)r->flag[i] << (19 + 2 * i);
+    }
+    return htonl(w);
+}
+
+static int any(int n)
+{
+    return rand() % n;
+}
+
+int main(void)
+{
+    apr_pool_t *p = tap_pool();
+    static result_t results[WORDS];
+    static apr_uint32_t words[WORDS];
+
+    srand(7);
+    for (int i = 0; i < WORDS; i++) {
+        results[i] = (result_t){any(2), any(4),    any(16),
+                                any(4), any(9),    {any(3), any(3), any(3), any(3), any(3)},
+                                any(3), any(4) > 0};
+        results[i].ethnicity = results[i].ethnicity == 8 ? 15 : results[i].ethnicity;
+        words[i] = pack(&results[i]);
+    }
+    for (size_t b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
+        static sb_pack_tally_t got, want, by_grade[SB_PACK_GRADES], want_by_grade[SB_PACK_GRADES];
+        const sb_params_t *params = NULL;
+        sb_pack_filter_t filter;
+        sb_json_t *json = NULL;
+        unsigned sum = 0;
+
+        if (sb_json_parse(&json, NULL, bodies[b], strlen(bodies[b]), NULL, p) != APR_SUCCESS ||
+            sb_params_read(&params, schema, NULL, json, SB_PARAMS_REFUSE_UNKNOWN, p)) {
+            ok(0, "%s is read", bodies[b]);
+            continue;
+        }
+        memset(got, 0, sizeof(got));
+        memset(want, 0, sizeof(want));
+        memset(by_grade, 0, sizeof(by_grade));
+        memset(want_by_grade, 0, sizeof(want_by_grade));
+        sb_pack_filter_make(&filter, params, &codes);
+        sb_pack_count(got, &filter, words, sizeof(words) - 1); /* half a word is none */
+        sb_pack_count_grades(by_grade, &filter, words, sizeof(words));
+        for (int i = 0; i < WORDS; i++) {
+            const result_t *r = &results[i];
+            unsigned one = (unsigned)passes(r, params);
+
+            want[r->subject][r->level] += i < WORDS - 1 ? one : 0;
+            want_by_grade[r->grade][r->subject][r->level] += one;
+            sum += one;
+        }
+        ok(!memcmp(got, want, sizeof(got)), "%s: %u results", bodies[b], sum);
+        ok(!memcmp(by_grade, want_by_grade, sizeof(by_grade)), "by grade");
+    }
+    return done();
+}
