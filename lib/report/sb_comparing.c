@@ -36,6 +36,7 @@ typedef struct {
     int year;
     int filtered;
     sb_metadata_t metadata;
+    sb_not_stated_t not_stated;
     apr_array_header_t *children; /* child_t * */
     apr_hash_t *by_id;
     child_t sum;
@@ -184,9 +185,9 @@ static sb_counts_t *to_all(child_t *c)
     return c->all;
 }
 
-/* Enter what was counted of a child. @param tally by number of subject and level */
-static apr_status_t add_tally(work_t *k, child_t *c, const sb_pack_codes_t *codes,
-                              sb_pack_tally_t tally)
+/* Enter a tally into counts of a child and of the sum. */
+static apr_status_t add_tally(work_t *k, child_t *c, sb_counts_t *(*to)(child_t *),
+                              const sb_pack_codes_t *codes, sb_pack_tally_t tally)
 {
     apr_status_t rv = APR_SUCCESS;
 
@@ -199,12 +200,20 @@ static apr_status_t add_tally(work_t *k, child_t *c, const sb_pack_codes_t *code
             apr_int64_t n = tally[code][level];
 
             if (n > 0) {
-                rv = sb_counts_add(&to_shown(c)[s], level, n);
-                rv = rv == APR_SUCCESS ? sb_counts_add(&k->sum.shown[s], level, n) : rv;
+                rv = sb_counts_add(&to(c)[s], level, n);
+                rv = rv == APR_SUCCESS ? sb_counts_add(&to(&k->sum)[s], level, n) : rv;
             }
         }
     }
     return rv;
+}
+
+static apr_status_t add_bars(work_t *k, child_t *c, const sb_pack_codes_t *codes,
+                             sb_pack_bars_t *bars)
+{
+    apr_status_t rv = add_tally(k, c, to_shown, codes, bars->shown);
+
+    return rv == APR_SUCCESS && k->filtered ? add_tally(k, c, to_all, codes, bars->all) : rv;
 }
 
 /* The packs of a place, children in the order of count(). */
@@ -225,21 +234,21 @@ static apr_status_t find_packs(sb_rows_t **prows, work_t *k)
                               args->nelts, (const char *const *)args->elts, k->p);
 }
 
-static apr_status_t count_grades(work_t *k, const sb_pack_codes_t *codes,
+static apr_status_t count_grades(work_t *k, const sb_pack_codes_t *codes, sb_pack_values_t *values,
                                  const sb_pack_filter_t *filter, const sb_rows_t *rows)
 {
-    sb_pack_tally_t *tally = apr_pcalloc(k->p, SB_PACK_GRADES * sizeof(*tally));
+    sb_pack_bars_t *bars = apr_pcalloc(k->p, SB_PACK_GRADES * sizeof(*bars));
     apr_status_t rv = APR_SUCCESS;
     apr_size_t len;
 
     for (int i = 0; i < sb_rows_count(rows); i++) {
         const void *words = sb_rows_bytes(rows, i, 2, &len);
 
-        sb_pack_count_grades(tally, filter, words, len);
+        sb_pack_count_grades(bars, values, filter, words, len);
     }
     for (int g = 0; g < SB_PACK_GRADES && rv == APR_SUCCESS; g++) {
         if (codes->grade[g]) {
-            rv = add_tally(k, child_of(k, codes->grade[g], codes->grade[g]), codes, tally[g]);
+            rv = add_bars(k, child_of(k, codes->grade[g], codes->grade[g]), codes, &bars[g]);
         }
     }
     return rv;
@@ -247,28 +256,43 @@ static apr_status_t count_grades(work_t *k, const sb_pack_codes_t *codes,
 
 static apr_status_t count_packs(work_t *k, const sb_pack_codes_t *codes)
 {
+    sb_pack_values_t *values = apr_pcalloc(k->p, sizeof(*values));
     sb_pack_filter_t filter;
     sb_rows_t *rows;
     apr_status_t rv;
 
     sb_pack_filter_make(&filter, k->ctx->params, codes);
     rv = find_packs(&rows, k);
-    if (rv != APR_SUCCESS || k->school_id) {
-        return rv == APR_SUCCESS ? count_grades(k, codes, &filter, rows) : rv;
+    if (rv == APR_SUCCESS && k->school_id) {
+        rv = count_grades(k, codes, values, &filter, rows);
     }
-    for (int i = 0; i < sb_rows_count(rows) && rv == APR_SUCCESS; i++) {
+    for (int i = 0; rv == APR_SUCCESS && !k->school_id && i < sb_rows_count(rows); i++) {
         child_t *c = child_of(k, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1));
-        sb_pack_tally_t tally = {{0}};
+        sb_pack_bars_t bars;
         apr_size_t len;
         const void *words = sb_rows_bytes(rows, i, 2, &len);
 
-        sb_pack_count(tally, &filter, words, len);
-        rv = add_tally(k, c, codes, tally);
+        memset(&bars, 0, sizeof(bars));
+        sb_pack_count(&bars, values, &filter, words, len);
+        rv = add_bars(k, c, codes, &bars);
     }
+    sb_pack_not_stated(&k->not_stated, values);
     return rv;
 }
 
-static apr_status_t count_filtered(work_t *k)
+static apr_status_t count_facts(work_t *k)
+{
+    apr_status_t rv = count(k, k->filtered ? filtered_sql : all_sql, to_shown);
+
+    if (rv == APR_SUCCESS && k->filtered) {
+        rv = count(k, all_sql, to_all);
+    }
+    return rv == APR_SUCCESS ? sb_not_stated_find(&k->not_stated, k->ctx, "SUMMATIVE", k->year,
+                                                  k->district_id, k->school_id, k->p)
+                             : rv;
+}
+
+static apr_status_t find_counts(work_t *k)
 {
     sb_pack_codes_t codes;
     int usable;
@@ -277,14 +301,7 @@ static apr_status_t count_filtered(work_t *k)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    return usable ? count_packs(k, &codes) : count(k, filtered_sql, to_shown);
-}
-
-static apr_status_t find_counts(work_t *k)
-{
-    apr_status_t rv = k->filtered ? count_filtered(k) : count(k, all_sql, to_shown);
-
-    return rv == APR_SUCCESS && k->filtered ? count(k, all_sql, to_all) : rv;
+    return usable ? count_packs(k, &codes) : count_facts(k);
 }
 
 /* ---- interim presence ------------------------------------------------------------------------ */
@@ -491,10 +508,6 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
         rv = sb_breadcrumb_json(w[ITEMS], NULL, k->ctx,
                                 &(sb_place_t){k->district_id, k->school_id, NULL, NULL}, k->p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_not_stated_json(w[NOT_STATED], NULL, k->ctx, "SUMMATIVE", k->year, k->district_id,
-                                k->school_id, k->p);
-    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -502,6 +515,7 @@ static apr_status_t make_shared(shared_t *sh, work_t *k)
     sb_metadata_json(w[METADATA], NULL, &k->metadata);
     sb_subjects_json(w[SUBJECTS], NULL, &k->metadata.subjects);
     sb_years_json(w[YEARS], NULL, years);
+    sb_not_stated_json(w[NOT_STATED], NULL, &k->not_stated);
     sb_jw_array(w[SUMMARY], NULL);
     sb_jw_object(w[SUMMARY], NULL);
     write_results(w[SUMMARY], k, &k->sum);

@@ -513,6 +513,7 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
 {
     work_t k = {.ctx = ctx, .p = p};
     const char *type = sb_params_str(ctx->params, "asmtType");
+    sb_not_stated_t not_stated = {0};
     apr_status_t rv;
 
     k.district_id = sb_params_str(ctx->params, "districtId");
@@ -538,9 +539,10 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
                                      k.grade, k.year, NULL, p);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_not_stated_json(w, "not_stated", ctx, k.asmt_type, atoi(k.year), k.district_id,
+        rv = sb_not_stated_find(&not_stated, ctx, k.asmt_type, atoi(k.year), k.district_id,
                                 k.school_id, p);
     }
+    sb_not_stated_json(w, "not_stated", &not_stated);
     sb_years_json(w, "asmt_period_year", k.years);
     sb_identity_json(w, "user_info", ctx->user);
     sb_jw_end(w);

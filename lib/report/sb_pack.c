@@ -16,6 +16,7 @@
 #define WHO(w) ((w) >> 13 & 63)
 #define FLAGS(w) ((w) >> 19 & 1023)
 #define LAST(w) ((w) >> 29)
+#define VALID(w) ((w) >> 31)
 
 /* ---- codes ----------------------------------------------------------------------------------- */
 
@@ -150,22 +151,53 @@ static inline unsigned passes(const sb_pack_filter_t *f, apr_uint32_t w)
     return f->flags[FLAGS(w)] & f->who[WHO(w)] & f->last[LAST(w)] & f->grade[GRADE(w)];
 }
 
-void sb_pack_count(sb_pack_tally_t tally, const sb_pack_filter_t *f, const void *words,
-                   apr_size_t len)
+/* No branches: half of them would be mistaken. */
+static inline void add(sb_pack_bars_t *bars, sb_pack_values_t *values, const sb_pack_filter_t *f,
+                       apr_uint32_t w)
+{
+    bars->shown[SUBJECT(w)][LEVEL(w)] += passes(f, w);
+    bars->all[SUBJECT(w)][LEVEL(w)] += VALID(w);
+    values->flags[FLAGS(w)]++;
+    values->who[WHO(w)]++;
+}
+
+void sb_pack_count(sb_pack_bars_t *bars, sb_pack_values_t *values, const sb_pack_filter_t *f,
+                   const void *words, apr_size_t len)
 {
     for (apr_size_t i = 0; i < len / 4; i++) {
-        apr_uint32_t w = word_at(words, i);
-
-        tally[SUBJECT(w)][LEVEL(w)] += passes(f, w); /* no branch: half of them would be mistaken */
+        add(bars, values, f, word_at(words, i));
     }
 }
 
-void sb_pack_count_grades(sb_pack_tally_t tally[SB_PACK_GRADES], const sb_pack_filter_t *f,
-                          const void *words, apr_size_t len)
+void sb_pack_count_grades(sb_pack_bars_t bars[SB_PACK_GRADES], sb_pack_values_t *values,
+                          const sb_pack_filter_t *f, const void *words, apr_size_t len)
 {
     for (apr_size_t i = 0; i < len / 4; i++) {
         apr_uint32_t w = word_at(words, i);
 
-        tally[GRADE(w)][SUBJECT(w)][LEVEL(w)] += passes(f, w);
+        add(&bars[GRADE(w)], values, f, w);
     }
+}
+
+/* Values whose bits at a place are the number that means "not stated". */
+static apr_int64_t values_with(const apr_uint32_t *count, apr_size_t n, unsigned shift,
+                               unsigned mask, unsigned number)
+{
+    apr_int64_t sum = 0;
+
+    for (apr_size_t i = 0; i < n; i++) {
+        sum += (i >> shift & mask) == number ? count[i] : 0;
+    }
+    return sum;
+}
+
+void sb_pack_not_stated(sb_not_stated_t *n, const sb_pack_values_t *v)
+{
+    n->total = values_with(v->flags, 1024, 0, 0, 0);
+    n->ethnicity = values_with(v->who, 64, 2, 15, 0);
+    n->sex = values_with(v->who, 64, 0, 3, 2);
+    n->dmg_prg_lep = values_with(v->flags, 1024, 0, 3, 2);
+    n->dmg_prg_iep = values_with(v->flags, 1024, 2, 3, 2);
+    n->dmg_prg_504 = values_with(v->flags, 1024, 4, 3, 2);
+    n->dmg_sts_mig = values_with(v->flags, 1024, 8, 3, 2);
 }

@@ -173,11 +173,7 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
 
 /* ---- not stated ------------------------------------------------------------------------------ */
 
-/* Columns of the query below, in order, as members of the response. */
-static const char *const not_stated_names[] = {"total",     "ethnicity", "sex",       "dmgPrg504",
-                                               "dmgPrgIep", "dmgPrgLep", "dmgStsMig", NULL};
-
-apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
                                 const char *asmt_type, int year, const char *district_id,
                                 const char *school_id, apr_pool_t *p)
 {
@@ -207,10 +203,22 @@ apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    sb_jw_object(w, key);
-    for (int i = 0; not_stated_names[i]; i++) {
-        sb_jw_int(w, not_stated_names[i], sb_rows_int(rows, 0, i, 0));
-    }
-    sb_jw_end(w);
+    *n = (sb_not_stated_t){sb_rows_int(rows, 0, 0, 0), sb_rows_int(rows, 0, 1, 0),
+                           sb_rows_int(rows, 0, 2, 0), sb_rows_int(rows, 0, 3, 0),
+                           sb_rows_int(rows, 0, 4, 0), sb_rows_int(rows, 0, 5, 0),
+                           sb_rows_int(rows, 0, 6, 0)};
     return APR_SUCCESS;
+}
+
+void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n)
+{
+    sb_jw_object(w, key);
+    sb_jw_int(w, "total", n->total);
+    sb_jw_int(w, "ethnicity", n->ethnicity);
+    sb_jw_int(w, "sex", n->sex);
+    sb_jw_int(w, "dmgPrg504", n->dmg_prg_504);
+    sb_jw_int(w, "dmgPrgIep", n->dmg_prg_iep);
+    sb_jw_int(w, "dmgPrgLep", n->dmg_prg_lep);
+    sb_jw_int(w, "dmgStsMig", n->dmg_sts_mig);
+    sb_jw_end(w);
 }

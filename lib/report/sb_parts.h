@@ -34,9 +34,15 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
 /** Full English name of a state; "Example State" if unknown. */
 const char *sb_state_name(const char *code);
 
-/** The object "not_stated": rows of a year, whatever the filters, without an ethnicity, a sex, ... */
-apr_status_t sb_not_stated_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+/** Rows of a year, whatever the filters, and of how many something is not stated. */
+typedef struct {
+    apr_int64_t total, ethnicity, sex, dmg_prg_504, dmg_prg_iep, dmg_prg_lep, dmg_sts_mig;
+} sb_not_stated_t;
+
+apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
                                 const char *asmt_type, int year, const char *district_id,
                                 const char *school_id, apr_pool_t *p) SB_MUST_CHECK;
+/** The object "not_stated". */
+void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n);
 
 #endif

@@ -162,15 +162,14 @@ apr_status_t sb_administrations_json(sb_jw_t *w, const char *key, const sb_repor
 {
     static const sb_stmt_t of_place = {
         "report_administrations", 5,
-        "(SELECT d.asmt_period_year, x.asmt_type, x.asmt_grade, NULL FROM"
-        " (SELECT DISTINCT f.asmt_rec_id, f.asmt_type, f.asmt_grade"
-        "   FROM {schema}.fact_asmt_outcome_vw f"
-        "   WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id FROM {schema}.dim_inst_hier f"
-        "         WHERE f.state_code = $1 AND ($2::text IS NULL OR f.district_id = $2)"
-        "           AND ($3::text IS NULL OR f.school_id = $3))"
-        "   AND f.rec_status = 'C' AND f.asmt_type IN ('SUMMATIVE', 'INTERIM COMPREHENSIVE')" PLACE
-        " ) x JOIN {schema}.dim_asmt d USING (asmt_rec_id)"
-        " GROUP BY 1, 2, 3 ORDER BY 2 DESC, 1 DESC, 3)"
+        "(SELECT c.asmt_year, c.asmt_type, c.asmt_grade, NULL FROM {schema}.report_count c"
+        "   JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+        "  WHERE h.state_code = $1 AND ($2::text IS NULL OR h.district_id = $2)"
+        "    AND ($3::text IS NULL OR h.school_id = $3) AND c.n > 0"
+        "    AND c.asmt_type IN ('SUMMATIVE', 'INTERIM COMPREHENSIVE')"
+        "    AND ($4::text IS NULL OR c.asmt_grade = $4)"
+        "    AND ($5::smallint IS NULL OR c.asmt_year = $5::smallint)"
+        "  GROUP BY 1, 2, 3 ORDER BY 2 DESC, 1 DESC, 3)"
         " UNION ALL "
         "(SELECT DISTINCT d.asmt_period_year, x.asmt_type, NULL, NULL FROM"
         " (SELECT DISTINCT f.asmt_rec_id, f.asmt_type FROM {schema}.fact_block_asmt_outcome f"

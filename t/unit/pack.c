@@ -106,7 +106,9 @@ int main(void)
         words[i] = pack(&results[i]);
     }
     for (size_t b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
-        static sb_pack_tally_t got, want, by_grade[SB_PACK_GRADES], want_by_grade[SB_PACK_GRADES];
+        static sb_pack_bars_t got, want, by_grade[SB_PACK_GRADES], want_by_grade[SB_PACK_GRADES];
+        static sb_pack_values_t values;
+        sb_not_stated_t n, want_n = {0};
         const sb_params_t *params = NULL;
         sb_pack_filter_t filter;
         sb_json_t *json = NULL;
@@ -117,23 +119,38 @@ int main(void)
             ok(0, "%s is read", bodies[b]);
             continue;
         }
-        memset(got, 0, sizeof(got));
-        memset(want, 0, sizeof(want));
+        memset(&got, 0, sizeof(got));
+        memset(&want, 0, sizeof(want));
         memset(by_grade, 0, sizeof(by_grade));
         memset(want_by_grade, 0, sizeof(want_by_grade));
+        memset(&values, 0, sizeof(values));
         sb_pack_filter_make(&filter, params, &codes);
-        sb_pack_count(got, &filter, words, sizeof(words) - 1); /* half a word is none */
-        sb_pack_count_grades(by_grade, &filter, words, sizeof(words));
+        sb_pack_count(&got, &values, &filter, words, sizeof(words) - 1); /* half a word is none */
+        memset(&values, 0, sizeof(values));
+        sb_pack_count_grades(by_grade, &values, &filter, words, sizeof(words));
+        sb_pack_not_stated(&n, &values);
         for (int i = 0; i < WORDS; i++) {
             const result_t *r = &results[i];
             unsigned one = (unsigned)passes(r, params);
 
-            want[r->subject][r->level] += i < WORDS - 1 ? one : 0;
-            want_by_grade[r->grade][r->subject][r->level] += one;
+            if (i < WORDS - 1) {
+                want.shown[r->subject][r->level] += one;
+                want.all[r->subject][r->level] += (unsigned)r->valid;
+            }
+            want_by_grade[r->grade].shown[r->subject][r->level] += one;
+            want_by_grade[r->grade].all[r->subject][r->level] += (unsigned)r->valid;
             sum += one;
+            want_n.total++;
+            want_n.ethnicity += r->ethnicity == 0;
+            want_n.sex += r->sex == 2;
+            want_n.dmg_prg_lep += r->flag[0] == 2;
+            want_n.dmg_prg_iep += r->flag[1] == 2;
+            want_n.dmg_prg_504 += r->flag[2] == 2;
+            want_n.dmg_sts_mig += r->flag[4] == 2;
         }
-        ok(!memcmp(got, want, sizeof(got)), "%s: %u results", bodies[b], sum);
+        ok(!memcmp(&got, &want, sizeof(got)), "%s: %u results", bodies[b], sum);
         ok(!memcmp(by_grade, want_by_grade, sizeof(by_grade)), "by grade");
+        ok(!memcmp(&n, &want_n, sizeof(n)), "what is not stated");
     }
     return done();
 }
