@@ -22,6 +22,7 @@
 #include "udl/sb_udl_conf.h"
 #include "udl/sb_udl_package.h"
 #include "udl/sb_udl_revive.h"
+#include "udl/sb_udl_sweep.h"
 #include "udl/sb_udl_zones.h"
 #include "workers/program.h"
 
@@ -29,7 +30,10 @@
 #define CONFIRM apr_time_from_sec(10)
 #define OVERDUE apr_time_from_sec(120) /* a queued package nobody claimed: its message is lost */
 #define DATA_EXCEPTION "22"            /* class of SQLSTATE: a value that no column takes */
-#define BATCH 100                      /* packages announced in one go */
+#define SWEEP_EVERY apr_time_from_sec(60)
+#define SAY_AFTER                                                                                  \
+    apr_time_from_sec(60) /* a stray may be a transfer that has not found its name yet */
+#define BATCH 100         /* packages announced in one go */
 
 static const program_option_t options[] = {
     {"once", 0, NULL, "announce what is complete now, and end", PROGRAM_ONCE},
@@ -69,6 +73,9 @@ static apr_status_t connect_both(trigger_t *t)
     }
     rv = sb_db_open(&t->db, sb_conf_db_url(db_url, t->links), &opts, t->links);
     if (rv == APR_SUCCESS) {
+        rv = sb_udl_package_session(t->db);
+    }
+    if (rv == APR_SUCCESS) {
         rv = sb_udl_package_watch(t->db, t->schema, t->links);
     }
     if (rv == APR_SUCCESS) {
@@ -96,9 +103,10 @@ static void quarantine(trigger_t *t, const sb_udl_arrival_t *f, const char *why,
                            p);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_udl_move_file(f->path, apr_pstrcat(p, dir, "/", name, NULL), p);
+        rv = sb_udl_take_file(sb_conf_str(t->conf, "zones.arrivals"), f->path,
+                              apr_pstrcat(p, dir, "/", name, NULL), p);
     }
-    sb_log(SB_LOG_ERROR, SBLOGNO(4024), rv, "package of nobody: %s: %s; %s %s", name, why,
+    sb_log(SB_LOG_ERROR, SBLOGNO(4024), rv, "not to be loaded: %s: %s; %s %s", name, why,
            rv == APR_SUCCESS ? "moved to" : "cannot be moved to", dir);
     sb_udl_arrivals_noted(t->arrivals, f->path);
 }
@@ -116,6 +124,27 @@ static const char *judge_tenant(const trigger_t *t, const char *tenant, apr_pool
         return apr_psprintf(p, "unknown tenant '%s'", tenant);
     }
     return NULL;
+}
+
+/* What lies there and is not going to be loaded: said once, later out of the way. */
+static void judge_strays(trigger_t *t, apr_pool_t *p)
+{
+    apr_interval_time_t after = sb_conf_interval(t->conf, "udl2_trigger.stray_after");
+    apr_array_header_t *strays;
+    int i;
+
+    sb_udl_arrivals_strays(&strays, t->arrivals, after && after < SAY_AFTER ? after : SAY_AFTER, p);
+    for (i = 0; i < strays->nelts; i++) {
+        const sb_udl_stray_t *s = &APR_ARRAY_IDX(strays, i, sb_udl_stray_t);
+
+        if (after && s->age >= after) {
+            quarantine(t, &s->file, s->why, p);
+        }
+        else if (!s->said) {
+            sb_log(SB_LOG_NOTICE, SBLOGNO(4030), SB_NO_STATUS, "not to be loaded: %s: %s",
+                   s->file.path, s->why);
+        }
+    }
 }
 
 /* Record what is complete. @return the database's health */
@@ -193,55 +222,49 @@ static apr_status_t announce_all(trigger_t *t, apr_pool_t *p)
     return rv;
 }
 
-/* ---- schemas of failed batches ----------------------------------------------------------------- */
+/* ---- what was lost, and what was left ---------------------------------------------------------- */
 
-/* Drop those that were kept long enough. */
-static apr_status_t drop_failed(trigger_t *t, apr_pool_t *p)
+/* Batches that a crashed server emptied, and what the dead left lying about. One tenant's database that
+ * is down must not keep the trigger from its work. */
+static void sweep_one(trigger_t *t, const sb_udl_conf_t *conf, apr_pool_t *p)
 {
     apr_interval_time_t keep = sb_conf_interval(t->conf, "udl2.failed_schema_keep");
-    const char *args[] = {apr_psprintf(p, "%" APR_INT64_T_FMT, keep)};
-    sb_rows_t *rows;
     apr_status_t rv;
-    int i;
+    int n;
 
-    if (!keep) {
-        return APR_SUCCESS;
+    rv = sb_udl_revive(&n, t->db, conf, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_sweep(t->db, conf, keep, p);
     }
-    rv = sb_db_query_text(
-        &rows, t->db,
-        sb_sql(p,
-               "SELECT k.batch_guid FROM {schema}.package k JOIN pg_namespace n ON n.nspname = "
-               "k.batch_guid"
-               " WHERE k.state = 'failed' AND k.finished_at < now() - $1::bigint * interval '1 us'",
-               "schema", t->schema, NULL),
-        1, args, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        rv = sb_batch_schema_drop(t->db, sb_rows_text(rows, i, 0), p);
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(4029), rv, "clearing up for tenant %s", conf->tenant);
     }
-    return rv;
 }
 
-/* ---- batches that a crashed server emptied -------------------------------------------------- */
-
-/* Asked whenever we connect: a crash of the server ends our connection too. */
-static apr_status_t revive(trigger_t *t, apr_pool_t *p)
+/* Asked whenever we connect, for a crash of the server ends our connection too; then now and then. */
+static void sweep(trigger_t *t, apr_pool_t *p)
 {
     const apr_array_header_t *tenants = sb_conf_names(t->conf, "target_db_conn.<tenant>.url", p);
-    apr_status_t rv = APR_SUCCESS;
-    int i, n;
+    apr_pool_t *ptenant;
+    int i;
 
-    for (i = 0; i < tenants->nelts && rv == APR_SUCCESS; i++) {
+    if (apr_pool_create(&ptenant, p) != APR_SUCCESS) {
+        return;
+    }
+    for (i = 0; i < tenants->nelts; i++) {
         const sb_udl_conf_t *conf;
-        const char *problem =
-            sb_udl_conf_read(&conf, t->conf, APR_ARRAY_IDX(tenants, i, const char *), p);
+        const char *tenant = APR_ARRAY_IDX(tenants, i, const char *),
+                   *problem = sb_udl_conf_read(&conf, t->conf, tenant, ptenant);
 
         if (problem) {
             sb_log(SB_LOG_ERROR, SBLOGNO(4028), SB_NO_STATUS, "%s", problem);
-            continue;
         }
-        rv = sb_udl_revive(&n, t->db, conf, p);
+        else {
+            sweep_one(t, conf, ptenant);
+        }
+        apr_pool_clear(ptenant);
     }
-    return rv;
+    apr_pool_destroy(ptenant);
 }
 
 /* ---- configuration ----------------------------------------------------------------------------- */
@@ -290,7 +313,7 @@ static void wait_for_something(trigger_t *t, apr_time_t next_scan)
  * the ini is to be read again */
 static apr_status_t watch(trigger_t *t, apr_pool_t *p)
 {
-    apr_time_t next_scan = 0;
+    apr_time_t next_scan = 0, next_sweep = 0;
     apr_status_t rv = APR_SUCCESS;
 
     while (rv == APR_SUCCESS && !program_stopping() && !program_hung_up()) {
@@ -299,14 +322,16 @@ static apr_status_t watch(trigger_t *t, apr_pool_t *p)
         sb_udl_arrivals_read(t->arrivals);
         if (scan) {
             sb_udl_arrivals_scan(t->arrivals);
+            judge_strays(t, p);
             next_scan = apr_time_now() + t->scan_delay;
         }
         rv = record(t, p);
         if (rv == APR_SUCCESS) {
             rv = announce_all(t, p);
         }
-        if (rv == APR_SUCCESS && scan) {
-            rv = drop_failed(t, p);
+        if (rv == APR_SUCCESS && apr_time_now() >= next_sweep) {
+            sweep(t, p);
+            next_sweep = apr_time_now() + SWEEP_EVERY;
         }
         if (rv == APR_SUCCESS) {
             t->backoff.next = 0;
@@ -333,16 +358,13 @@ static int serve(trigger_t *t, apr_pool_t *p)
         if (rv == APR_SUCCESS) {
             sb_log(SB_LOG_INFO, SBLOGNO(4020), SB_NO_STATUS, "watching %s",
                    sb_conf_str(t->conf, "zones.arrivals"));
-            rv = revive(t, p);
-            apr_pool_clear(p);
-        }
-        if (rv == APR_SUCCESS) {
             rv = watch(t, p);
         }
         if (rv != APR_SUCCESS && !program_stopping()) {
             pause = program_backoff(&t->backoff);
-            sb_log(SB_LOG_WARN, SBLOGNO(4022), rv, "%s; trying again in %d ms",
-                   rv == SB_EBUSY ? "another trigger runs" : "not watching", (int)(pause / 1000));
+            sb_log(SB_LOG_WARN, SBLOGNO(4022), rv, "%s; trying again in %d ms%s%s",
+                   rv == SB_EBUSY ? "another trigger runs" : "not watching", (int)(pause / 1000),
+                   t->db && *sb_db_error(t->db) ? ": " : "", t->db ? sb_db_error(t->db) : "");
             program_sleep(pause);
         }
     }
@@ -359,16 +381,12 @@ static int once(trigger_t *t, apr_pool_t *p)
         return PROGRAM_DONE;
     }
     if (rv == APR_SUCCESS) {
-        rv = revive(t, p);
-    }
-    if (rv == APR_SUCCESS) {
+        sweep(t, p);
+        judge_strays(t, p);
         rv = record(t, p);
     }
     if (rv == APR_SUCCESS) {
         rv = announce_all(t, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = drop_failed(t, p);
     }
     if (rv != APR_SUCCESS) {
         fprintf(stderr, "%s: %s\n", t->prog->def->name, sb_strerror(rv, buf, sizeof buf));

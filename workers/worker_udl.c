@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -18,6 +19,7 @@
 #include "workers/program.h"
 
 #define POLL apr_time_from_msec(500) /* how long a stop may go unnoticed */
+#define ROOM_POLL apr_time_from_sec(5)
 #define TASK "udl.package"
 
 static const program_option_t options[] = {
@@ -117,7 +119,66 @@ typedef struct {
     sb_db_t *db;   /* holds the claim */
     sb_mq_t *mq;
     program_backoff_t backoff;
+    char owed[SB_UUID_SIZE]; /* a batch whose claim was lost with its connection; "" none */
+    apr_int64_t owed_claim;
 } worker_t;
+
+/* ---- room -------------------------------------------------------------------------------------- */
+
+/* Bytes that may still be written where path is; -1 cannot be told. */
+static apr_int64_t free_bytes(const char *path)
+{
+    struct statvfs fs;
+
+    return statvfs(path, &fs) ? -1 : (apr_int64_t)fs.f_bavail * (apr_int64_t)fs.f_frsize;
+}
+
+/* A full disk fails no batch, but trying each package in turn helps nobody. */
+static int has_room(const worker_t *w)
+{
+    const sb_conf_t *conf = w->prog->conf;
+    apr_int64_t least = sb_conf_bytes(conf, "udl2.min_free_bytes");
+    apr_int64_t have = least ? free_bytes(sb_conf_str(conf, "zones.work")) : -1;
+
+    return have < 0 || have >= least;
+}
+
+/* Wait for room, leaving the queue to workers elsewhere. */
+static void wait_for_room(worker_t *w)
+{
+    const char *work = apr_pstrdup(w->p, sb_conf_str(w->prog->conf, "zones.work"));
+
+    if (has_room(w)) {
+        return;
+    }
+    sb_log(SB_LOG_WARN, SBLOGNO(4010), SB_NO_STATUS,
+           "%s has %" APR_INT64_T_FMT " MiB left, less than udl2.min_free_bytes: worker %s takes no"
+           " packages",
+           work, free_bytes(work) >> 20, w->name);
+    while (!has_room(w) && !program_sleep(ROOM_POLL)) {
+        program_reload(w->prog);
+    }
+    if (!program_stopping()) {
+        sb_log(SB_LOG_NOTICE, SBLOGNO(4011), SB_NO_STATUS, "%s has room again: worker %s goes on",
+               work, w->name);
+    }
+}
+
+/* ---- connections ------------------------------------------------------------------------------- */
+
+/* An attempt that the loss of a connection ended counts as none. */
+static apr_status_t settle_debt(worker_t *w)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (*w->owed) {
+        rv = sb_udl_package_forgive(w->db, w->schema, w->owed, w->owed_claim, w->p);
+    }
+    if (rv == APR_SUCCESS) {
+        *w->owed = '\0';
+    }
+    return rv;
+}
 
 static apr_status_t connect_both(worker_t *w)
 {
@@ -129,6 +190,8 @@ static apr_status_t connect_both(worker_t *w)
     apr_status_t rv;
 
     apr_pool_clear(w->p);
+    w->db = NULL;
+    w->mq = NULL;
     w->schema = sb_conf_str(conf, "udl2_db_conn.db_schema");
     w->queue = sb_conf_str(conf, "udl2.queue");
     if (!db_url || !mq_url) {
@@ -137,6 +200,12 @@ static apr_status_t connect_both(worker_t *w)
         return SB_ECONFIG;
     }
     rv = sb_db_open(&w->db, sb_conf_db_url(db_url, w->p), &opts, w->p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_package_session(w->db);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = settle_debt(w);
+    }
     if (rv == APR_SUCCESS) {
         rv = sb_mq_open(&w->mq, mq_url, &mq_opts, w->p);
     }
@@ -155,6 +224,7 @@ static apr_status_t load(worker_t *w, const sb_udl_package_t *package, apr_pool_
                         .take = 1,
                         .stopping = program_stopping,
                         .attempts = package->attempts,
+                        .claim = package->claims,
                         .worker = w->name};
     int max = (int)sb_conf_int(w->prog->conf, "udl2.max_attempts");
     const sb_udl_conf_t *conf;
@@ -181,10 +251,14 @@ static apr_status_t load(worker_t *w, const sb_udl_package_t *package, apr_pool_
         return sb_udl_package_end(w->db, w->schema, package, result.problem, p);
     }
     sb_log(SB_LOG_WARN, SBLOGNO(4005), rv, "package goes back to the queue");
-    if (sb_udl_package_return(w->db, w->schema, package, p) != APR_SUCCESS) {
-        return SB_EUNAVAILABLE; /* then the lock is gone too, and the trigger finds the row */
+    if (sb_udl_package_return(w->db, w->schema, package, !program_stopping(), p) != APR_SUCCESS) {
+        /* then the lock is gone too, and the trigger finds the row */
+        apr_cpystrn(w->owed, package->guid, sizeof w->owed);
+        w->owed_claim = package->claims;
+        return SB_EUNAVAILABLE;
     }
-    return rv;
+    /* what this package lacked, others may not need: it waits, not we */
+    return APR_SUCCESS;
 }
 
 /* @return anything but APR_SUCCESS: connect again */
@@ -231,6 +305,9 @@ static apr_status_t consume(worker_t *w)
     while (rv == APR_SUCCESS && !program_stopping() && !fresh) {
         sb_delivery_t d;
 
+        if (!has_room(w)) {
+            return APR_ENOSPC;
+        }
         rv = sb_mq_next(&d, w->mq, POLL, p);
         fresh = program_reload(w->prog); /* before the package: its tenant may be new */
         if (rv == APR_SUCCESS) {
@@ -258,18 +335,24 @@ static int serve(program_t *prog)
     sb_log(SB_LOG_INFO, SBLOGNO(4001), SB_NO_STATUS, "worker %s waits for packages in %s", w.name,
            sb_conf_str(prog->conf, "udl2.queue"));
     while (!program_stopping()) {
+        wait_for_room(&w);
         program_reload(prog);
-        rv = connect_both(&w);
+        rv = program_stopping() ? APR_SUCCESS : connect_both(&w);
         if (rv == SB_ECONFIG) {
             return PROGRAM_FAILED;
         }
         if (rv == APR_SUCCESS) {
             rv = consume(&w);
         }
-        if (rv != APR_SUCCESS && !program_stopping()) {
+        if (APR_STATUS_IS_ENOSPC(rv)) {
+            apr_pool_clear(w.p); /* a message that is here already goes to another worker */
+            w.db = NULL;
+        }
+        else if (rv != APR_SUCCESS && !program_stopping()) {
             pause = program_backoff(&w.backoff);
-            sb_log(SB_LOG_WARN, SBLOGNO(4002), rv, "not consuming; trying again in %d ms",
-                   (int)(pause / 1000));
+            sb_log(SB_LOG_WARN, SBLOGNO(4002), rv, "not consuming; trying again in %d ms%s%s",
+                   (int)(pause / 1000), w.db && *sb_db_error(w.db) ? ": " : "",
+                   w.db ? sb_db_error(w.db) : "");
             program_sleep(pause);
         }
     }

@@ -123,6 +123,28 @@ apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, i
     return sync_directory_of(path, p);
 }
 
+apr_status_t sb_dir_open_below(int *pfd, const char *root, const char *below, apr_pool_t *p)
+{
+    char *path = apr_pstrdup(p, below), *state, *part;
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), next;
+
+    *pfd = -1;
+    for (part = apr_strtok(path, "/", &state); part && fd >= 0;
+         part = apr_strtok(NULL, "/", &state)) {
+        next = -1;
+        if (!strcmp(part, "..")) {
+            errno = ELOOP;
+        }
+        else {
+            next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        }
+        close(fd);
+        fd = next;
+    }
+    *pfd = fd;
+    return fd < 0 ? errno : APR_SUCCESS;
+}
+
 apr_status_t sb_dir_make(const char *path, int mode, apr_pool_t *p)
 {
     char *copy = apr_pstrdup(p, path);

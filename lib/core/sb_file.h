@@ -15,6 +15,15 @@ apr_status_t sb_file_read(char **pdata, apr_size_t *plen, const char *path, apr_
 apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, int mode,
                            apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * Open a directory below another one, going through no symbolic link and not up again.
+ * @param below relative: "a/b"; "" is root itself, which may be a link
+ * @param pfd   to be closed by the caller; -1 unless APR_SUCCESS
+ * @return ELOOP or ENOTDIR something on the way is no directory
+ */
+apr_status_t sb_dir_open_below(int *pfd, const char *root, const char *below,
+                               apr_pool_t *p) SB_MUST_CHECK;
+
 /** mkdir -p. Existing directories are fine. */
 apr_status_t sb_dir_make(const char *path, int mode, apr_pool_t *p) SB_MUST_CHECK;
 

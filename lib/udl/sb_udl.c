@@ -70,7 +70,7 @@ static apr_status_t arrive(sb_udl_run_t *run)
 
     sb_udl_begin_step(run, PHASE_ARRIVED);
     rv = sb_udl_zones_make(&run->zones, run->conf, run->job->package, run->job->guid,
-                           run->job->arrived, run->p);
+                           run->job->arrived, run->job->claim, run->p);
     if (rv == APR_SUCCESS && run->job->take) {
         rv = sb_udl_zones_take(&run->zones);
     }
@@ -363,7 +363,7 @@ static apr_status_t finish_earlier(sb_udl_run_t *run, const char *status)
         strcmp(status, "udl.failed") ? NULL : "failed in an earlier attempt: see the batch log";
     run->result->problem = run->problem;
     rv = sb_udl_zones_make(&run->zones, run->conf, run->job->package, run->job->guid,
-                           run->job->arrived, run->p);
+                           run->job->arrived, run->job->claim, run->p);
     if (rv == APR_SUCCESS && run->job->take) {
         rv = sb_udl_zones_take(&run->zones);
         rv = APR_STATUS_IS_ENOENT(rv) || rv == SB_EINPUT ? APR_SUCCESS : rv;

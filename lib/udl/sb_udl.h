@@ -16,6 +16,7 @@ typedef struct {
     int take;              /* move the package out of arrivals and in the end to history */
     int (*stopping)(void); /* asked now and then: give up? NULL never */
     int attempts;          /* this one included; 0 is 1 */
+    apr_int64_t claim;     /* sb_udl_package_t.claims; 0 none */
     const char *worker;    /* "host:pid", for people */
 } sb_udl_job_t;
 

@@ -21,13 +21,12 @@
 #include "udl/sb_udl_arrivals.h"
 
 #define DONE ".done"
-#define DONE_MAX 65536                 /* bytes of a companion that are looked at */
-#define SETTLE apr_time_from_msec(300) /* a closed file nobody opens again is complete */
-#define RETRY apr_time_from_sec(1)     /* pause before a file is offered again that was not noted */
+#define DONE_MAX 65536             /* bytes of a companion that are looked at */
+#define RETRY apr_time_from_sec(1) /* pause before a file is offered again that was not noted */
 #define MAX_DEPTH 16
 #define EVENTS                                                                                     \
     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_MODIFY |            \
-     IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
+     IN_ONLYDIR | IN_EXCL_UNLINK)
 
 /* What is known of one file. */
 typedef struct {
@@ -35,7 +34,10 @@ typedef struct {
     apr_int64_t size;
     apr_time_t mtime, ctime;
     ino_t inode;
+    apr_uint64_t order;  /* of arrival; 0: found by the running scan */
     apr_time_t due;      /* complete from then on, if it does not change */
+    int stray;           /* its name is no package's */
+    int said;            /* it was reported as a stray */
     int noted;           /* it was taken note of in this state */
     apr_time_t bad_done; /* mtime of a companion that does not fit; 0 none */
     int seen;            /* by the running scan */
@@ -47,7 +49,8 @@ struct sb_udl_arrivals_t {
     apr_pool_t *p;
     apr_hash_t *entries; /* path -> entry_t */
     apr_hash_t *dirs;    /* int watch -> char * path */
-    int overflow;
+    apr_uint64_t order;  /* of the last arrival */
+    int scanning, overflow;
 };
 
 /* ---- entries ----------------------------------------------------------------------------------- */
@@ -95,6 +98,11 @@ static apr_time_t changed_at(const entry_t *e)
     return t < now ? t : now;
 }
 
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
 /* Note the state of a file. @param due when it is complete, counted from a change */
 static void look(sb_udl_arrivals_t *a, const char *path, apr_interval_time_t due, int event)
 {
@@ -114,6 +122,7 @@ static void look(sb_udl_arrivals_t *a, const char *path, apr_interval_time_t due
             free(e);
             return;
         }
+        e->stray = !is_package(a, name_of(path));
         apr_hash_set(a->entries, e->path, APR_HASH_KEY_STRING, e);
     }
     e->seen = 1;
@@ -126,19 +135,23 @@ static void look(sb_udl_arrivals_t *a, const char *path, apr_interval_time_t due
     e->mtime = time_of(&st.st_mtim);
     e->ctime = time_of(&st.st_ctim);
     e->inode = st.st_ino;
+    e->order = a->scanning ? 0 : ++a->order;
     e->due = changed_at(e) + due;
-    e->noted = 0;
+    e->noted = e->said = 0;
     e->bad_done = 0;
 }
 
 /* ---- directories ------------------------------------------------------------------------------- */
 
-static void watch(sb_udl_arrivals_t *a, const char *path)
+static void watch(sb_udl_arrivals_t *a, int fd, const char *path)
 {
-    int wd = inotify_add_watch(a->fd, path, EVENTS);
+    char self[40];
     const char *known;
-    int *key;
+    int *key, wd;
 
+    snprintf(self, sizeof self, "/proc/self/fd/%d",
+             fd); /* this one, whatever path leads to by now */
+    wd = inotify_add_watch(a->fd, self, EVENTS);
     if (wd < 0) {
         sb_log(SB_LOG_WARN, SBLOGNO(2220), errno, "watching %s; only the scan sees files there",
                path);
@@ -152,33 +165,85 @@ static void watch(sb_udl_arrivals_t *a, const char *path)
     apr_hash_set(a->dirs, key, sizeof wd, apr_pstrdup(a->p, path));
 }
 
-static void walk(sb_udl_arrivals_t *a, const char *path, int depth, apr_pool_t *p)
+/* @param fd of the directory; closed here */
+static void walk(sb_udl_arrivals_t *a, int fd, const char *path, int depth, apr_pool_t *p)
 {
     DIR *dir;
     struct dirent *d;
 
-    watch(a, path); /* before reading, so that nothing falls between */
-    dir = opendir(path);
+    watch(a, fd, path); /* before reading, so that nothing falls between */
+    dir = fdopendir(fd);
     if (!dir) {
         sb_log(SB_LOG_WARN, SBLOGNO(2221), errno, "reading %s", path);
+        close(fd);
         return;
     }
     while ((d = readdir(dir)) != NULL) {
         const char *full;
         struct stat st;
 
-        if (*d->d_name == '.') {
+        if (*d->d_name == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
             continue;
         }
         full = apr_pstrcat(p, path, "/", d->d_name, NULL);
-        if (is_package(a, d->d_name)) {
+        if (S_ISREG(st.st_mode)) {
             look(a, full, a->opts.stable, 0);
         }
-        else if (depth < MAX_DEPTH && !lstat(full, &st) && S_ISDIR(st.st_mode)) {
-            walk(a, full, depth + 1, p);
+        else if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH) {
+            int sub = openat(fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (sub >= 0) {
+                walk(a, sub, full, depth + 1, p);
+            }
         }
     }
     closedir(dir);
+}
+
+/* A directory of the tree, and what is below. */
+static void walk_from(sb_udl_arrivals_t *a, const char *path, apr_pool_t *p)
+{
+    const char *below = path + strlen(a->opts.root);
+    int fd, depth = 0;
+    apr_status_t rv = sb_dir_open_below(&fd, a->opts.root, below, p);
+
+    if (rv != APR_SUCCESS) {
+        if (!APR_STATUS_IS_ENOENT(rv) && rv != ELOOP && rv != ENOTDIR) {
+            sb_log(SB_LOG_WARN, SBLOGNO(2221), rv, "reading %s", path);
+        }
+        return;
+    }
+    for (; *below; below++) {
+        depth += *below == '/';
+    }
+    walk(a, fd, path, depth, p);
+}
+
+static int by_change(const void *x, const void *y)
+{
+    const entry_t *a = *(entry_t *const *)x, *b = *(entry_t *const *)y;
+
+    return a->ctime != b->ctime ? (a->ctime < b->ctime ? -1 : 1) : strcmp(a->path, b->path);
+}
+
+/* What a scan found came before whatever comes next, in the order of its last change. */
+static void give_order(sb_udl_arrivals_t *a, apr_pool_t *p)
+{
+    apr_array_header_t *found = apr_array_make(p, 16, sizeof(entry_t *));
+    apr_hash_index_t *hi;
+    int i;
+
+    for (hi = apr_hash_first(p, a->entries); hi; hi = apr_hash_next(hi)) {
+        entry_t *e = apr_hash_this_val(hi);
+
+        if (!e->order) {
+            APR_ARRAY_PUSH(found, entry_t *) = e;
+        }
+    }
+    qsort(found->elts, (size_t)found->nelts, sizeof(entry_t *), by_change);
+    for (i = 0; i < found->nelts; i++) {
+        APR_ARRAY_IDX(found, i, entry_t *)->order = ++a->order;
+    }
 }
 
 void sb_udl_arrivals_scan(sb_udl_arrivals_t *a)
@@ -193,7 +258,10 @@ void sb_udl_arrivals_scan(sb_udl_arrivals_t *a)
         ((entry_t *)apr_hash_this_val(hi))->seen = 0;
     }
     a->overflow = 0;
-    walk(a, a->opts.root, 0, p);
+    a->scanning = 1;
+    walk_from(a, a->opts.root, p);
+    a->scanning = 0;
+    give_order(a, p);
     for (hi = apr_hash_first(p, a->entries); hi; hi = apr_hash_next(hi)) {
         entry_t *e = apr_hash_this_val(hi);
 
@@ -225,11 +293,14 @@ static void one_event(sb_udl_arrivals_t *a, const struct inotify_event *ev, apr_
     path = apr_pstrcat(p, dir, "/", ev->name, NULL);
     if (ev->mask & IN_ISDIR) {
         if (ev->mask & (IN_CREATE | IN_MOVED_TO)) {
-            walk(a, path, 1, p);
+            a->scanning = 1;
+            walk_from(a, path, p);
+            a->scanning = 0;
+            give_order(a, p);
         }
         return;
     }
-    if (ends_with(ev->name, DONE)) {
+    if (ends_with(ev->name, DONE)) { /* as a file of its own the scan sees it */
         /* the companion came or went: look at its file again */
         e = apr_hash_get(a->entries, apr_pstrndup(p, path, strlen(path) - strlen(DONE)),
                          APR_HASH_KEY_STRING);
@@ -238,17 +309,8 @@ static void one_event(sb_udl_arrivals_t *a, const struct inotify_event *ev, apr_
         }
         return;
     }
-    if (!is_package(a, ev->name)) {
-        return;
-    }
-    if (ev->mask & IN_MOVED_TO) {
-        look(a, path, 0, 1);
-    }
-    else if (ev->mask & IN_CLOSE_WRITE) {
-        look(a, path, SETTLE, 1);
-    }
-    else {
-        look(a, path, a->opts.stable, 0);
+    if (is_package(a, ev->name)) {
+        look(a, path, ev->mask & IN_MOVED_TO ? 0 : a->opts.stable, (ev->mask & IN_MOVED_TO) != 0);
     }
 }
 
@@ -384,9 +446,24 @@ static int is_complete(sb_udl_arrivals_t *a, entry_t *e, apr_time_t now, apr_poo
     }
 }
 
-static int by_path(const void *a, const void *b)
+static int by_order(const void *x, const void *y)
 {
-    return strcmp(((const sb_udl_arrival_t *)a)->path, ((const sb_udl_arrival_t *)b)->path);
+    const entry_t *a = *(entry_t *const *)x, *b = *(entry_t *const *)y;
+
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* All entries that are known, as they came. */
+static apr_array_header_t *in_order(const sb_udl_arrivals_t *a, apr_pool_t *p)
+{
+    apr_array_header_t *entries = apr_array_make(p, 16, sizeof(entry_t *));
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(p, a->entries); hi; hi = apr_hash_next(hi)) {
+        APR_ARRAY_PUSH(entries, entry_t *) = apr_hash_this_val(hi);
+    }
+    qsort(entries->elts, (size_t)entries->nelts, sizeof(entry_t *), by_order);
+    return entries;
 }
 
 static const char *tenant_of(const sb_udl_arrivals_t *a, const char *path, apr_pool_t *p)
@@ -396,35 +473,77 @@ static const char *tenant_of(const sb_udl_arrivals_t *a, const char *path, apr_p
     return slash ? apr_pstrmemdup(p, below, (apr_size_t)(slash - below)) : NULL;
 }
 
+static void fill_in(sb_udl_arrival_t *r, const sb_udl_arrivals_t *a, const entry_t *e,
+                    apr_pool_t *p)
+{
+    r->path = apr_pstrdup(p, e->path);
+    r->tenant = tenant_of(a, r->path, p);
+    r->size = e->size;
+    r->mtime = e->mtime;
+}
+
 void sb_udl_arrivals_ready(apr_array_header_t **pready, sb_udl_arrivals_t *a, apr_pool_t *p)
 {
-    apr_array_header_t *ready = apr_array_make(p, 8, sizeof(sb_udl_arrival_t));
+    apr_array_header_t *ready = apr_array_make(p, 8, sizeof(sb_udl_arrival_t)),
+                       *entries = in_order(a, p);
     apr_time_t now = apr_time_now();
-    apr_hash_index_t *hi;
+    int i;
 
-    for (hi = apr_hash_first(p, a->entries); hi; hi = apr_hash_next(hi)) {
-        entry_t *e = apr_hash_this_val(hi);
+    for (i = 0; i < entries->nelts; i++) {
+        entry_t *e = APR_ARRAY_IDX(entries, i, entry_t *);
         const char *path;
-        sb_udl_arrival_t *r;
 
-        if (e->noted) {
+        if (e->noted || e->stray) {
             continue;
         }
         path = apr_pstrdup(p, e->path);
         look(a, path, a->opts.stable, 0); /* it may have gone, or changed unseen */
         e = apr_hash_get(a->entries, path, APR_HASH_KEY_STRING);
-        if (!e || !is_complete(a, e, now, p)) {
+        if (e && is_complete(a, e, now, p)) {
+            fill_in(apr_array_push(ready), a, e, p);
+            e->due = now + RETRY;
+        }
+    }
+    *pready = ready;
+}
+
+/* ---- what is never going to be ready ----------------------------------------------------------- */
+
+/* A companion beside its package is no stray. */
+static int has_package(const sb_udl_arrivals_t *a, const char *path, apr_pool_t *p)
+{
+    return ends_with(path, DONE) &&
+           apr_hash_get(a->entries, apr_pstrndup(p, path, strlen(path) - strlen(DONE)),
+                        APR_HASH_KEY_STRING);
+}
+
+void sb_udl_arrivals_strays(apr_array_header_t **pstrays, sb_udl_arrivals_t *a,
+                            apr_interval_time_t age, apr_pool_t *p)
+{
+    apr_array_header_t *strays = apr_array_make(p, 8, sizeof(sb_udl_stray_t)),
+                       *entries = in_order(a, p);
+    apr_time_t now = apr_time_now();
+    int i;
+
+    for (i = 0; i < entries->nelts; i++) {
+        entry_t *e = APR_ARRAY_IDX(entries, i, entry_t *);
+        sb_udl_stray_t *s;
+
+        if (now - changed_at(e) < age || e->noted ||
+            (!e->stray && !a->opts.require_done && !e->bad_done) || has_package(a, e->path, p)) {
             continue;
         }
-        r = apr_array_push(ready);
-        r->path = path;
-        r->tenant = tenant_of(a, path, p);
-        r->size = e->size;
-        r->mtime = e->mtime;
-        e->due = now + RETRY;
+        s = apr_array_push(strays);
+        fill_in(&s->file, a, e, p);
+        s->why = ends_with(e->path, DONE) ? "a companion without its package"
+                 : e->stray               ? "its name is no package's"
+                 : e->bad_done            ? "its companion holds another MD5"
+                                          : "its companion never came";
+        s->age = now - changed_at(e);
+        s->said = e->said;
+        e->said = 1;
     }
-    qsort(ready->elts, (size_t)ready->nelts, sizeof(sb_udl_arrival_t), by_path);
-    *pready = ready;
+    *pstrays = strays;
 }
 
 void sb_udl_arrivals_noted(sb_udl_arrivals_t *a, const char *path)
@@ -446,7 +565,8 @@ apr_interval_time_t sb_udl_arrivals_wait(const sb_udl_arrivals_t *a)
         const entry_t *e = apr_hash_this_val(hi);
         apr_interval_time_t left = e->due > now ? e->due - now : 0;
 
-        if (!e->noted && !e->bad_done && !a->opts.require_done && (least < 0 || left < least)) {
+        if (!e->noted && !e->stray && !e->bad_done && !a->opts.require_done &&
+            (least < 0 || left < least)) {
             least = left;
         }
     }

@@ -3,9 +3,10 @@
 
 /**
  * Which files in the arrivals zone are complete. Inotify tells at once, a scan finds what it missed.
- * A file is complete when it was renamed into place; when it was closed after writing and then left
- * alone for a moment; when it has not changed for the stability time; or, at once, when its
- * companion NAME.done holds its MD5. A companion with another MD5 holds the file back.
+ * A file is complete at once when it was renamed into place, or when its companion NAME.done holds its
+ * MD5; else when it has not changed for the stability time. Closing it means nothing: an upload that
+ * broke off is closed too. A companion with another MD5 holds the file back. No symbolic link is
+ * followed below root. Files that are no packages, or never become complete, are strays.
  */
 
 #include <apr_tables.h>
@@ -41,13 +42,29 @@ void sb_udl_arrivals_read(sb_udl_arrivals_t *a);
 void sb_udl_arrivals_scan(sb_udl_arrivals_t *a);
 
 /**
- * Files that are complete and were not taken note of yet, sorted by path.
+ * Files that are complete and were not taken note of yet, in the order in which they came: as seen, or,
+ * of those that were there before, as their inodes last changed.
  * @param pready of sb_udl_arrival_t, allocated in p
  */
 void sb_udl_arrivals_ready(apr_array_header_t **pready, sb_udl_arrivals_t *a, apr_pool_t *p);
 
 /** The file is taken note of: it is not ready again until it changes. */
 void sb_udl_arrivals_noted(sb_udl_arrivals_t *a, const char *path);
+
+typedef struct {
+    sb_udl_arrival_t file;
+    const char *why; /* a sentence */
+    apr_interval_time_t age;
+    int said; /* it was reported before */
+} sb_udl_stray_t;
+
+/**
+ * Files that lie there unchanged for at least age and are not going to be loaded. Names that begin with
+ * a dot are nobody's business.
+ * @param pstrays of sb_udl_stray_t, allocated in p
+ */
+void sb_udl_arrivals_strays(apr_array_header_t **pstrays, sb_udl_arrivals_t *a,
+                            apr_interval_time_t age, apr_pool_t *p);
 
 /** How long until something may become ready by the mere passing of time; -1: nothing will. */
 apr_interval_time_t sb_udl_arrivals_wait(const sb_udl_arrivals_t *a);

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "store/sb_schema.h"
+#include "udl/sb_udl_package.h"
 #include "udl/sb_udl_run.h"
 #include "udl/sb_udl_source.h"
 
@@ -132,6 +133,9 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
     }
     rv = sb_db_begin(run->target, SB_TX_WRITE);
     run->in_tx = rv == APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_package_fence(run->target, run->job->guid, run->p);
+    }
     if (rv == APR_SUCCESS) {
         rv = sb_batch_schema_create(run->target, run->job->guid, run->p);
     }

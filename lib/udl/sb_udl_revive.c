@@ -31,15 +31,13 @@ static apr_status_t is_empty(int *pempty, const revive_t *r, const char *guid)
     apr_status_t rv;
 
     *pempty = 0;
-    rv = sb_db_query_text(&rows, r->target,
-                          sb_sql(r->p,
-                                 "SELECT NOT EXISTS (SELECT FROM {batch}.asmt) AND"
-                                 " NOT EXISTS (SELECT FROM {batch}.asmt_outcome) AND"
-                                 " NOT EXISTS (SELECT FROM {batch}.registration) AND"
-                                 " NOT EXISTS (SELECT FROM {batch}.student_reg)",
-                                 "batch", guid, NULL),
-                          0, NULL, r->p);
-    if (rv == APR_SUCCESS) {
+    /* emptied by a crash a table's file has no bytes; asked of all, whatever kind of batch it is */
+    rv = sb_db_query_text(
+        &rows, r->target,
+        "SELECT sum(pg_relation_size(c.oid)) = 0 FROM pg_class c JOIN pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'",
+        1, &guid, r->p);
+    if (rv == APR_SUCCESS && sb_rows_count(rows)) {
         *pempty = sb_rows_bool(rows, 0, 0) == 1;
     }
     return rv == SB_EDB ? APR_SUCCESS : rv; /* dropped meanwhile */
@@ -84,7 +82,7 @@ static apr_status_t send_again(int *pn, const revive_t *r, const char *guid)
         return rv; /* loaded by hand, or under way already */
     }
     rv = sb_udl_zones_make(&zones, r->conf, sb_rows_text(rows, 0, 0), guid,
-                           sb_rows_int(rows, 0, 1, 0), r->p);
+                           sb_rows_int(rows, 0, 1, 0), 0, r->p);
     if (rv == APR_SUCCESS) {
         rv = sb_udl_zones_bring_back(&zones);
         sb_udl_zones_clean(&zones);

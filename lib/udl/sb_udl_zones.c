@@ -60,9 +60,9 @@ static const char *zone_dir(const sb_udl_zones_t *z, const char *root, const cha
 }
 
 apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, const char *package,
-                               const char *guid, apr_time_t arrived, apr_pool_t *p)
+                               const char *guid, apr_time_t arrived, apr_int64_t claim,
+                               apr_pool_t *p)
 {
-    const char *dir;
     char *dot;
     apr_status_t rv;
 
@@ -71,14 +71,15 @@ apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, con
     z->package = package;
     z->name = base_name(package, p);
     z->label = make_label(arrived, guid, p);
-    dir = zone_dir(z, conf->work, "decrypted");
-    z->decrypted = apr_pstrcat(p, dir, "/", z->name, NULL);
+    z->scratch =
+        apr_psprintf(p, "%s/%" APR_INT64_T_FMT, zone_dir(z, conf->work, "decrypted"), claim);
+    z->decrypted = apr_pstrcat(p, z->scratch, "/", z->name, NULL);
     dot = strrchr(z->decrypted, '.');
     if (dot && dot > strrchr(z->decrypted, '/') + 1) {
         *dot = '\0';
     }
-    rv = sb_dir_remove(dir, p); /* of an attempt that died */
-    return rv == APR_SUCCESS ? sb_dir_make(dir, DIR_MODE, p) : rv;
+    rv = sb_dir_remove(zone_dir(z, conf->work, "decrypted"), p); /* of an attempt that died */
+    return rv == APR_SUCCESS ? sb_dir_make(z->scratch, DIR_MODE, p) : rv;
 }
 
 static apr_status_t copy_bytes(int in, int out)
@@ -140,6 +141,36 @@ apr_status_t sb_udl_move_file(const char *from, const char *to, apr_pool_t *p)
     return rv;
 }
 
+apr_status_t sb_udl_take_file(const char *root, const char *path, const char *to, apr_pool_t *p)
+{
+    apr_size_t len = strlen(root);
+    const char *name = strrchr(path, '/') + 1, *below, *from;
+    struct stat st;
+    apr_status_t rv;
+    int fd;
+
+    if (strncmp(path, root, len) || path[len] != '/') {
+        return SB_EINPUT;
+    }
+    below = path + len + 1 < name
+                ? apr_pstrndup(p, path + len + 1, (apr_size_t)(name - path) - len - 2)
+                : "";
+    rv = sb_dir_open_below(&fd, root, below, p);
+    if (rv != APR_SUCCESS) {
+        return rv == ELOOP || rv == ENOTDIR ? SB_EINPUT : rv;
+    }
+    /* the directory by its descriptor: whoever renames it meanwhile changes nothing */
+    from = apr_psprintf(p, "/proc/self/fd/%d/%s", fd, name);
+    if (lstat(from, &st)) {
+        rv = errno;
+    }
+    else {
+        rv = S_ISREG(st.st_mode) ? sb_udl_move_file(from, to, p) : SB_EINPUT;
+    }
+    close(fd);
+    return rv;
+}
+
 apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
 {
     const char *dir = zone_dir(z, z->conf->work, "arrived"),
@@ -148,12 +179,9 @@ apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
     apr_status_t rv;
 
     if (!exists(to)) {
-        if (exists(z->package) && !is_file(z->package)) {
-            return SB_EINPUT;
-        }
         rv = sb_dir_make(dir, DIR_MODE, z->p);
         if (rv == APR_SUCCESS) {
-            rv = sb_udl_move_file(z->package, to, z->p);
+            rv = sb_udl_take_file(z->conf->arrivals, z->package, to, z->p);
         }
         if (rv != APR_SUCCESS) {
             rmdir(dir);
@@ -209,10 +237,11 @@ apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z)
 
 void sb_udl_zones_clean(sb_udl_zones_t *z)
 {
-    apr_status_t rv = sb_dir_remove(zone_dir(z, z->conf->work, "decrypted"), z->p);
+    apr_status_t rv = sb_dir_remove(z->scratch, z->p);
 
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_WARN, SBLOGNO(2210), rv, "removing the work directory %s", z->label);
     }
-    rmdir(zone_dir(z, z->conf->work, "arrived")); /* stays while the package is in it */
+    rmdir(zone_dir(z, z->conf->work, "decrypted")); /* stays while another attempt is in it */
+    rmdir(zone_dir(z, z->conf->work, "arrived"));   /* stays while the package is in it */
 }

@@ -10,12 +10,15 @@ typedef struct {
     const char *name;  /* of the package, "x.tar.gz.gpg" */
     const char *label; /* "<UTC time of arrival>_<batch guid>": the batch's directory everywhere */
     const char *package;   /* where the package is now */
-    const char *decrypted; /* where its clear text goes */
+    const char *scratch;   /* directory of this attempt alone */
+    const char *decrypted; /* where its clear text goes, in scratch */
     apr_pool_t *p;
 } sb_udl_zones_t;
 
+/** @param claim whose attempt it is: each has a work directory of its own, those of others are removed */
 apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, const char *package,
-                               const char *guid, apr_time_t arrived, apr_pool_t *p) SB_MUST_CHECK;
+                               const char *guid, apr_time_t arrived, apr_int64_t claim,
+                               apr_pool_t *p) SB_MUST_CHECK;
 
 /** Move the package out of arrivals, unless an earlier attempt did. Its .done companion goes.
  *  @return APR_ENOENT it is in neither place; SB_EINPUT it is no regular file */
@@ -30,8 +33,13 @@ const char *sb_udl_zones_kept_in(const sb_udl_zones_t *z, const char *problem);
 /** The contrary of keep: from history to where a taken package lies. @return APR_ENOENT in neither */
 apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z) SB_MUST_CHECK;
 
-/** Remove the batch's work directories, but for a package that was taken and not kept. */
+/** Remove the attempt's work directories, but for a package that was taken and not kept. */
 void sb_udl_zones_clean(sb_udl_zones_t *z);
+
+/** Move a file out of arrivals; no symbolic link on the way below root is followed.
+ *  @return APR_ENOENT it is not there; SB_EINPUT it is no regular file, or a link leads to it */
+apr_status_t sb_udl_take_file(const char *root, const char *path, const char *to,
+                              apr_pool_t *p) SB_MUST_CHECK;
 
 /** Rename, or copy and remove where that is another file system. Whole or not at all. */
 apr_status_t sb_udl_move_file(const char *from, const char *to, apr_pool_t *p) SB_MUST_CHECK;
