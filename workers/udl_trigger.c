@@ -28,8 +28,11 @@
 
 #define TASK "udl.package"
 #define CONFIRM apr_time_from_sec(10)
-#define OVERDUE apr_time_from_sec(120) /* a queued package nobody claimed: its message is lost */
-#define DATA_EXCEPTION "22"            /* class of SQLSTATE: a value that no column takes */
+/* A package that is queued and that nobody claims: its message is lost. While the queue holds messages it
+ * may just be waiting in there. */
+#define OVERDUE apr_time_from_sec(30)
+#define LONG_OVERDUE apr_time_from_sec(3600)
+#define DATA_EXCEPTION "22" /* class of SQLSTATE: a value that no column takes */
 #define SWEEP_EVERY apr_time_from_sec(60)
 #define SAY_AFTER                                                                                  \
     apr_time_from_sec(60) /* a stray may be a transfer that has not found its name yet */
@@ -205,11 +208,11 @@ static apr_status_t announce_all(trigger_t *t, apr_pool_t *p)
     apr_status_t rv;
     int i;
 
-    rv = sb_udl_package_waiting(&packages, t->db, t->schema, OVERDUE, BATCH, p);
-    if (rv != APR_SUCCESS || !packages->nelts) {
-        return rv;
-    }
     rv = sb_mq_depth(&depth, NULL, t->mq, t->queue);
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_package_waiting(&packages, t->db, t->schema, depth ? LONG_OVERDUE : OVERDUE,
+                                    BATCH, p);
+    }
     for (i = 0; i < packages->nelts && rv == APR_SUCCESS; i++) {
         if (depth + i >= t->max_queued) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(4025), SB_NO_STATUS,

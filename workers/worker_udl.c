@@ -266,7 +266,7 @@ static apr_status_t handle(worker_t *w, const sb_delivery_t *d, apr_pool_t *p)
 {
     const char *problem = d->problem;
     sb_udl_package_t package;
-    apr_status_t rv;
+    apr_status_t rv, broker;
 
     if (!problem && (strcmp(d->env.task, TASK) || !sb_uuid_is_valid(d->env.job))) {
         problem = "no message for this worker";
@@ -286,12 +286,21 @@ static apr_status_t handle(worker_t *w, const sb_delivery_t *d, apr_pool_t *p)
 
         return back == APR_SUCCESS ? rv : back;
     }
-    /* The claim is in the database now: the message has done its duty. */
-    rv = sb_mq_ack(w->mq, d->tag);
-    if (rv != APR_SUCCESS) {
-        sb_log(SB_LOG_WARN, SBLOGNO(4007), rv, "acknowledging; the package is loaded all the same");
+    /* The claim is in the database now: the message has done its duty. The next one is for somebody
+     * who has time. */
+    broker = sb_mq_pause(w->mq);
+    if (broker == APR_SUCCESS) {
+        broker = sb_mq_ack(w->mq, d->tag);
     }
-    return load(w, &package, p);
+    if (broker != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(4007), broker,
+               "acknowledging; the package is loaded all the same");
+    }
+    rv = load(w, &package, p);
+    if (rv == APR_SUCCESS) {
+        rv = broker == APR_SUCCESS ? sb_mq_consume(w->mq, w->queue, 1) : broker;
+    }
+    return rv;
 }
 
 /* @return APR_SUCCESS at the end of the program, or when there is a new configuration */

@@ -18,7 +18,8 @@
 
 #include "core/sb_log.h"
 
-#define CH_WORK 1    /* declare, publish */
+#define CH_WORK 1 /* declare, publish */
+#define CONSUMER "worker"
 #define CH_CONSUME 2 /* basic.consume and its deliveries */
 #define NCHANNELS 3
 
@@ -603,9 +604,21 @@ apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch)
     }
     if (rv == APR_SUCCESS) {
         mq->consumer_ended = 0;
-        amqp_basic_consume(mq->conn, CH_CONSUME, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0,
-                           0, amqp_empty_table);
+        /* one consumer a channel: its name need not be the broker's */
+        amqp_basic_consume(mq->conn, CH_CONSUME, amqp_cstring_bytes(queue),
+                           amqp_cstring_bytes(CONSUMER), 0, 0, 0, amqp_empty_table);
         rv = judge(mq, CH_CONSUME, amqp_get_rpc_reply(mq->conn), "starting to consume");
+    }
+    return rv;
+}
+
+apr_status_t sb_mq_pause(sb_mq_t *mq)
+{
+    apr_status_t rv = need_channel(mq, CH_CONSUME);
+
+    if (rv == APR_SUCCESS) {
+        amqp_basic_cancel(mq->conn, CH_CONSUME, amqp_cstring_bytes(CONSUMER));
+        rv = judge(mq, CH_CONSUME, amqp_get_rpc_reply(mq->conn), "pausing");
     }
     return rv;
 }

@@ -62,6 +62,12 @@ apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *
 /** Start consuming with prefetch. */
 apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch) SB_MUST_CHECK;
 
+/**
+ * Consume no more, until sb_mq_consume. To be called before the acknowledgement of a message whose work
+ * takes long: else the broker sends the next one at once, and it waits here while others are idle.
+ */
+apr_status_t sb_mq_pause(sb_mq_t *mq) SB_MUST_CHECK;
+
 typedef struct {
     sb_envelope_t env; /* allocated in the pool given to sb_mq_next */
     apr_uint64_t tag;  /* for sb_mq_ack and sb_mq_reject */
