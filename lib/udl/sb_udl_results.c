@@ -14,6 +14,12 @@ static int is_text(const sb_udl_value_t *v, const char *s)
     return v->kind == SB_UDL_V_TEXT && v->len == strlen(s) && !memcmp(v->s, s, v->len);
 }
 
+/* What is to be deleted may be as wrong as it is. */
+static int is_create(const sb_udl_value_t *v)
+{
+    return is_text(&v[SB_UDL_C_OP], "C");
+}
+
 /* ---- one row ----------------------------------------------------------------------------------- */
 
 static void add(sb_udl_findings_t *found, int column, sb_udl_issue_t issue)
@@ -94,39 +100,35 @@ static void check_bounds(sb_udl_findings_t *found, int at, const sb_udl_value_t 
     }
 }
 
-static void check_block(sb_udl_findings_t *found, int i, const sb_udl_value_t *b,
-                        const sb_udl_meta_t *meta, sb_udl_seen_t *seen)
+void sb_udl_results_check(sb_udl_findings_t *found, const sb_udl_value_t *v)
 {
-    int at = SB_UDL_C_SCORE + i * SB_UDL_BLOCK, k, there = 0;
+    const sb_udl_value_t *b = &v[SB_UDL_C_SCORE];
+    int at = SB_UDL_C_SCORE, i, k, there;
 
-    for (k = 0; k < SB_UDL_BLOCK; k++) {
-        there += b[k].kind == SB_UDL_V_INT;
-    }
-    if (!there) {
+    found->n = 0;
+    if (!is_create(v)) {
         return;
     }
-    if (i > 0 && there < SB_UDL_BLOCK) {
-        add(found, at, SB_UDL_HALF_SCORES);
-    }
-    if (b[RANGE_MIN].kind == SB_UDL_V_INT && b[RANGE_MAX].kind == SB_UDL_V_INT &&
-        b[RANGE_MIN].number > b[RANGE_MAX].number) {
-        add(found, at + RANGE_MIN, SB_UDL_RANGE_ORDER);
-    }
-    if (!meta) {
-        widen(&seen->score[i], &b[SCORE]);
-        widen(&seen->level[i], &b[LEVEL]);
-    }
-    else if (counts(meta, i)) {
-        check_bounds(found, at, b, &meta->bounds[i], i ? SB_UDL_NO_CLAIM_LEVEL : SB_UDL_NO_LEVEL);
+    for (i = 0; i < SB_UDL_NBLOCKS; i++, b += SB_UDL_BLOCK, at += SB_UDL_BLOCK) {
+        for (k = there = 0; k < SB_UDL_BLOCK; k++) {
+            there += b[k].kind == SB_UDL_V_INT;
+        }
+        if (i > 0 && there > 0 && there < SB_UDL_BLOCK) {
+            add(found, at, SB_UDL_HALF_SCORES);
+        }
+        if (b[RANGE_MIN].kind == SB_UDL_V_INT && b[RANGE_MAX].kind == SB_UDL_V_INT &&
+            b[RANGE_MIN].number > b[RANGE_MAX].number) {
+            add(found, at + RANGE_MIN, SB_UDL_RANGE_ORDER);
+        }
     }
 }
 
-void sb_udl_results_check(sb_udl_findings_t *found, const sb_udl_value_t *v,
-                          const sb_udl_meta_t *meta, sb_udl_seen_t *seen, apr_int64_t line,
-                          apr_pool_t *p)
+void sb_udl_results_compare(sb_udl_findings_t *found, const sb_udl_value_t *v,
+                            const sb_udl_meta_t *meta, sb_udl_seen_t *seen, apr_int64_t line,
+                            apr_pool_t *p)
 {
     const sb_udl_value_t *b = &v[SB_UDL_C_SCORE];
-    int i;
+    int at = SB_UDL_C_SCORE, i;
 
     found->n = 0;
     check_identity(found, v, meta, seen, line, p);
@@ -135,12 +137,17 @@ void sb_udl_results_check(sb_udl_findings_t *found, const sb_udl_value_t *v,
             seen->no_overall = 1;
         }
         else if (b[i].kind == SB_UDL_V_NULL && counts(meta, 0)) {
-            add(found, SB_UDL_C_SCORE + i, SB_UDL_MISSING);
+            add(found, at + i, SB_UDL_MISSING);
         }
     }
-    if (is_text(&v[SB_UDL_C_OP], "C")) { /* what is to be deleted may be as wrong as it is */
-        for (i = 0; i < SB_UDL_NBLOCKS; i++, b += SB_UDL_BLOCK) {
-            check_block(found, i, b, meta, seen);
+    for (i = 0; is_create(v) && i < SB_UDL_NBLOCKS; i++, b += SB_UDL_BLOCK, at += SB_UDL_BLOCK) {
+        if (!meta) {
+            widen(&seen->score[i], &b[SCORE]);
+            widen(&seen->level[i], &b[LEVEL]);
+        }
+        else if (counts(meta, i)) {
+            check_bounds(found, at, b, &meta->bounds[i],
+                         i ? SB_UDL_NO_CLAIM_LEVEL : SB_UDL_NO_LEVEL);
         }
     }
 }

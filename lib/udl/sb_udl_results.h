@@ -34,14 +34,17 @@ typedef struct {
 
 void sb_udl_results_begin(sb_udl_seen_t *seen);
 
+/** Judge a row by itself, whose values are fine one by one. @param found is set */
+void sb_udl_results_check(sb_udl_findings_t *found, const sb_udl_value_t *v);
+
 /**
- * Judge a row whose values are all fine.
+ * Judge a row, which is fine by itself, by the metadata.
  * @param found is set
  * @param meta  NULL: not known yet; then seen is brought up to date, with texts in p
  */
-void sb_udl_results_check(sb_udl_findings_t *found, const sb_udl_value_t *v,
-                          const sb_udl_meta_t *meta, sb_udl_seen_t *seen, apr_int64_t line,
-                          apr_pool_t *p);
+void sb_udl_results_compare(sb_udl_findings_t *found, const sb_udl_value_t *v,
+                            const sb_udl_meta_t *meta, sb_udl_seen_t *seen, apr_int64_t line,
+                            apr_pool_t *p);
 
 /** A question to the rows that were copied before the metadata was known. */
 typedef struct {

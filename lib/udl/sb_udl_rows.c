@@ -153,7 +153,7 @@ static void fail_at(sb_udl_rows_t *rows, apr_int64_t line, int column, sb_udl_is
                      name ? name : "", reason, sb_udl_issue_info[issue].number);
 }
 
-/* @return what the policy says; warnings wait for the row's fate, refusals are kept, failures worded */
+/* @return what the policy says; warnings wait for count_warnings, refusals are kept, failures worded */
 static sb_udl_action_t judge(sb_udl_rows_t *rows, apr_int64_t line, int column,
                              sb_udl_issue_t issue)
 {
@@ -173,7 +173,7 @@ static sb_udl_action_t judge(sb_udl_rows_t *rows, apr_int64_t line, int column,
     return action;
 }
 
-/* The row is loaded, or skipped on purpose: its warnings count. */
+/* What was odd about the current row counts. */
 static void count_warnings(sb_udl_rows_t *rows, apr_int64_t line)
 {
     int i;
@@ -244,22 +244,44 @@ static sb_udl_action_t convert(sb_udl_rows_t *rows, apr_int64_t line, const sb_c
     return worst;
 }
 
-/* The values are fine one by one; are they together? */
-static sb_udl_action_t check(sb_udl_rows_t *rows, apr_int64_t line)
+/* @return the worst action any finding asks for */
+static sb_udl_action_t judge_found(sb_udl_rows_t *rows, apr_int64_t line)
 {
     sb_udl_action_t worst = SB_UDL_ACCEPT, action;
     int i;
 
-    if (!is_results(rows)) {
-        return worst;
-    }
-    sb_udl_results_check(&rows->found, rows->v, rows->opts.meta, &rows->seen, line, rows->p);
     for (i = 0; i < rows->found.n; i++) {
         action =
             judge(rows, line, rows->found.at[i].column, (sb_udl_issue_t)rows->found.at[i].issue);
         worst = action > worst ? action : worst;
     }
     return worst;
+}
+
+/* Judge the current row: each value, what they are together, and then, if nothing was to be rejected
+ * so far, by the metadata. Warnings of that last step count even if it rejects the row: if the metadata
+ * comes behind the rows, all before it has long been counted. */
+static sb_udl_action_t judge_row(sb_udl_rows_t *rows, apr_int64_t line,
+                                 const sb_csv_field_t *fields, int n)
+{
+    sb_udl_action_t action = n == rows->map.nfields
+                                 ? convert(rows, line, fields, n)
+                                 : judge(rows, line, SB_UDL_WHOLE_ROW, SB_UDL_COLUMNS);
+
+    if (action < SB_UDL_REJECT && is_results(rows)) {
+        sb_udl_results_check(&rows->found, rows->v);
+        action = judge_found(rows, line);
+        if (action < SB_UDL_REJECT) {
+            sb_udl_results_compare(&rows->found, rows->v, rows->opts.meta, &rows->seen, line,
+                                   rows->p);
+            action = judge_found(rows, line);
+            count_warnings(rows, line);
+        }
+    }
+    else if (action < SB_UDL_REJECT) {
+        count_warnings(rows, line);
+    }
+    return action;
 }
 
 /* Was a row with this key there before? Deletes are promotion's business. */
@@ -374,11 +396,7 @@ apr_status_t sb_udl_rows_record(void *ctx, apr_int64_t line, const sb_csv_field_
         return header(rows, line, fields, n);
     }
     rows->counts.read++;
-    action = n == rows->map.nfields ? convert(rows, line, fields, n)
-                                    : judge(rows, line, SB_UDL_WHOLE_ROW, SB_UDL_COLUMNS);
-    if (action < SB_UDL_REJECT) {
-        action = check(rows, line);
-    }
+    action = judge_row(rows, line, fields, n);
     if (action == SB_UDL_FAIL) {
         return SB_EINPUT;
     }
@@ -387,7 +405,6 @@ apr_status_t sb_udl_rows_record(void *ctx, apr_int64_t line, const sb_csv_field_
         return APR_SUCCESS;
     }
     rows->counts.loaded++;
-    count_warnings(rows, line);
     note_key(rows, line);
     return emit(rows, line);
 }
@@ -501,7 +518,7 @@ static apr_status_t note_warned(settle_t *s, const sb_udl_question_t *q)
     return count_rows(&s->rows->tally[q->column][q->issue], s, q);
 }
 
-/* The metadata came behind the rows: in the order in which it would have mattered for each row. */
+/* The metadata came behind the rows. */
 static apr_status_t settle_metadata(settle_t *s, const sb_udl_meta_t *meta)
 {
     static const struct {
@@ -509,8 +526,8 @@ static apr_status_t settle_metadata(settle_t *s, const sb_udl_meta_t *meta)
         apr_status_t (*fn)(settle_t *, const sb_udl_question_t *);
     } steps[] = {{SB_UDL_FAIL, fail_if_any},
                  {SB_UDL_REJECT, note_refused},
-                 {SB_UDL_REJECT, drop_refused},
-                 {SB_UDL_WARN, note_warned}};
+                 {SB_UDL_WARN, note_warned},
+                 {SB_UDL_REJECT, drop_refused}};
     const apr_array_header_t *all = sb_udl_results_questions(&s->rows->seen, meta, s->p);
     apr_status_t rv = APR_SUCCESS;
     apr_size_t step;

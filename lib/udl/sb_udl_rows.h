@@ -90,7 +90,7 @@ const char *sb_udl_rows_guid(const sb_udl_rows_t *rows);
 
 /** Of sb_udl_refusal_t, in the order of lines and columns. */
 const apr_array_header_t *sb_udl_rows_refusals(sb_udl_rows_t *rows);
-/** Of sb_udl_warning_t: one for each column and kind, of rows that were loaded. */
+/** Of sb_udl_warning_t: one for each column and kind, of rows that nothing but the metadata rejected. */
 const apr_array_header_t *sb_udl_rows_warnings(const sb_udl_rows_t *rows, apr_pool_t *p);
 
 #endif

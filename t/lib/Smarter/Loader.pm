@@ -76,6 +76,11 @@ sub metadata {
         ClaimsPerformanceLevel => { map { ("Level$_" => { Name => "C$_" }) } 1 .. 3 },
         Claims => { (map { ("Claim$_" => { Name => "Claim $_", MinScore => 1200, MaxScore => 2400 }) } 1 .. 3),
             Claim4 => { Name => '', MinScore => '', MaxScore => '' } } };
+    return JSON::PP->new->canonical->encode(changed($m, $change));
+}
+
+sub changed {
+    my ($m, $change) = @_;
     for my $path (keys %{ $change // {} }) {
         my @parts = split /\./, $path;
         my $last = pop @parts;
@@ -83,7 +88,33 @@ sub metadata {
         $at = $at->{$_} //= {} for @parts;
         defined $change->{$path} ? ($at->{$last} = $change->{$path}) : delete $at->{$last};
     }
-    return JSON::PP->new->canonical->encode($m);
+    return $m;
+}
+
+# The columns of a registration, and csv(rows) of them.
+our @registered = qw(StateName StateAbbreviation ResponsibleDistrictIdentifier OrganizationName
+    ResponsibleSchoolIdentifier NameOfInstitution StudentIdentifier ExternalSSID FirstName MiddleName
+    LastOrSurname Sex Birthdate GradeLevelWhenAssessed HispanicOrLatinoEthnicity
+    AmericanIndianOrAlaskaNative Asian BlackOrAfricanAmerican NativeHawaiianOrOtherPacificIslander
+    White IDEAIndicator LEPStatus Section504Status EconomicDisadvantageStatus MigrantStatus
+    DemographicRaceTwoOrMoreRaces LanguageCode EnglishLanguageProficiencLevel
+    FirstEntryDateIntoUSSchool LimitedEnglishProficiencyEntryDate LEPExitDate
+    TitleIIILanguageInstructionProgramType PrimaryDisabilityType);
+my %registered = ((map { $_ => 'No' } @registered[14 .. 25]), StateName => 'North Carolina', ExternalSSID => 'x1',
+    Sex => 'Female', Birthdate => '2006-07-08', LanguageCode => 'eng', FirstEntryDateIntoUSSchool => '2012-9-1',
+    MiddleName => '', map { $_ => '' } @registered[27, 29 .. 32]);
+
+sub students {
+    my ($self, $rows, %opt) = @_;
+    return $self->csv([map { ref $_ ? { %registered, %$_ } : $_ } @$rows], header => \@registered, %opt);
+}
+
+# registration({ path => value }): the JSON of a registration, changed.
+sub registration {
+    my ($self, $change) = @_;
+    my $m = { Content => 'StudentRegistration', Identification => { Guid => 'reg-1', AcademicYear => 2016, ExtractDate => '2015-09-01' },
+        Source => { TestRegSysID => 'sys-1', TestRegCallbackURL => 'https://reg.example.org/cb' } };
+    return JSON::PP->new->canonical->encode(changed($m, $change));
 }
 
 # package(metadata changes, rows, options): a signed and encrypted package; its path. Options: those of
