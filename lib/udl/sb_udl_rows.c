@@ -550,7 +550,7 @@ static apr_status_t settle_duplicates(settle_t *s)
 {
     sb_udl_rows_t *rows = s->rows;
     const char *key = is_results(rows) ? "student_id, date_taken"
-                                       : "student_id, school_id, district_id",
+                                       : "student_id, school_id, district_id, state_code",
                *what = is_results(rows) ? "student, assessment and day" : "student and school";
     const char *creates = is_results(rows) ? "op = 'C'" : "true", *lines = "{", *some = "";
     const char *args[1];

@@ -291,7 +291,7 @@ sub DESTROY {
     eval {
         my %seen;
         sql(qq(DROP SCHEMA IF EXISTS "$_" CASCADE)) for grep { defined && !$seen{$_}++ } @{ $self->{batches} // [] };
-        sql("DROP SCHEMA IF EXISTS $_ CASCADE") for $self->{udl}, $self->{stats};
+        sql("DROP SCHEMA IF EXISTS $_ CASCADE") for grep { defined } $self->{udl}, $self->{stats};
     };
 }
 
