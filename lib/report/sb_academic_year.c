@@ -33,4 +33,4 @@ static const sb_param_t params[] = {
     {.name = NULL},
 };
 
-const sb_report_t sb_report_academic_year = {"academic_year", NULL, NULL, params, NULL, run};
+const sb_report_t sb_report_academic_year = {"academic_year", NULL, NULL, params, NULL, NULL, run};

@@ -3,16 +3,14 @@
  * district, grades of a school) side by side, a population bar per subject, and their sum.
  *
  * Steps: count current summative rows by child, subject and level (with filters: those who match,
- * and all); without filters find children that have interim results only; judge and write. What does not depend on the user is one cacheable block; permissions and user_info are
- * added behind it. Source of the rules: docs/reporting.md, "Comparing populations".
+ * and all); without filters find children that have interim results only; judge and write. All of
+ * that is shared by the users of a tenant; permissions and user_info are added behind it. Source of the rules: docs/reporting.md, "Comparing populations".
  */
 
 #include <stdlib.h>
 #include <string.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
-#include "core/sb_crypto.h"
-#include "core/sb_log.h"
 #include "report/sb_filter.h"
 #include "report/sb_metadata.h"
 #include "report/sb_pack.h"
@@ -467,167 +465,6 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(x->id, y->id);
 }
 
-/* ---- the shared part: equal for every user of the tenant, so it may be cached ----------------- */
-
-typedef enum { METADATA, SUBJECTS, SUMMARY, RECORDS, ITEMS, YEARS, NOT_STATED, PARTS } part_t;
-
-typedef struct {
-    const char *text[PARTS];
-    apr_size_t len[PARTS];
-} shared_t;
-
-static void keep(shared_t *sh, part_t part, sb_jw_t *w)
-{
-    sh->text[part] = sb_jw_text(w, &sh->len[part]);
-}
-
-static apr_status_t make_shared(shared_t *sh, work_t *k)
-{
-    const apr_array_header_t *years;
-    sb_jw_t *w[PARTS];
-    apr_status_t rv;
-
-    for (int i = 0; i < PARTS; i++) {
-        w[i] = sb_jw_make(k->p);
-    }
-    rv = sb_years_of_assessments(&years, k->ctx, k->p);
-    if (rv == APR_SUCCESS) {
-        k->year = sb_year_asked(k->ctx->params, years);
-        rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
-    }
-    if (rv == APR_SUCCESS) {
-        make_child(&k->sum, k, NULL, NULL);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = find_counts(k);
-    }
-    if (rv == APR_SUCCESS && !k->filtered) {
-        rv = find_interim(k);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_breadcrumb_json(w[ITEMS], NULL, k->ctx,
-                                &(sb_place_t){k->district_id, k->school_id, NULL, NULL}, k->p);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    qsort(k->children->elts, (size_t)k->children->nelts, sizeof(child_t *), by_name);
-    sb_metadata_json(w[METADATA], NULL, &k->metadata);
-    sb_subjects_json(w[SUBJECTS], NULL, &k->metadata.subjects);
-    sb_years_json(w[YEARS], NULL, years);
-    sb_not_stated_json(w[NOT_STATED], NULL, &k->not_stated);
-    sb_jw_array(w[SUMMARY], NULL);
-    sb_jw_object(w[SUMMARY], NULL);
-    write_results(w[SUMMARY], k, &k->sum);
-    sb_jw_end(w[SUMMARY]);
-    sb_jw_end(w[SUMMARY]);
-    sb_jw_array(w[RECORDS], NULL);
-    for (int i = 0; i < k->children->nelts; i++) {
-        const child_t *c = APR_ARRAY_IDX(k->children, i, const child_t *);
-
-        if (c->summative || c->interim) { /* else the filters left nothing of it */
-            write_child(w[RECORDS], k, c);
-        }
-    }
-    sb_jw_end(w[RECORDS]);
-    for (int i = 0; i < PARTS; i++) {
-        keep(sh, (part_t)i, w[i]);
-    }
-    return APR_SUCCESS;
-}
-
-/* ---- cache ----------------------------------------------------------------------------------- */
-
-#define CACHE_FORM "cp2" /* raise the number when the shared part changes its form */
-
-/* The version is read in this response's own snapshot: a replica that lags cannot store old data
- * under a new key. */
-static apr_status_t cache_key(const char **pkey, const sb_report_ctx_t *ctx, apr_pool_t *p)
-{
-    static const sb_stmt_t st = {"report_data_version", 0,
-                                 "SELECT version FROM {schema}.data_version"};
-    char hex[SB_SHA256_HEX_SIZE];
-    const char *what;
-    sb_rows_t *rows;
-    sb_jw_t *w = sb_jw_make(p);
-    apr_status_t rv;
-
-    *pkey = NULL;
-    rv = sb_db_query(&rows, ctx->db, &st, NULL, p);
-    if (rv != APR_SUCCESS || sb_rows_count(rows) == 0) {
-        return rv;
-    }
-    sb_params_json(w, NULL, ctx->params);
-    what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), NULL);
-    *pkey =
-        apr_pstrcat(p, CACHE_FORM ":", sb_scope_tenant(ctx->scope), ":", sb_rows_text(rows, 0, 0),
-                    ":", sb_sha256_hex(hex, what, strlen(what)), NULL);
-    return APR_SUCCESS;
-}
-
-/* Parts are JSON without line breaks, so a line break separates them. */
-static int unpack(shared_t *sh, const char *data, apr_size_t len)
-{
-    const char *end = data + len;
-
-    for (int i = 0; i < PARTS; i++) {
-        const char *stop = i == PARTS - 1 ? end : memchr(data, '\n', (size_t)(end - data));
-
-        if (!stop || stop == data) {
-            return 0;
-        }
-        sh->text[i] = data;
-        sh->len[i] = (apr_size_t)(stop - data);
-        data = stop + 1;
-    }
-    return 1;
-}
-
-static const char *pack(apr_size_t *plen, const shared_t *sh, apr_pool_t *p)
-{
-    apr_array_header_t *lines = apr_array_make(p, PARTS, sizeof(const char *));
-    const char *packed;
-
-    for (int i = 0; i < PARTS; i++) {
-        APR_ARRAY_PUSH(lines, const char *) = sh->text[i];
-    }
-    packed = apr_array_pstrcat(p, lines, '\n');
-    *plen = strlen(packed);
-    return packed;
-}
-
-/* From the cache, or made and stored. A cache that fails costs a query. */
-static apr_status_t find_shared(shared_t *sh, work_t *k)
-{
-    const sb_report_ctx_t *ctx = k->ctx;
-    const char *key = NULL;
-    const char *packed;
-    apr_size_t len;
-    apr_status_t rv;
-    char *data;
-
-    if (ctx->cache) {
-        rv = cache_key(&key, ctx, k->p);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    }
-    if (key && sb_cache_get(&data, &len, ctx->cache, key, k->p) == APR_SUCCESS &&
-        unpack(sh, data, len)) {
-        return APR_SUCCESS;
-    }
-    rv = make_shared(sh, k);
-    if (rv == APR_SUCCESS && key) {
-        apr_interval_time_t keep_for = sb_conf_interval(ctx->conf, "cache.data.expire");
-
-        packed = pack(&len, sh, k->p);
-        if (sb_cache_set(ctx->cache, key, packed, len, keep_for) != APR_SUCCESS) {
-            sb_log(SB_LOG_DEBUG, 0, SB_NO_STATUS, "%s is not cached", key);
-        }
-    }
-    return rv;
-}
-
 /* ---- the report ------------------------------------------------------------------------------ */
 
 static const char *check(const sb_params_t *params)
@@ -637,10 +474,53 @@ static const char *check(const sb_params_t *params)
                : NULL;
 }
 
-static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
+static apr_status_t find(work_t *k, const apr_array_header_t **pyears)
+{
+    apr_status_t rv = sb_years_of_assessments(pyears, k->ctx, k->p);
+
+    if (rv == APR_SUCCESS) {
+        k->year = sb_year_asked(k->ctx->params, *pyears);
+        rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
+    }
+    if (rv == APR_SUCCESS) {
+        make_child(&k->sum, k, NULL, NULL);
+        rv = find_counts(k);
+    }
+    if (rv == APR_SUCCESS && !k->filtered) {
+        rv = find_interim(k);
+    }
+    return rv;
+}
+
+static void write_shared(sb_jw_t *w, work_t *k, const apr_array_header_t *years)
+{
+    qsort(k->children->elts, (size_t)k->children->nelts, sizeof(child_t *), by_name);
+    sb_jw_object(w, NULL);
+    sb_metadata_json(w, "metadata", &k->metadata);
+    sb_jw_array(w, "summary");
+    sb_jw_object(w, NULL);
+    write_results(w, k, &k->sum);
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_array(w, "records");
+    for (int i = 0; i < k->children->nelts; i++) {
+        const child_t *c = APR_ARRAY_IDX(k->children, i, const child_t *);
+
+        if (c->summative || c->interim) { /* else the filters left nothing of it */
+            write_child(w, k, c);
+        }
+    }
+    sb_jw_end(w);
+    sb_subjects_json(w, "subjects", &k->metadata.subjects);
+    sb_years_json(w, "asmt_period_year", years);
+    sb_not_stated_json(w, "not_stated", &k->not_stated);
+    sb_jw_end(w);
+}
+
+static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p)
 {
     work_t *k = apr_pcalloc(p, sizeof(*k));
-    shared_t sh;
+    const apr_array_header_t *years;
     apr_status_t rv;
 
     k->ctx = ctx;
@@ -651,22 +531,25 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     k->filtered = sb_filter_any(ctx->params);
     k->children = apr_array_make(p, 64, sizeof(child_t *));
     k->by_id = apr_hash_make(p);
-    rv = find_shared(&sh, k);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    rv = find(k, &years);
+    if (rv == APR_SUCCESS) {
+        write_shared(w, k, years);
+        rv = sb_breadcrumb_json(items, NULL, ctx,
+                                &(sb_place_t){k->district_id, k->school_id, NULL, NULL}, p);
     }
+    return rv;
+}
+
+static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    (void)p;
     sb_jw_object(w, NULL);
-    sb_jw_raw(w, "metadata", sh.text[METADATA], sh.len[METADATA]);
-    sb_jw_raw(w, "summary", sh.text[SUMMARY], sh.len[SUMMARY]);
-    sb_jw_raw(w, "records", sh.text[RECORDS], sh.len[RECORDS]);
-    sb_jw_raw(w, "subjects", sh.text[SUBJECTS], sh.len[SUBJECTS]);
     sb_jw_object(w, "context");
-    sb_jw_raw(w, "items", sh.text[ITEMS], sh.len[ITEMS]);
-    sb_permissions_json(w, "permissions", ctx->user, ctx->tenants, k->state_code, k->district_id,
-                        k->school_id);
+    sb_jw_raw(w, "items", ctx->items, ctx->items_len);
+    sb_permissions_json(w, "permissions", ctx->user, ctx->tenants, sb_scope_state(ctx->scope),
+                        sb_params_str(ctx->params, "districtId"),
+                        sb_params_str(ctx->params, "schoolId"));
     sb_jw_end(w);
-    sb_jw_raw(w, "asmt_period_year", sh.text[YEARS], sh.len[YEARS]);
-    sb_jw_raw(w, "not_stated", sh.text[NOT_STATED], sh.len[NOT_STATED]);
     sb_identity_json(w, "user_info", ctx->user);
     sb_jw_end(w);
     return APR_SUCCESS;
@@ -688,4 +571,4 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_comparing_populations = {
-    "comparing_populations", "get_comparing_populations_report", NULL, params, check, run};
+    "comparing_populations", "get_comparing_populations_report", NULL, params, check, shared, run};

@@ -342,4 +342,4 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_individual_student = {
-    "individual_student_report", "get_student_report", "PII", params, NULL, run};
+    "individual_student_report", "get_student_report", "PII", params, NULL, NULL, run};

@@ -575,4 +575,4 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_list_of_students = {
-    "list_of_students", "get_list_of_students_report", "PII", params, NULL, run};
+    "list_of_students", "get_list_of_students_report", "PII", params, NULL, NULL, run};

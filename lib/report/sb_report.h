@@ -23,6 +23,8 @@ typedef struct {
     sb_db_t *db;                  /* inside a SB_TX_SNAPSHOT transaction */
     sb_cache_t *cache;            /* NULL: nothing is cached */
     const sb_params_t *params;
+    const char *items; /* with a shared part: the breadcrumb as JSON */
+    apr_size_t items_len;
 } sb_report_ctx_t;
 
 typedef struct {
@@ -32,7 +34,13 @@ typedef struct {
     const sb_param_t *params;
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
     const char *(*check)(const sb_params_t *params);
-    /** Write the response, one JSON object. @return APR_NOTFOUND nobody the user may see */
+    /**
+     * Write what is equal for everybody with that scope: an object, and the breadcrumb. Kept in the
+     * cache; inside a snapshot. NULL: nothing is.
+     */
+    apr_status_t (*shared)(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p);
+    /** Write the response, one JSON object; with a shared part only what is to be added to it, and
+     *  without the database. @return APR_NOTFOUND nobody the user may see */
     apr_status_t (*run)(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p);
 } sb_report_t;
 

@@ -1,0 +1,158 @@
+/**
+ * Shared parts of responses: making, keeping, one at a time.
+ */
+
+#include "report/sb_shared.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include "core/sb_crypto.h"
+#include "core/sb_log.h"
+#include "core/sb_time.h"
+
+#define FORM "1"                     /* raise it when the form of what is kept changes */
+#define MAKING apr_time_from_sec(20) /* whoever makes it and dies holds up others that long */
+#define PATIENCE 4.0                 /* seconds to wait for somebody else's */
+#define POLL apr_time_from_msec(10)
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static apr_status_t find_version(const char **pversion, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"report_data_version", 0,
+                                 "SELECT version FROM {schema}.data_version"};
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_query(&rows, ctx->db, &st, NULL, p);
+
+    *pversion = rv == APR_SUCCESS && sb_rows_count(rows) ? sb_rows_text(rows, 0, 0) : NULL;
+    return rv;
+}
+
+static const char *key_of(const sb_report_t *report, const sb_report_ctx_t *ctx,
+                          const char *version, apr_pool_t *p)
+{
+    char hex[SB_SHA256_HEX_SIZE];
+    sb_jw_t *w = sb_jw_make(p);
+    const char *what;
+
+    sb_params_json(w, NULL, ctx->params);
+    what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), NULL);
+    return apr_pstrcat(p, "r" FORM ":", sb_scope_tenant(ctx->scope), ":", version, ":",
+                       report->name, ":", sb_sha256_hex(hex, what, strlen(what)), NULL);
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+/* JSON has no line breaks of its own: one separates the two texts. */
+static int fetch(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, apr_pool_t *p)
+{
+    apr_size_t len;
+    const char *end;
+    char *data;
+
+    if (sb_cache_get(&data, &len, ctx->cache, key, p) != APR_SUCCESS) {
+        return 0;
+    }
+    end = memchr(data, '\n', len);
+    if (!end) {
+        return 0;
+    }
+    s->items = data;
+    s->items_len = (apr_size_t)(end - data);
+    s->object = end + 1;
+    s->len = len - s->items_len - 1;
+    return s->len > 1;
+}
+
+static void keep(const sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, apr_pool_t *p)
+{
+    const char *both = apr_pstrcat(p, s->items, "\n", s->object, NULL);
+    apr_status_t rv = sb_cache_set(ctx->cache, key, both, s->items_len + 1 + s->len,
+                                   sb_conf_interval(ctx->conf, "cache.data.expire"));
+
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_DEBUG, 0, rv, "%s is not kept", key);
+    }
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+/* In one snapshot, whose version is the one it is kept under: a replica that lags cannot store old data
+ * under a new key. */
+static apr_status_t make(sb_shared_t *s, const sb_report_t *report, const sb_report_ctx_t *ctx,
+                         apr_pool_t *p)
+{
+    sb_jw_t *object = sb_jw_make(p), *items = sb_jw_make(p);
+    const char *version = NULL;
+    double start = sb_time_monotonic();
+    apr_status_t rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
+
+    if (rv == APR_SUCCESS && ctx->cache) {
+        rv = find_version(&version, ctx, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = report->shared(object, items, ctx, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(ctx->db);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(2004), SB_NO_STATUS, "made report %s of version %s in %.1f ms",
+           report->name, version ? version : "?", 1000 * (sb_time_monotonic() - start));
+    s->object = sb_jw_text(object, &s->len);
+    s->items = sb_jw_text(items, &s->items_len);
+    if (version) {
+        keep(s, ctx, key_of(report, ctx, version, p), p);
+    }
+    return APR_SUCCESS;
+}
+
+/* Is somebody making it, and done in time? */
+static int wait_for_other(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key,
+                          const char *lock, apr_pool_t *p)
+{
+    double end = sb_time_monotonic() + PATIENCE;
+
+    do {
+        apr_sleep(POLL);
+        if (fetch(s, ctx, key, p)) {
+            return 1;
+        }
+        /* he failed, or the node with his lock died: our turn */
+        if (sb_cache_add(ctx->cache, lock, "1", 1, MAKING) != APR_EEXIST) {
+            return 0;
+        }
+    } while (sb_time_monotonic() < end);
+    return 0;
+}
+
+apr_status_t sb_shared_find(sb_shared_t *s, const sb_report_t *report, const sb_report_ctx_t *ctx,
+                            apr_pool_t *p)
+{
+    const char *version = NULL, *key, *lock;
+    apr_status_t rv;
+
+    if (!ctx->cache) {
+        return make(s, report, ctx, p);
+    }
+    rv = find_version(&version, ctx, p);
+    if (rv != APR_SUCCESS || !version) {
+        return rv == APR_SUCCESS ? make(s, report, ctx, p) : rv;
+    }
+    key = key_of(report, ctx, version, p);
+    if (fetch(s, ctx, key, p)) {
+        return APR_SUCCESS;
+    }
+    lock = apr_pstrcat(p, key, ":m", NULL);
+    if (sb_cache_add(ctx->cache, lock, "1", 1, MAKING) == APR_EEXIST &&
+        wait_for_other(s, ctx, key, lock, p)) {
+        return APR_SUCCESS;
+    }
+    rv = make(s, report, ctx, p);
+    if (sb_cache_delete(ctx->cache, lock) != APR_SUCCESS) {
+        sb_log(SB_LOG_DEBUG, 0, SB_NO_STATUS, "%s goes by itself", lock);
+    }
+    return rv;
+}
