@@ -1,5 +1,8 @@
 /* Metadata of packages and the policy table: what is taken, what is refused and how that is said. */
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <apr_strings.h>
 
 #include "udl/sb_udl_meta.h"
@@ -212,9 +215,41 @@ static void policies(void)
     }
 }
 
+/* The table of docs/loader.md is that of the code. */
+static void documented(void)
+{
+    static const char *const actions[] = {"", "warn", "reject", "fail"};
+    const char *top = getenv("SB_TOP");
+    const char *path = apr_pstrcat(p, top ? top : ".", "/docs/loader.md", NULL);
+    char *text = apr_pcalloc(p, 1 << 18), *row;
+    FILE *in = fopen(path, "r");
+    int i, rows = 0;
+
+    if (!ok(in && fread(text, 1, (1 << 18) - 1, in) > 0, "docs/loader.md can be read")) {
+        return;
+    }
+    fclose(in);
+    for (i = SB_UDL_FINE + 1; i < SB_UDL_NISSUES; i++) {
+        const sb_udl_issue_info_t *info = &sb_udl_issue_info[i];
+        const char *gap = strstr(info->reason, "%d");
+        const char *reason =
+            gap ? apr_psprintf(p, "%.*sN%s", (int)(gap - info->reason), info->reason, gap + 2)
+                : info->reason;
+
+        row = apr_psprintf(p, "\n| %d | `%s` | %s | %s | %s |\n", info->number, info->code, reason,
+                           actions[info->action], actions[info->least]);
+        ok(strstr(text, row) != NULL, "%s is in the table as the code has it", info->code);
+    }
+    for (row = text; (row = strstr(row, "\n| 3")) != NULL; row++) {
+        rows++;
+    }
+    is_int(rows, SB_UDL_NISSUES - 1, "and nothing else");
+}
+
 int main(void)
 {
     p = tap_pool();
+    documented();
     metadata();
     levels();
     registration();
