@@ -56,7 +56,8 @@ typedef struct {
     const sb_gpg_opts_t *opts;
     sb_gpg_result_t *result;
     apr_pool_t *p;
-    int locked; /* the passphrase we gave, or have not got, does not open the key */
+    int locked;        /* the passphrase we gave, or have not got, does not open the key */
+    int by_passphrase; /* the message wants one of its own */
 } job_t;
 
 static gpgme_error_t give_passphrase(void *hook, const char *uid_hint, const char *info,
@@ -66,7 +67,12 @@ static gpgme_error_t give_passphrase(void *hook, const char *uid_hint, const cha
     const char *passphrase = job->opts->passphrase;
 
     (void)uid_hint;
-    (void)info;
+    /* "KEYID MAINKEYID TYPE LENGTH" for a key; numbers only for a message encrypted by a passphrase,
+     * which is not the one of our key: to ask an operator for it would keep the package for ever */
+    if (info && strcspn(info, " ") < 16) {
+        job->by_passphrase = 1;
+        return gpgme_error(GPG_ERR_CANCELED);
+    }
     job->locked = was_bad || !passphrase;
     if (job->locked || gpgme_io_writen(fd, passphrase, strlen(passphrase)) ||
         gpgme_io_writen(fd, "\n", 1)) {
@@ -118,6 +124,9 @@ static apr_status_t judge_decryption(job_t *job, const sink_t *sink, gpgme_error
     if (sink->failed) {
         return verdict(job, SB_EUNAVAILABLE, "writing the decrypted package: %s",
                        strerror(sink->failed));
+    }
+    if (err && job->by_passphrase) {
+        return verdict(job, SB_EDENIED, "encrypted by a passphrase, not to the loader's key");
     }
     if (err && (job->locked || gpgme_err_code(err) == GPG_ERR_BAD_PASSPHRASE)) {
         return verdict(job, SB_ECONFIG, "the passphrase of the loader's key is missing or wrong");
@@ -264,7 +273,7 @@ apr_status_t sb_gpg_decrypt(sb_gpg_result_t *result, const char *in, const char 
                             const sb_gpg_opts_t *opts, apr_pool_t *p)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    job_t job = {NULL, opts, result, p, 0};
+    job_t job = {.opts = opts, .result = result, .p = p};
     sink_t sink = {-1, 0, opts->max_bytes, 0, 0};
     apr_status_t rv;
     int from = -1;

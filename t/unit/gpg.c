@@ -52,6 +52,8 @@ static void make_messages(void)
           "pack --faked-system-time 20200101T000100! -s -u expired -o expired.gpg && "
           "gpg -z 0 -r stranger -e -s -u sender -o foreign.gpg plain && "
           "gpg -z 0 -s -u sender -o clear.gpg plain && "
+          "gpg -z 0 --passphrase other -c -s -u sender -o phrase.gpg plain && "
+          "gpg -z 0 --passphrase other -c -e -r stranger -s -u sender -o both.gpg plain && "
           "gpg -z 9 -r loader -e -s -u sender -o bomb.gpg /dev/fd/3 3<<X\n$(head -c 3000000 "
           "/dev/zero | tr '\\0' x)\nX\n"
           "true"),
@@ -143,6 +145,8 @@ int main(void)
     is("expired.gpg", senders, 1, SB_ESIGNATURE, "has expired");
     is("twice.gpg", senders, 1, SB_ESIGNATURE, "more than one signature");
     is("foreign.gpg", senders, 1, SB_EDENIED, "not encrypted to the loader's key");
+    is("phrase.gpg", senders, 1, SB_EDENIED, "encrypted by a passphrase");
+    is("both.gpg", senders, 1, SB_EDENIED, "encrypted by a passphrase");
     is("clear.gpg", senders, 1, SB_EINPUT, "not an encrypted");
     is("text.gpg", senders, 1, SB_EINPUT, "not an encrypted");
     is("empty.gpg", senders, 1, SB_EINPUT, "not an encrypted");
