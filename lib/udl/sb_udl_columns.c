@@ -255,7 +255,8 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
 {
     names_t missing = {p, NULL, 0}, unknown = {p, NULL, 0}, twice = {p, NULL, 0},
             none = {p, NULL, 0};
-    int i, known = 0, data = 0, seen = nfields < SB_UDL_FIELDS_KEPT ? nfields : SB_UDL_FIELDS_KEPT;
+    int i, known = 0, data = 0, blank = 0,
+           seen = nfields < SB_UDL_FIELDS_KEPT ? nfields : SB_UDL_FIELDS_KEPT;
     const sb_udl_format_t *looks = nearest(fields, seen);
     const char *all = NULL;
 
@@ -269,6 +270,7 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
         int column = sb_udl_column_index(format, fields[i].s, fields[i].len);
 
         data += is_data(&fields[i]);
+        blank += !fields[i].len;
         if (is_twice(fields, i)) {
             add_name(&twice, shown(&fields[i], p));
         }
@@ -287,6 +289,12 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
     }
     if (nfields > 0 && is_utf16(&fields[0])) {
         return complaint(NULL, 3006, "the file is UTF-16, want UTF-8", &none);
+    }
+    if (nfields == 1) { /* then the names tell nothing */
+        return complaint(NULL, 3005, "the fields are not separated by commas", &none);
+    }
+    if (blank == nfields) {
+        return complaint(NULL, 3009, "the first line holds no names", &none);
     }
     if (!known && data) { /* without its values: they are somebody's */
         return complaint(NULL, 3009, "the first line is data, not a header", &none);
@@ -309,9 +317,6 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
     if (nfields > seen) {
         all = complaint(all, 3006,
                         apr_psprintf(p, "%d columns, want %d", nfields, format->ncolumns), &none);
-    }
-    if (nfields == 1) {
-        all = complaint(all, 3005, "the fields are not separated by commas", &none);
     }
     return all;
 }

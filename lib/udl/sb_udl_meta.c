@@ -107,6 +107,30 @@ static const sb_json_t *at_path(const sb_json_t *root, const char *path, apr_poo
     return root;
 }
 
+/* Names are taken in any case of letters: is then more than one member meant by a part of the path? */
+static int is_ambiguous(const sb_json_t *at, const char *path)
+{
+    const sb_json_t *c, *found;
+    apr_size_t len;
+
+    for (; at; at = found) {
+        len = strcspn(path, ".");
+        for (c = at->child, found = NULL; c; c = c->next) {
+            if (c->key && strlen(c->key) == len && !strncasecmp(c->key, path, len)) {
+                if (found) {
+                    return 1;
+                }
+                found = c;
+            }
+        }
+        path += len;
+        if (!*path++) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
 /* Text of a value: numbers as written, null and anything else as nothing. */
 static const char *text_of(const sb_json_t *n, apr_size_t *plen)
 {
@@ -143,6 +167,10 @@ static void read_value(reader_t *r, sb_udl_value_t *v, const meta_column_t *colu
     memset(v, 0, sizeof *v);
     if (!node) {
         complain(r, "%s is missing", column->path);
+        return;
+    }
+    if (is_ambiguous(r->root, column->path)) {
+        complain(r, "%s is there twice, in different cases of letters", column->path);
         return;
     }
     if (node->type == SB_JSON_OBJECT || node->type == SB_JSON_ARRAY || node->type == SB_JSON_BOOL) {
