@@ -16,6 +16,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 use File::Basename qw(basename);
+use File::Temp ();
 use IO::Compress::Gzip ();
 use Smarter::Test;
 
@@ -84,6 +85,18 @@ sub broken_signature {
     chmod 0644, $file;
 }
 
+# Encrypted by a passphrase instead of to a key.
+sub by_passphrase {
+    my ($file, $octets) = @_;
+    spew("$file.clear", $octets);
+    my $home = File::Temp->newdir;
+    my $r = Smarter::Test::run({}, 'gpg', '--homedir', "$home", '--batch', '--yes', '--quiet', '--no-tty', '--pinentry-mode', 'loopback',
+        '--passphrase', 'x', '--symmetric', '-o', $file, "$file.clear");
+    Smarter::Test::run({}, 'gpgconf', '--homedir', "$home", '--kill', 'all');
+    die "gpg: $r->{err}" if $r->{exit};
+    unlink "$file.clear";
+}
+
 # ---- changes of the CSV -----------------------------------------------------------------------
 
 # Change one field of one data row (1 is the first): edit(row, 'Header', value).
@@ -123,44 +136,63 @@ sub cases {
     my $damaged = sub { my ($change) = @_;
         return sub { seal($_[0], $sound); my $o = slurp($_[0]); $change->() for $o; spew($_[0], $o); } };
 
+    my $cut = qr/^0 Decryption Failed: the encrypted message is truncated or damaged\z/;
+    my $no_file = qr/^0 a member is no regular file but a directory, link or device\z/;
+    my $pax = sub { my ($k, $v) = @_; my $n = length("$k$v") + 3; $n += length($n + length $n); return "$n $k=$v\n" };
+
     return (
         # the envelope
-        [not_openpgp => { fails => qr/OpenPGP/i }, sub { spew($_[0], $c) }],
-        [armour_only => { fails => qr/./ }, sub { spew($_[0], "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----\n") }],
-        [not_encrypted => { fails => qr/./ }, sub { spew($_[0], $sound) }],
-        [broken_signature => { fails => qr/sign/i }, sub { broken_signature($_[0], $sound) }],
-        [truncated => { fails => qr/./ }, $damaged->(sub { substr($_, int(length($_) * 2 / 3)) = '' })],
-        [truncated_by_one => { fails => qr/./ }, $damaged->(sub { chop })],
-        [flipped_bit => { fails => qr/./ }, $damaged->(sub { substr($_, int(length($_) / 2), 1) ^= "\x04" })],
+        [not_openpgp => { fails => qr/^0 Decryption Failed: not an encrypted OpenPGP message\z/ }, sub { spew($_[0], $c) }],
+        [armour_only => { fails => qr/^0 Decryption Failed: not an encrypted OpenPGP message\z/ }, sub { spew($_[0], "-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----\n") }],
+        [not_encrypted => { fails => qr/^0 Decryption Failed: not an encrypted OpenPGP message\z/ }, sub { spew($_[0], $sound) }],
+        [broken_signature => { fails => qr/^0 Decryption Failed: the signature is wrong \(key [0-9A-F]{16}\)\z/ }, sub { broken_signature($_[0], $sound) }],
+        [truncated => { fails => $cut }, $damaged->(sub { substr($_, int(length($_) * 2 / 3)) = '' })],
+        [truncated_by_one => { fails => $cut }, $damaged->(sub { chop })],
+        [flipped_bit => { fails => $cut }, $damaged->(sub { substr($_, int(length($_) / 2), 1) ^= "\x04" })],
+        [last_byte => { fails => $cut }, $damaged->(sub { substr($_, -1) ^= "\x01" })], # of the digest over all
+        [trailing_bytes => { fails => $cut }, $damaged->(sub { $_ .= 'more' })],
+        [by_passphrase => { fails => qr/^0 Decryption Failed: encrypted by a passphrase, not to the loader's key\z/ }, sub { by_passphrase($_[0], $sound) }],
 
         # the archive
-        [not_an_archive => { fails => qr/./ }, $sealed->("just text\n" x 1000)],
-        [not_gzip => { fails => qr/./ }, $sealed->(tar(@both))],
-        [not_tar => { fails => qr/./ }, $sealed->(zip($c))],
-        [half_archive => { fails => qr/./ }, $sealed->(substr $sound, 0, int(length($sound) / 2))],
-        [half_tar => { fails => qr/./ }, $sealed->(zip(substr tar(@both), 0, 4000))],
-        [empty_archive => { fails => qr/./ }, $members->()],
-        [zip_bomb => { fails => qr/./ }, sub { seal($_[0], zip_of_zeros(400)) }],
-        [size_lie => { fails => qr/./ }, $members->(tar_member('a.csv', $c, size => 8 * 1024**3 - 1), $both[1])],
-        [many_members => { fails => qr/./ }, $members->(@both, map { tar_member("f$_.txt", 'x') } 1 .. 2000)],
-        [path_upwards_inside => { fails => qr/\.\.|name/ }, $members->(tar_member('x/../../a.csv', $c), $both[1])],
-        [symbolic_link => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '2', link => '/etc/passwd'), $both[1])],
-        [hard_link => { fails => qr/./ }, $members->($both[1], tar_member('a.csv', '', type => '1', link => 'a.json'))],
-        [device => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '3'), $both[1])],
-        [fifo => { fails => qr/./ }, $members->(tar_member('a.csv', '', type => '6'), $both[1])],
+        [not_an_archive => { fails => qr/^0 not a gzipped tar archive\z/ }, $sealed->("just text\n" x 1000)],
+        [not_gzip => { fails => qr/^0 the tar archive is not compressed by gzip\z/ }, $sealed->(tar(@both))],
+        [not_tar => { fails => qr/^0 not a gzipped tar archive\z/ }, $sealed->(zip($c))],
+        [half_archive => { fails => qr/^0 the archive is truncated or damaged\z/ }, $sealed->(substr $sound, 0, int(length($sound) / 2))],
+        [half_tar => { fails => qr/^0 the archive is truncated or damaged in member a\.csv\z/ }, $sealed->(zip(substr tar(@both), 0, 4000))],
+        [empty_archive => { fails => qr/^0 not a gzipped tar archive, or an empty one\z/ }, $members->()],
+        [zip_bomb => { fails => qr/^0 the archive unpacks to more than 250 times its size\z/ }, sub { seal($_[0], zip_of_zeros(400)) }],
+        [size_lie => { fails => qr/^0 the archive is truncated or damaged in member a\.csv\z/ }, $members->(tar_member('a.csv', $c, size => 8 * 1024**3 - 1), $both[1])],
+        [many_members => { fails => qr/^0 Expected files not found in the tar archive: f1\.txt is neither/ }, $members->(@both, map { tar_member("f$_.txt", 'x') } 1 .. 2000)],
+        [path_upwards_inside => { fails => qr/^0 a member's name climbs out of the archive/ }, $members->(tar_member('x/../../a.csv', $c), $both[1])],
+        [symbolic_link => { fails => $no_file }, $members->(tar_member('a.csv', '', type => '2', link => '/etc/passwd'), $both[1])],
+        [hard_link => { fails => $no_file }, $members->($both[1], tar_member('a.csv', '', type => '1', link => 'a.json'))],
+        [sparse_pax => { fails => qr/^0 member a\.csv is a sparse file\z/ }, $members->($both[1], tar_member('PaxHeaders/a.csv',
+            $pax->('GNU.sparse.major', 1) . $pax->('GNU.sparse.minor', 0) . $pax->('GNU.sparse.name', 'a.csv')
+            . $pax->('GNU.sparse.realsize', 1_000_000_000), type => 'x'), tar_member('x', "1\n900000000\n5\n" . "\0" x 496 . 'hello'))],
+        [name_control => { fails => qr/^0 a member's name is refused: / }, $members->(tar_member("a\n.csv", $c), $both[1])],
+        [name_hidden => { fails => qr/^0 a member's name is refused: / }, $members->(tar_member('d/.a.csv', $c), $both[1])],
+        [name_not_utf8 => { fails => qr/^0 a member/ }, $members->(tar_member("a\xff.csv", $c), $both[1])],
+        [name_long => { fails => qr/^0 a member's name is refused: / }, $members->(tar_member('././@LongLink', 'x' x 300 . ".csv\0", type => 'L'),
+            tar_member('x', $c), $both[1])],
+        [name_absolute => { fails => qr/^0 a member's name is absolute\z/ }, $members->(tar_member('/a.csv', $c), $both[1])],
+        [directory_entry => { fails => $no_file }, $members->(tar_member('d/', '', type => '5'), @both)],
+        [damaged_header => { fails => qr/^0 (?:the archive is truncated or damaged|not a gzipped tar)/ },
+            $sealed->(zip(tar($both[0], "\x41" x 512 . $both[1])))],
+        [device => { fails => $no_file }, $members->(tar_member('a.csv', '', type => '3'), $both[1])],
+        [fifo => { fails => $no_file }, $members->(tar_member('a.csv', '', type => '6'), $both[1])],
 
         # the metadata
-        [json_cut => { fails => qr/3012/ }, $with_json->(substr $j, 0, 200)],
-        [json_twice => { fails => qr/3012/ }, $with_json->($j =~ s/"Guid":/"Guid":"x","Guid":/r)],
-        [json_deep => { fails => qr/3012/ }, $with_json->('{"Content":' . '[' x 10000 . ']' x 10000 . '}')],
-        [json_not_utf8 => { fails => qr/3012/ }, $bad_json->(qr/Spring/, "Spr\xe9ng")],
-        [json_list => { fails => qr/./ }, $with_json->("[$j]")],
-        [json_empty_guid => { fails => qr/./ }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"",')],
+        [json_cut => { fails => qr/^0 3012 the metadata is no JSON: it ends in the middle, after 200 bytes \(code 3012\)\z/ }, $with_json->(substr $j, 0, 200)],
+        [json_twice => { fails => qr/^0 3012 the metadata is no JSON: the name "Guid" stands twice in one object/ }, $with_json->($j =~ s/"Guid":/"Guid":"x","Guid":/r)],
+        [json_deep => { fails => qr/^0 3012 the metadata is no JSON: nested deeper than 32/ }, $with_json->('{"Content":' . '[' x 10000 . ']' x 10000 . '}')],
+        [json_not_utf8 => { fails => qr/^0 3012 the metadata is no JSON: .*invalid bytes in UTF8 string/ }, $bad_json->(qr/Spring/, "Spr\xe9ng")],
+        [json_list => { fails => qr/^0 3013 the metadata is JSON, but no object/ }, $with_json->("[$j]")],
+        [json_empty_guid => { fails => qr/^0 3013 in the metadata: Identification\.Guid: a required value is empty/ }, $bad_json->(qr/"Guid":"[^"]*",/, '"Guid":"",')],
 
         # the table as a whole
-        [csv_blank => { fails => qr/./ }, $with_csv->("\n\n\n")],
+        [csv_blank => { fails => qr/3003 the CSV file is empty/ }, $with_csv->("\n\n\n")],
         [csv_300_columns => { fails => qr/3006/ }, $with_csv->(edit_header($c, sub { $_ .= ',x' x 300 }))],
-        [csv_binary => { fails => qr/./ }, $with_csv->(join '', map { chr(($_ * 7919) % 256) } 1 .. 20_000)],
+        [csv_binary => { fails => qr/3006 .*columns missing/ }, $with_csv->(join '', map { chr(($_ * 7919) % 256) } 1 .. 20_000)],
 
         # single rows: the rest loads
         [row_grade => { loads => [$n - 1, 1], line => 2, column => 'GradeLevelWhenAssessed' }, $with_csv->(edit($c, 1, 'GradeLevelWhenAssessed', '14'))],
@@ -169,6 +201,9 @@ sub cases {
 
         # odd, but to be loaded whole
         [fine_sound => { loads => [$n, 0] }, $sealed->($sound)],
+        [fine_directories => { loads => [$n, 0] }, $members->(tar_member('some/where/a.csv', $c), tar_member('./a.json', $j))],
+        [fine_pax_names => { loads => [$n, 0] }, $members->(tar_member('PaxHeaders/a', $pax->('path', 'results of 2015.csv'), type => 'x'), @both)],
+        [fine_two_gzips => { loads => [$n, 0] }, $sealed->(zip($both[0]) . zip(tar($both[1])))],
         [fine_crlf => { loads => [$n, 0] }, $with_csv->($c =~ s/\n/\r\n/gr)],
         [fine_cr => { loads => [$n, 0] }, $with_csv->($c =~ tr/\n/\r/r)],
         [fine_byte_order_mark => { loads => [$n, 0] }, $with_csv->("\xef\xbb\xbf$c")],
