@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use Cwd ();
 use File::Basename;
+use File::Copy;
 use File::Temp;
 use Test::More;
 
@@ -18,17 +19,23 @@ my $made = `make -s -C '$build' fuzz 2>&1`;
 plan skip_all => $1 if !$ENV{SMARTER_TEST_ALL} && $made =~ /^fuzz: (no .*)/m;
 is($?, 0, 'the targets are built') or do { diag($made); done_testing(); exit };
 
+my %of_packages = (csv => 'csv', json => 'json', meta => 'json', rows => 'csv');
 my @targets = map { basename($_, '.c') } sort glob "$top/t/fuzz/*.c";
-cmp_ok(scalar @targets, '>=', 8, scalar(@targets) . ' targets');
+cmp_ok(scalar @targets, '>=', 14, scalar(@targets) . ' targets');
 for my $target (@targets) {
     my $seeds = "$top/t/fuzz/corpus/$target";
     my @seeds = glob "$seeds/*";
-    ok(@seeds > 0, "$target: " . @seeds . ' seeds');
     my $corpus = File::Temp->newdir;
+    if ($of_packages{$target}) { # the corpus of bad input is full of good seeds
+        my @files = glob "$top/t/data/*/*/package/*.$of_packages{$target}";
+        copy($files[$_], "$corpus/seed$_") or die "$files[$_]: $!\n" for 0 .. $#files;
+        push @seeds, @files;
+    }
+    ok(@seeds > 0, "$target: " . @seeds . ' seeds');
     my $log = File::Temp->new;
     my $dict = $target =~ /^(xml|gate)$/ ? "-dict='$top/t/fuzz/xml.dict'" : '';
     my $status = system("exec '$build/t/fuzz/$target' -max_total_time=$seconds -timeout=10 -rss_limit_mb=1024"
-        . " -max_len=8192 $dict -print_final_stats=1 -artifact_prefix='$keep/$target-' '$corpus' '$seeds' >'$log' 2>&1 </dev/null");
+        . " -max_len=8192 $dict -print_final_stats=1 -artifact_prefix='$keep/$target-' '$corpus'" . (-d $seeds ? " '$seeds'" : '') . " >'$log' 2>&1 </dev/null");
     open my $in, '<', "$log";
     my @said = <$in>;
     my ($runs) = map { /number_of_executed_units:\s*(\d+)/ } @said;
