@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Every libFuzzer target for a few seconds from its seeds: FUZZ_SECONDS each (default 8). Skipped
+# Every libFuzzer target for a few seconds from its seeds: FUZZ_SECONDS each (default 6). Skipped
 # where clang or its fuzzing library is not installed. A crash leaves its input in FUZZ_KEEP (default
 # the build directory), with the command that repeats it.
 use strict;
@@ -12,7 +12,7 @@ use Test::More;
 
 my $top = dirname(dirname(dirname(Cwd::abs_path(__FILE__))));
 my $build = $ENV{SMARTER_BUILD} // '.';
-my $seconds = $ENV{FUZZ_SECONDS} // 8;
+my $seconds = $ENV{FUZZ_SECONDS} // 6;
 my $keep = Cwd::abs_path($ENV{FUZZ_KEEP} // $build);
 
 my $made = `make -s -C '$build' fuzz 2>&1`;
