@@ -146,10 +146,10 @@ sub _withdraw {
     return $self->{last}{out} =~ /\A\{/ ? JSON::PP->new->decode($self->{last}{out}) : { error => $self->{last}{err} };
 }
 
-# Run the conductor once. Returns the reports as hashes; in $w->{last} exit, out, err.
+# Run the conductor once, with more args. Returns the reports as hashes; in $w->{last} exit, out, err.
 sub conduct {
     my ($self, %opt) = @_;
-    $self->{last} = run_program('smarter-migrate-conductor', '-c', $opt{ini} // $self->{ini}, '--once');
+    $self->{last} = run_program('smarter-migrate-conductor', '-c', $opt{ini} // $self->{ini}, '--once', @{ $opt{args} // [] });
     return map { JSON::PP->new->decode($_) } grep { /\A\{/ } split /\n/, $self->{last}{out};
 }
 
@@ -195,13 +195,14 @@ sub counts_agree {
 
 my $sessions = 0;
 
-# A session that has run the SQL and stays open: { in, pid, name }. Ended by release().
+# A session that has run the SQL and stays open: { in, pid, name }. Ended by release(). In another
+# database than production's, if one is given.
 sub hold {
-    my ($self, $sql) = @_;
+    my ($self, $sql, $database) = @_;
     my $name = 'holder' . ++$sessions . "-$$";
     local $ENV{PGHOST} = env('PGHOST');
     local $ENV{PGPORT} = env('PGPORT');
-    local $ENV{PGDATABASE} = env('PGDATABASE');
+    local $ENV{PGDATABASE} = $database // env('PGDATABASE');
     local $ENV{PGUSER} = env('PGUSER');
     local $ENV{PGPASSWORD} = env('PGPASSWORD');
     local $ENV{PGAPPNAME} = $name;

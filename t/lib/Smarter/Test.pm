@@ -120,13 +120,13 @@ sub spew {
 # ---- database ---------------------------------------------------------------------------------
 
 # sql('SELECT ...'): rows as array references, NULL as undef. An option hash may come first:
-# sql({ user => 'smarter_web', password => ... }, 'SELECT ...'). Dies with the server's complaint.
+# sql({ user => 'smarter_web', password => ... }, 'SELECT ...'); or database => ... Dies with the server's complaint.
 sub sql {
     my $opt = ref $_[0] ? shift : {};
     my ($query) = @_;
     local $ENV{PGHOST} = env('PGHOST');
     local $ENV{PGPORT} = env('PGPORT');
-    local $ENV{PGDATABASE} = env('PGDATABASE');
+    local $ENV{PGDATABASE} = $opt->{database} // env('PGDATABASE');
     local $ENV{PGUSER} = $opt->{user} // env('PGUSER');
     local $ENV{PGPASSWORD} = $opt->{password} // env('PGPASSWORD');
     local $ENV{PGOPTIONS} = '-c client_min_messages=warning';
