@@ -108,8 +108,7 @@ sub batch {
     my $sql = 'SET ROLE smarter_loader; ' . insert(qq("$guid".asmt), { %base_asmt, %$asmt });
     my %of_asmt = map { exists $asmt->{$_} ? ($_ => $asmt->{$_}) : () } qw(asmt_guid asmt_type asmt_subject);
     $sql .= insert(qq("$guid".asmt_outcome), { file_line => ++$line, %base, %of_asmt, %$_ }) for @rows;
-    sql($sql);
-    $self->waits($guid, 'assessment', scalar @rows);
+    sql($sql . $self->waits($guid, 'assessment', scalar @rows));
     return $guid;
 }
 
@@ -121,19 +120,18 @@ sub registration {
     my $line = 1;
     sql('SET ROLE smarter_loader; ' . insert(qq("$guid".registration), { student_reg_guid => "reg-$guid", academic_year => 2016,
             extract_date => '2015-09-30', reg_system_id => 'sys1', %$reg })
-        . join '', map { insert(qq("$guid".student_reg), { file_line => ++$line, %base_reg, %$_ }) } @rows);
-    $self->waits($guid, 'studentregistration', scalar @rows);
+        . join('', map { insert(qq("$guid".student_reg), { file_line => ++$line, %base_reg, %$_ }) } @rows)
+        . $self->waits($guid, 'studentregistration', scalar @rows));
     return $guid;
 }
 
-# A status row that says: loaded, waiting for promotion. Later ones arrived later.
+# SQL for a status row that says: loaded, waiting for promotion. Later ones arrived later.
 sub waits {
     my ($self, $guid, $type, $lines) = @_;
-    sql(sprintf "INSERT INTO %s_stats.udl_stats (tenant, load_type, file_arrived, load_status, batch_guid,"
-        . " record_loaded_count, notification) VALUES ('nc', '%s', '2026-01-01 00:%02d', 'udl.ingested',"
+    return sprintf "RESET ROLE; INSERT INTO %s_stats.udl_stats (tenant, load_type, file_arrived, load_status, batch_guid,"
+        . " record_loaded_count, notification) VALUES ('nc', '%s', timestamp '2026-01-01' + %d * interval '1 minute', 'udl.ingested',"
         . " '%s', %d, '{\"callback_url\": \"https://example.org/\"}')",
-        $self->{name}, $type, $self->{minute}++, $guid, $lines);
-    return;
+        $self->{name}, $type, $self->{minute}++, $guid, $lines;
 }
 
 # Take a batch back, or only ask what that would do. Returns what is told as a hash.
