@@ -84,6 +84,9 @@ static apr_status_t start(pid_t *ppid, const sb_spawn_t *what, int in, int out)
     rv = posix_spawn_file_actions_adddup2(&files, in, 0);
     rv = rv ? rv : posix_spawn_file_actions_adddup2(&files, out, 1);
     rv = rv ? rv : posix_spawn_file_actions_adddup2(&files, out, 2);
+    if (what->hold) {
+        rv = rv ? rv : posix_spawn_file_actions_adddup2(&files, what->hold, 3);
+    }
     rv = rv ? rv : posix_spawnattr_setpgroup(&attr, 0);
     rv = rv ? rv : posix_spawnattr_setsigdefault(&attr, &all);
     rv = rv ? rv : posix_spawnattr_setsigmask(&attr, &none);

@@ -12,6 +12,7 @@ typedef struct {
     const char *const *argv;     /* argv[0] an absolute path; ended by NULL */
     const char *input;           /* what it reads from standard input; NULL: nothing */
     apr_interval_time_t timeout; /* then it is killed with all its children; 0: no limit */
+    int hold;              /* an open lock that it and its children hold until they end; 0: none */
     int (*stopping)(void); /* asked now and then: true ends it as a time-out does; may be NULL */
 } sb_spawn_t;
 

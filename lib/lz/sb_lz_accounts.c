@@ -409,9 +409,12 @@ const char *sb_lz_user_add(const char **ptold, const sb_lz_conf_t *lz, const cha
             "*",     user,         NULL};
 
         why = tool(useradd, 0, p);
-        pw = why ? NULL : getpwnam(user);
-        if (!why && !pw) {
-            why = "useradd succeeded, but there is no account";
+        pw = find(&has, &his_tenant, lz, user, p);
+        if (pw && has && !strcmp(pw->pw_dir, home)) {
+            why = NULL; /* even if useradd failed: a call that was killed left its own at work */
+        }
+        else if (!why) {
+            why = "useradd succeeded, but there is no such account";
         }
         if (!why) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(2730), SB_NO_STATUS,
@@ -471,6 +474,9 @@ const char *sb_lz_user_remove(const sb_lz_conf_t *lz, const char *user, int forc
         return failed(rv, "removing", jail, p);
     }
     why = tool(userdel, 0, p);
+    if (why && !getpwnam(user)) {
+        why = NULL; /* a call that was killed left its userdel at work */
+    }
     if (!why) {
         sb_log(SB_LOG_NOTICE, SBLOGNO(2731), SB_NO_STATUS, "account %s removed", user);
     }

@@ -382,7 +382,8 @@ static apr_status_t sftp(const job_t *j, const char *commands, const char **psai
 {
     const sb_lz_remote_t *to = j->r->lz->remote;
     apr_array_header_t *argv = apr_array_make(j->p, 24, sizeof(const char *));
-    sb_spawn_t what = {.input = commands, .timeout = to->timeout, .stopping = j->r->stopping};
+    sb_spawn_t what = {
+        .input = commands, .timeout = to->timeout, .stopping = j->r->stopping, .hold = j->r->lock};
     sb_spawned_t how;
     apr_status_t rv;
 

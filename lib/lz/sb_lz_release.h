@@ -19,6 +19,7 @@
 typedef struct {
     const sb_lz_conf_t *lz;
     int base, staging; /* open directories; staging -1 with lz->remote */
+    int lock;          /* of the only watcher: what pushes for it holds it too */
     sb_lz_room_t room;
     int (*stopping)(void);
     int released, refused, failed; /* counted up; failed: to be tried again */

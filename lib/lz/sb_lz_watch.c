@@ -37,7 +37,7 @@ typedef struct {
 struct sb_lz_watch_t {
     const sb_lz_conf_t *lz;
     sb_lz_release_t release;
-    int arrivals, inotify, lock;
+    int arrivals, inotify;
     apr_pool_t *pool[2]; /* of the notes: this pass's, and the last one's */
     apr_hash_t *notes, *old_notes;
     int current;
@@ -505,7 +505,8 @@ void sb_lz_watch_pass(sb_lz_pass_t *pass, sb_lz_watch_t *w)
 static apr_status_t close_all(void *data)
 {
     sb_lz_watch_t *w = data;
-    const int fds[] = {w->arrivals, w->inotify, w->lock, w->release.base, w->release.staging};
+    const int fds[] = {w->arrivals, w->inotify, w->release.lock, w->release.base,
+                       w->release.staging};
     apr_size_t i;
 
     for (i = 0; i < sizeof fds / sizeof *fds; i++) {
@@ -527,7 +528,7 @@ apr_status_t sb_lz_watch_open(sb_lz_watch_t **pw, const char **pwhat, const sb_l
     w->lz = lz;
     w->release.lz = lz;
     w->release.stopping = stopping;
-    w->arrivals = w->inotify = w->lock = w->release.base = w->release.staging = -1;
+    w->arrivals = w->inotify = w->release.lock = w->release.base = w->release.staging = -1;
     apr_pool_cleanup_register(p, w, close_all, apr_pool_cleanup_null);
     if (apr_pool_create(&w->pool[0], p) != APR_SUCCESS ||
         apr_pool_create(&w->pool[1], p) != APR_SUCCESS) {
@@ -543,12 +544,12 @@ apr_status_t sb_lz_watch_open(sb_lz_watch_t **pw, const char **pwhat, const sb_l
     if (taken < 0) {
         return errno;
     }
-    w->lock = openat(taken, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    w->release.lock = openat(taken, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     close(taken);
-    if (w->lock < 0) {
+    if (w->release.lock < 0) {
         return errno;
     }
-    if (flock(w->lock, LOCK_EX | LOCK_NB)) {
+    if (flock(w->release.lock, LOCK_EX | LOCK_NB)) {
         return errno == EWOULDBLOCK ? SB_EBUSY : errno;
     }
     *pwhat = lz->arrivals;
