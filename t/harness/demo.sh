@@ -21,10 +21,24 @@ END
     done
     cat <<END
 
+$(demo_sftp)
+
 The certificate is signed by a private authority, $SMARTER_CA: let your browser trust it,
 or go past its warning. Stop with ./smarterctl down; go on later with ./smarterctl demo.
 END
     say "($(($(now) - _began)) s)"
+}
+
+# How a state sends a package, where there is a landing zone.
+demo_sftp()
+{
+    ! is_root || cat <<END
+Send a package as a state does (docs/operations.md says how one is made):
+
+  sftp -P $PORT_SSH -i $VAR/keys/lz/sender -o UserKnownHostsFile=$VAR/keys/lz/known_hosts $LZ_USER@localhost
+  sftp> put mine.tar.gz.gpg file_drop/
+
+END
 }
 
 demo_steps()

@@ -35,6 +35,7 @@ auth.saml.sp_cert = $VAR/tls/sp.pem
 auth.saml.acs_url = $SMARTER_URL/saml_post
 auth.saml.slo_url = $SMARTER_URL/logout_redirect
 auth.session.secret = $PW_SESSION
+$(lz_ini_text)
 logging.audit = file:$VAR/log/audit.log
 logging.application = file:$VAR/log/application.log
 logging.security = file:$VAR/log/security.log
@@ -43,6 +44,7 @@ logging.security = file:$VAR/log/security.log
 zones.arrivals = $SMARTER_ARRIVALS
 zones.work = $VAR/work
 zones.history = $VAR/history
+$(grabber_ini_text)
 gpg_home = $VAR/keys/loader
 udl2_db_conn.url = $_loader
 udl2_db_conn.db_schema = udl2
@@ -57,6 +59,33 @@ tenant.nc.senders = $FPR_SENDER_NC
 tenant.nc.require_signature = true
 tenant.nc.state_code = $SMARTER_STATE
 logging.application = file:$VAR/log/application.log
+END
+}
+
+# The landing zone needs root; without it there is none.
+lz_ini_text()
+{
+    ! is_root || cat <<END
+sftp.base_dir = $LZ/home
+sftp.user_home_base_dir = $LZ/home
+sftp.authorized_keys_dir = $LZ/keys
+sftp.staging_dir = $LZ/staging
+sftp.group = $LZ_GROUP
+sftp.file_stat_watch_interval = 500ms
+sftp.file_stat_watch_period = 2
+END
+}
+
+grabber_ini_text()
+{
+    ! is_root || cat <<END
+file-grabber.lz.enable = True
+file-grabber.lz.args.remote_host = localhost
+file-grabber.lz.args.remote_port = $PORT_SSH
+file-grabber.lz.args.remote_user = $LZ_FETCHER
+file-grabber.lz.args.remote_dir = $LZ/staging
+file-grabber.lz.args.private_key = $VAR/keys/lz/fetcher
+file-grabber.lz.args.known_hosts = $VAR/keys/lz/known_hosts
 END
 }
 

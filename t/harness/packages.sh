@@ -56,6 +56,10 @@ apt_install()
         printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod 755 /usr/sbin/policy-rc.d
     fi
+    # Nor may the machine get an sshd of its own by this: Debian's way to say so.
+    case " $* " in
+    *" openssh-server "*) mkdir -p /etc/ssh && : >>/etc/ssh/sshd_not_to_be_run ;;
+    esac
     # An installation that was cut off is finished first.
     dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=300 update &&
         apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The stack as a whole: its parts, their order, what each needs, what people are told.
 
-PARTS='rabbitmq postgres memcached idp httpd workers'
+PARTS="rabbitmq postgres memcached idp $(! is_root || echo sshd) httpd workers"
 
 # The processes of a part, as recorded in run/.
 part_processes()
@@ -9,6 +9,7 @@ part_processes()
     case $1 in
     rabbitmq) echo epmd rabbitmq ;;
     memcached) echo memcached1 memcached2 ;;
+    sshd) echo sshd lz-watch ;;
     workers) workers_processes ;;
     *) echo "$1" ;;
     esac
@@ -21,6 +22,7 @@ part_address()
     postgres) echo "postgresql://127.0.0.1:$PORT_PG/smarter" ;;
     memcached) echo "127.0.0.1:$PORT_CACHE1, 127.0.0.1:$PORT_CACHE2" ;;
     idp) echo "http://127.0.0.1:$PORT_IDP/" ;;
+    sshd) echo "sftp -P $PORT_SSH $LZ_USER@localhost" ;;
     httpd) echo "$SMARTER_URL/" ;;
     workers) echo "watching $SMARTER_ARRIVALS" ;;
     esac
@@ -30,7 +32,7 @@ part_needs()
 {
     case $1 in
     httpd) echo "postgres memcached idp" ;;
-    workers) echo "postgres rabbitmq" ;;
+    workers) echo "postgres rabbitmq $(! is_root || echo sshd)" ;;
     esac
 }
 
@@ -91,7 +93,7 @@ stack_up()
     want "$@"
     say_where
     make_dirs
-    if wanted httpd || wanted workers; then
+    if wanted httpd || wanted workers || wanted sshd; then
         install_packages stack build web
         build_programs
     else
@@ -111,6 +113,10 @@ stack_up()
         await_part $_each
     done
     ! wanted postgres || make_schemas
+    if sshd_ready; then
+        start_part sshd
+        await_part sshd
+    fi
     if httpd_ready; then
         start_part httpd
         await_part httpd
@@ -126,7 +132,7 @@ stack_up()
 # Programs were installed anew, or the configuration was written anew: what runs the old goes first.
 renew_servers()
 {
-    for _part in workers httpd; do
+    for _part in workers httpd sshd; do
         wanted "$_part" && [ -f "$VAR/done/stale-$_part" ] || continue
         if [ -n "$(part_pids "$_part")" ]; then
             say "Stopping $_part, which runs what was there before"
@@ -136,7 +142,7 @@ renew_servers()
     done
 }
 
-servers_stale() { : >"$VAR/done/stale-httpd" && : >"$VAR/done/stale-workers"; }
+servers_stale() { for _stale in httpd workers sshd; do : >"$VAR/done/stale-$_stale"; done; }
 
 part_pids() { for _process in $(part_processes "$1"); do running "$_process"; done; }
 
@@ -282,6 +288,13 @@ stack_env()
     pair SMARTER_GPG_LOADER_HOME "$VAR/keys/loader"
     pair SMARTER_GPG_SENDER_FPR "$FPR_SENDER_NC"
     pair SMARTER_AMQP_URL "amqp://smarter:${PW_AMQP-}@localhost:$PORT_AMQP"
+    pair SMARTER_SFTP_PORT "$PORT_SSH"
+    pair SMARTER_SFTP_USER "$LZ_USER"
+    pair SMARTER_SFTP_KEY "$VAR/keys/lz/sender"
+    pair SMARTER_SFTP_KNOWN_HOSTS "$VAR/keys/lz/known_hosts"
+    pair SMARTER_LZ "$LZ"
+    pair SMARTER_LZ_GROUP "$LZ_GROUP"
+    pair SMARTER_LZ_FETCHER "$LZ_FETCHER"
     pair SMARTER_MEMCACHED "127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
     pair SMARTER_PG_WEB_PASSWORD "${PW_WEB-}"
     pair SMARTER_PG_LOADER_PASSWORD "${PW_LOADER-}"
@@ -299,6 +312,7 @@ stack_clean()
     # Only what is surely a stack's directory, or holds nothing but that of the tests.
     [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -f "$VAR/test/.checkout" ] || [ -z "$(find "$VAR" -mindepth 1 ! -name .lock -print -quit)" ] ||
         die "$VAR does not look like a stack's directory; nothing was removed"
+    sshd_clean
     rm -rf "$VAR"
     say "Removed $VAR"
 }

@@ -27,14 +27,20 @@ test_leave()
 {
     _status=$?
     trap - EXIT
-    locked stack_down >/dev/null 2>&1
+    locked test_end >/dev/null 2>&1
     exit $_status
+}
+
+test_end()
+{
+    stack_down
+    sshd_clean
 }
 
 # A fresh stack; builds and keys of the last run stay.
 test_prepare()
 {
-    stack_down
+    test_end
     for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
         rm -rf "${VAR:?}/$_old"
     done

@@ -10,6 +10,8 @@ workers_list()
         echo "worker-udl$_n 1 $SMARTER_SBIN/smarter-worker-udl -c $SMARTER_INI"
         _n=$((_n + 1))
     done
+    # Fetches what the landing zone released, where there is one.
+    ! is_root || echo "file-grabber 1 $SMARTER_SBIN/smarter-file-grabber -c $SMARTER_INI --every 3"
     echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
 }
 
