@@ -111,6 +111,9 @@ static int find_target(target_t *t, program_t *prog)
     if (!t->url) {
         t->url = value_of(conf, t->kind->url2, tenant);
     }
+    if (t->url) { /* of several the first; --url says the others */
+        t->url = APR_ARRAY_IDX(sb_conf_db_urls(t->url, prog->pool), 0, const char *);
+    }
     t->schema = program_option(prog, "schema");
     if (!t->schema) {
         t->schema = value_of(conf, t->kind->schema, tenant);

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "core/sb_log.h"
 #include "udl/sb_udl_conf.h"
 
 #define TENANT_MAX 32
@@ -56,7 +57,7 @@ const char *sb_udl_conf_read(const sb_udl_conf_t **pconf, const sb_conf_t *ini, 
                             sb_conf_path(ini), tenant);
     }
     conf->tenant = apr_pstrdup(p, tenant);
-    conf->target_url = sb_conf_db_url(url, p);
+    conf->target_urls = texts(sb_conf_db_urls(url, p), p);
     conf->udl_url = db_url(ini, "udl2_db_conn.url", p);
     conf->udl_schema = sb_conf_str(ini, "udl2_db_conn.db_schema");
     conf->stats_url = db_url(ini, "edware_stats.db.url", p);
@@ -88,4 +89,23 @@ const char *sb_udl_conf_read(const sb_udl_conf_t **pconf, const sb_conf_t *ini, 
         sb_udl_policy_make(&conf->policy, sb_conf_list(ini, tenant_key(p, tenant, "policy"), p), p);
     return problem ? apr_psprintf(p, "%s: tenant.%s.policy: %s", sb_conf_path(ini), tenant, problem)
                    : NULL;
+}
+
+apr_status_t sb_udl_conf_target(sb_db_t **pdb, const sb_udl_conf_t *conf, const char *app,
+                                apr_pool_t *p)
+{
+    sb_db_opts_t opts = {.app = app};
+    apr_status_t rv = SB_EUNAVAILABLE;
+    int i;
+
+    *pdb = NULL;
+    for (i = 0; conf->target_urls[i]; i++) {
+        rv = sb_db_open(pdb, conf->target_urls[i], &opts, p);
+        if (rv == APR_SUCCESS) {
+            break;
+        }
+        sb_log(SB_LOG_DEBUG, SBLOGNO(2229), rv, "tenant %s: target database %d does not answer",
+               conf->tenant, i + 1);
+    }
+    return rv;
 }

@@ -124,9 +124,7 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
     sb_udl_begin_step(run, PHASE_SCHEMA);
     rv = sb_udl_log_stage(run->log, SB_UDL_LOADING);
     if (rv == APR_SUCCESS) {
-        sb_db_opts_t opts = {.app = "smarter-udl"};
-
-        rv = sb_db_open(&run->target, run->conf->target_url, &opts, run->p);
+        rv = sb_udl_conf_target(&run->target, run->conf, "smarter-udl", run->p);
     }
     if (rv != APR_SUCCESS) {
         return sb_is_transient(rv) ? rv : SB_EUNAVAILABLE;

@@ -124,31 +124,44 @@ static apr_status_t send_again(int *pn, const revive_t *r, const char *guid)
     return rv;
 }
 
-apr_status_t sb_udl_revive(int *pn, sb_db_t *db, const sb_udl_conf_t *conf, apr_pool_t *p)
+/* Batches of one target database. */
+static apr_status_t revive_from(int *pn, revive_t *r, const char *target_url)
 {
-    revive_t r = {.conf = conf, .udl = db, .p = p};
     apr_array_header_t *guids;
-    apr_status_t rv;
+    apr_status_t rv = connect_to(&r->target, r, target_url);
     int i, yes;
 
-    *pn = 0;
-    rv = connect_to(&r.stats, &r, conf->stats_url);
     if (rv == APR_SUCCESS) {
-        rv = connect_to(&r.target, &r, conf->target_url);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_batch_schema_list(&guids, r.target, p);
+        rv = sb_batch_schema_list(&guids, r->target, r->p);
     }
     for (i = 0; rv == APR_SUCCESS && i < guids->nelts; i++) {
         const char *guid = APR_ARRAY_IDX(guids, i, const char *);
 
-        rv = is_waiting(&yes, &r, guid);
+        rv = is_waiting(&yes, r, guid);
         if (rv == APR_SUCCESS && yes) {
-            rv = is_empty(&yes, &r, guid);
+            rv = is_empty(&yes, r, guid);
         }
         if (rv == APR_SUCCESS && yes) {
-            rv = send_again(pn, &r, guid);
+            rv = send_again(pn, r, guid);
         }
     }
     return rv;
+}
+
+apr_status_t sb_udl_revive(int *pn, sb_db_t *db, const sb_udl_conf_t *conf, apr_pool_t *p)
+{
+    revive_t r = {.conf = conf, .udl = db, .p = p};
+    apr_status_t rv, first = APR_SUCCESS;
+    int i;
+
+    *pn = 0;
+    rv = connect_to(&r.stats, &r, conf->stats_url);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (i = 0; conf->target_urls[i]; i++) {
+        rv = revive_from(pn, &r, conf->target_urls[i]); /* one that is away stops no other */
+        first = first == APR_SUCCESS ? rv : first;
+    }
+    return first;
 }

@@ -65,7 +65,7 @@ static apr_status_t drop_schema(const sweep_t *s, sb_db_t *target, const char *g
     return rv == SB_EBUSY ? APR_SUCCESS : rv;
 }
 
-static apr_status_t sweep_schemas(const sweep_t *s)
+static apr_status_t sweep_schemas(const sweep_t *s, const char *target_url)
 {
     sb_db_opts_t opts = {.app = "smarter-udl-trigger"};
     apr_array_header_t *guids;
@@ -75,7 +75,7 @@ static apr_status_t sweep_schemas(const sweep_t *s)
     int i;
 
     /* never the caller's connection: the fence would be its lock as well */
-    rv = sb_db_open(&target, s->conf->target_url, &opts, s->p);
+    rv = sb_db_open(&target, target_url, &opts, s->p);
     if (rv == APR_SUCCESS) {
         rv = sb_batch_schema_list(&guids, target, s->p);
     }
@@ -216,10 +216,14 @@ apr_status_t sb_udl_sweep(sb_db_t *db, const sb_udl_conf_t *conf, apr_interval_t
 {
     sweep_t s = {db, conf, keep, p};
     apr_status_t rv;
+    int i;
 
     rv = sweep_work(&s, "arrived");
     if (rv == APR_SUCCESS) {
         rv = sweep_work(&s, "decrypted");
     }
-    return rv == APR_SUCCESS ? sweep_schemas(&s) : rv;
+    for (i = 0; rv == APR_SUCCESS && conf->target_urls[i]; i++) {
+        rv = sweep_schemas(&s, conf->target_urls[i]);
+    }
+    return rv;
 }

@@ -201,6 +201,10 @@ $u = run_program('smarter-worker-udl', '-c', $l->ini('down.ini', 'udl2_db_conn.u
 is($u->{exit}, 75, 'without a database: try again later');
 $u = run_program('smarter-worker-udl', '-c', $l->ini('down.ini', 'target_db_conn.nc.url = postgresql://x@127.0.0.1:1/x'), '--once', $good, '--tenant', 'nc');
 is($u->{exit}, 75, 'without the target database too');
+my ($target) = slurp(env('SMARTER_INI')) =~ /^target_db_conn\.nc\.url = (\S+)$/m;
+$u = run_program('smarter-worker-udl', '-c', $l->ini('second.ini', "target_db_conn.nc.url = postgresql://x\@127.0.0.1:1/x $target"),
+    '--once', $good, '--tenant', 'nc');
+is($u->{exit}, 0, 'of several target databases the first that answers is taken') or diag $u->{err};
 is_deeply([$l->files('work')], [], 'nothing stays of such an attempt');
 is(sql_one("SELECT count(*) FROM $l->{stats}.udl_stats WHERE load_status = 'udl.received'"), 1, 'its batch is not judged');
 
