@@ -1,4 +1,5 @@
-/* Packages as a stream, by libarchive: see sb_archive.h. */
+/* Packages as a stream: see sb_archive.h. zlib unpacks and checks what gzip promises of length and sum,
+ * which libarchive's own filter does not look at; libarchive reads the tar. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,23 +9,31 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <zlib.h>
 
 #include <apr_strings.h>
 
 #include "core/sb_path.h"
 #include "store/sb_archive.h"
 
-#define READ_BLOCK 16384      /* small: the limit below is asked once a block */
+#define READ_BLOCK 65536      /* packed bytes */
+#define TAR_BLOCK 65536       /* unpacked bytes: the limit below is asked once a block */
 #define HEADERS_MAX (4 << 20) /* unpacked bytes between the contents of two members */
 #define RATIO_FREE (16 << 20) /* bytes out that no ratio is asked of */
 #define NOT_THE_FORMAT EILSEQ /* how libarchive says so on Linux */
+#define GZIP_FIRST 0x1f       /* bytes of each gzip stream */
+#define GZIP_SECOND 0x8b
+#define TAR_MAGIC_AT 257
 
 struct sb_archive_t {
     struct archive *ar;
     int fd;
-    char block[READ_BLOCK];
-    int in_header;           /* libarchive looks for the next member */
-    la_int64_t header_start; /* unpacked position */
+    z_stream z;
+    int is_between; /* a gzip stream has ended; another one may follow */
+    unsigned char in[READ_BLOCK], out[TAR_BLOCK];
+    int in_header;            /* libarchive looks for the next member */
+    apr_int64_t header_start; /* unpacked position */
+    apr_int64_t unpacked;     /* handed to libarchive */
     int headers_too_big;
     sb_archive_limits_t limits;
     apr_int64_t packed; /* size of the file */
@@ -42,10 +51,58 @@ static apr_status_t close_archive(void *data)
     sb_archive_t *a = data;
 
     archive_read_free(a->ar);
+    inflateEnd(&a->z);
     if (a->fd >= 0) {
         close(a->fd);
     }
     return APR_SUCCESS;
+}
+
+/* More packed bytes. @return 1; 0 there are none; -1 with errno */
+static int refill(sb_archive_t *a)
+{
+    ssize_t n;
+
+    if (a->z.avail_in) {
+        return 1;
+    }
+    n = read(a->fd, a->in, sizeof a->in);
+    a->z.next_in = a->in;
+    a->z.avail_in = n > 0 ? (uInt)n : 0;
+    a->read += n > 0 ? n : 0;
+    return n > 0 ? 1 : (int)n;
+}
+
+/* The next block of the tar. @return its size; 0 the end; -1 with errno; EIO: damaged */
+static la_ssize_t unpack(sb_archive_t *a)
+{
+    int r, more;
+
+    a->z.next_out = a->out;
+    a->z.avail_out = sizeof a->out;
+    while (a->z.avail_out == sizeof a->out) {
+        more = refill(a);
+        if (more < 0 || (!more && !a->is_between)) {
+            errno = more < 0 ? errno : EIO; /* it ends inside of a stream */
+            return -1;
+        }
+        if (a->is_between) {
+            if (!more || *a->z.next_in != GZIP_FIRST) {
+                return 0; /* what is behind the last stream is nobody's, as for gunzip */
+            }
+            inflateReset(&a->z);
+            a->is_between = 0;
+        }
+        r = inflate(&a->z, Z_NO_FLUSH);
+        if (r == Z_STREAM_END) {
+            a->is_between = 1;
+        }
+        else if (r != Z_OK) {
+            errno = r == Z_MEM_ERROR ? ENOMEM : EIO;
+            return -1;
+        }
+    }
+    return (la_ssize_t)(sizeof a->out - a->z.avail_out);
 }
 
 /* libarchive's source. It collects what headers say, such as the map of a sparse file, without a limit
@@ -53,18 +110,20 @@ static apr_status_t close_archive(void *data)
 static la_ssize_t read_block(struct archive *ar, void *data, const void **pblock)
 {
     sb_archive_t *a = data;
-    ssize_t n;
+    la_ssize_t n;
 
-    if (a->in_header && archive_filter_bytes(ar, 0) - a->header_start > HEADERS_MAX) {
+    if (a->in_header && a->unpacked - a->header_start > HEADERS_MAX) {
         a->headers_too_big = 1;
         return -1;
     }
-    n = read(a->fd, a->block, sizeof a->block);
+    n = unpack(a);
     if (n < 0) {
         archive_set_error(ar, errno, "read");
     }
-    a->read += n > 0 ? n : 0;
-    *pblock = a->block;
+    else {
+        a->unpacked += n;
+    }
+    *pblock = a->out;
     return n;
 }
 
@@ -93,11 +152,27 @@ static apr_status_t damaged(sb_archive_t *a)
                   a->name ? " in member " : "", a->name ? a->name : "");
 }
 
+/* Is it gzip, or what else? Reads the first block, which the rest begins with. */
+static apr_status_t check_format(sb_archive_t *a)
+{
+    if (refill(a) < 0) {
+        return refuse(a, errno, "reading the archive: %s", strerror(errno));
+    }
+    if (a->z.avail_in > 1 && a->in[0] == GZIP_FIRST && a->in[1] == GZIP_SECOND) {
+        return APR_SUCCESS;
+    }
+    if (a->z.avail_in > TAR_MAGIC_AT + 5 && !memcmp(a->in + TAR_MAGIC_AT, "ustar", 5)) {
+        return refuse(a, SB_EINPUT, "the tar archive is not compressed by gzip");
+    }
+    return refuse(a, SB_EINPUT, "not a gzipped tar archive");
+}
+
 apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archive_limits_t *limits,
                              apr_pool_t *p)
 {
     sb_archive_t *a = apr_pcalloc(p, sizeof *a);
     struct stat st;
+    apr_status_t rv;
 
     *pa = a;
     a->fd = -1;
@@ -118,9 +193,15 @@ apr_status_t sb_archive_open(sb_archive_t **pa, const char *path, const sb_archi
         return refuse(a, errno, "%s: %s", path, strerror(errno));
     }
     a->packed = st.st_size;
-    if (archive_read_support_filter_gzip(a->ar) != ARCHIVE_OK ||
-        archive_read_support_format_tar(a->ar) != ARCHIVE_OK) {
-        return refuse(a, SB_EUNAVAILABLE, "libarchive without gzip or tar");
+    rv = check_format(a);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (inflateInit2(&a->z, 15 + 16) != Z_OK) { /* gzip only */
+        return APR_ENOMEM;
+    }
+    if (archive_read_support_format_tar(a->ar) != ARCHIVE_OK) {
+        return refuse(a, SB_EUNAVAILABLE, "libarchive without tar");
     }
     if (archive_read_open(a->ar, a, NULL, read_block, NULL) != ARCHIVE_OK) {
         return archive_errno(a->ar) == NOT_THE_FORMAT
@@ -157,6 +238,24 @@ static apr_status_t check_name(sb_archive_t *a, const char *path)
     return APR_SUCCESS;
 }
 
+/* The tar has ended; gzip's sum stands behind it. @return APR_EOF, or what is wrong */
+static apr_status_t drain(sb_archive_t *a)
+{
+    la_ssize_t n;
+
+    a->name = NULL;
+    while ((n = unpack(a)) > 0) {
+        a->unpacked += n;
+        if (a->unpacked - a->header_start > HEADERS_MAX) {
+            return refuse(a, SB_ETOOBIG, "more than %d bytes follow the archive", HEADERS_MAX);
+        }
+    }
+    if (n < 0 && errno == ENOMEM) {
+        return APR_ENOMEM;
+    }
+    return n < 0 ? refuse(a, SB_EINPUT, "the archive is truncated or damaged") : APR_EOF;
+}
+
 apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_t *a)
 {
     struct archive_entry *entry;
@@ -166,12 +265,12 @@ apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_
 
     *pname = NULL;
     *psize = 0;
-    a->header_start = archive_filter_bytes(a->ar, 0);
+    a->header_start = a->unpacked;
     a->in_header = 1;
     r = archive_read_next_header(a->ar, &entry);
     a->in_header = 0;
     if (r == ARCHIVE_EOF) {
-        return a->entries ? APR_EOF
+        return a->entries ? drain(a)
                           : refuse(a, SB_EINPUT, "not a gzipped tar archive, or an empty one");
     }
     if (r == ARCHIVE_WARN) {
@@ -182,9 +281,6 @@ apr_status_t sb_archive_next(const char **pname, apr_int64_t *psize, sb_archive_
         return archive_errno(a->ar) == NOT_THE_FORMAT
                    ? refuse(a, SB_EINPUT, "not a gzipped tar archive")
                    : damaged(a);
-    }
-    if (archive_filter_code(a->ar, 0) != ARCHIVE_FILTER_GZIP) {
-        return refuse(a, SB_EINPUT, "the tar archive is not compressed by gzip");
     }
     if (++a->entries > a->limits.max_entries) {
         return refuse(a, SB_ETOOBIG, "the archive has more than %d members", a->limits.max_entries);
