@@ -23,7 +23,7 @@ const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
     [SB_UDL_OVERLONG] = {3102, "overlong", "longer than 255 characters, left empty", SB_UDL_WARN,
                          SB_UDL_ACCEPT},
     [SB_UDL_CUT] = {3103, "cut", "longer than %d characters, cut", SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_CUT_ID] = {3104, "id-too-long", "an identifier longer than %d characters",
+    [SB_UDL_CUT_ID] = {3104, "id-too-long", "longer than %d characters, and not to be cut",
                        SB_UDL_REJECT, SB_UDL_REJECT},
     [SB_UDL_CONTROL] = {3105, "control-character", "an identifier with a control character",
                         SB_UDL_REJECT, SB_UDL_REJECT},
@@ -62,9 +62,8 @@ const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
     [SB_UDL_BLANK_LINE] = {3121, "blank-line", "a blank line", SB_UDL_WARN, SB_UDL_ACCEPT},
     [SB_UDL_LATIN1] = {3122, "latin-1", "not UTF-8, read as Windows-1252", SB_UDL_WARN,
                        SB_UDL_ACCEPT},
-    [SB_UDL_HALF_SCORES] = {3123, "half-scores",
-                            "a score without its range or level, or they without it", SB_UDL_WARN,
-                            SB_UDL_ACCEPT},
+    [SB_UDL_HALF_SCORES] = {3123, "half-scores", "of score, range and level some are missing",
+                            SB_UDL_WARN, SB_UDL_ACCEPT},
     [SB_UDL_NO_LEVEL] = {3124, "no-level", "a level that the metadata does not have", SB_UDL_REJECT,
                          SB_UDL_ACCEPT},
     [SB_UDL_NO_CLAIM_LEVEL] = {3125, "no-claim-level",
@@ -257,7 +256,7 @@ static const listed_t types[] = {{"INTERIM ASSESSMENT BLOCKS", "INTERIM ASSESSME
 static const listed_t conditions[] = {
     {"INVALID", "IN"}, {"IN", "IN"}, {"NS", "NS"}, {"SD", "SD"}, {NULL, NULL}};
 
-/* Case matters here: MaTh is kept as it is. */
+/* Case matters here: MaTh is kept as it is, and said. */
 static sb_udl_issue_t subject(sb_udl_value_t *v, const char *s, apr_size_t len, int max)
 {
     static const listed_t subjects[] = {{"Math", "Math"},
@@ -268,6 +267,7 @@ static sb_udl_issue_t subject(sb_udl_value_t *v, const char *s, apr_size_t len, 
                                         {"Ela", "ELA"},
                                         {"English Language Arts", "ELA"},
                                         {NULL, NULL}};
+    sb_udl_issue_t issue;
     const listed_t *l;
 
     for (l = subjects; l->word; l++) {
@@ -279,8 +279,12 @@ static sb_udl_issue_t subject(sb_udl_value_t *v, const char *s, apr_size_t len, 
                                                                                : SB_UDL_LOOSE;
         }
     }
-    fitted(v, s, len, max, 0);
-    return SB_UDL_UNKNOWN;
+    issue = fitted(v, s, len, max, 0);
+    if (issue == SB_UDL_FINE &&
+        (starts(s, len, "MATH") || starts(s, len, "ELA") || starts(s, len, "ENGLISH"))) {
+        return SB_UDL_UNKNOWN;
+    }
+    return issue; /* another subject */
 }
 
 /* What PostgreSQL's boolean input takes: unique prefixes of the words. */

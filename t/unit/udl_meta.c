@@ -173,8 +173,8 @@ static void registration(void)
        "0123456789012345678901234567890\",\"TestRegCallbackURL\":\"u\"}}",
        "in the metadata: Identification.Guid: a required value is empty; "
        "Identification.AcademicYear: no whole number; "
-       "Identification.ExtractDate: an identifier longer than 10 characters; "
-       "Source.TestRegSysID: an identifier longer than 40 characters (code 3013)",
+       "Identification.ExtractDate: longer than 10 characters, and not to be cut; "
+       "Source.TestRegSysID: longer than 40 characters, and not to be cut (code 3013)",
        "nothing fits");
 }
 

@@ -73,6 +73,7 @@ static const case_t cases[] = {
     {SB_UDL_SUBJECT, 64, 0, "mathematics", "Math", SB_UDL_FINE},
     {SB_UDL_SUBJECT, 64, 0, "MaTh", "MaTh", SB_UDL_UNKNOWN},
     {SB_UDL_SUBJECT, 64, 0, "english", "english", SB_UDL_UNKNOWN},
+    {SB_UDL_SUBJECT, 64, 0, "Science", "Science", SB_UDL_FINE},
     {SB_UDL_SUBJECT, 64, 0, " Math ", "Math", SB_UDL_FINE},
     {SB_UDL_SUBJECT, 64, 0, "English Language Arts", "ELA", SB_UDL_FINE},
     {SB_UDL_SUBJECT, 64, 0, "ELA-Literacy", "ELA", SB_UDL_LOOSE},
