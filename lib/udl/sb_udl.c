@@ -220,10 +220,11 @@ static void log_end(const sb_udl_run_t *run)
     for (i = 0; r->warnings && i < r->warnings->nelts; i++) {
         const sb_udl_warning_t *w = &APR_ARRAY_IDX(r->warnings, i, sb_udl_warning_t);
 
-        sb_log(SB_LOG_NOTICE, SBLOGNO(2206), SB_NO_STATUS,
-               "%s%s%s: %" APR_INT64_T_FMT " times, line %" APR_INT64_T_FMT,
+        sb_log(SB_LOG_NOTICE, SBLOGNO(2206), SB_NO_STATUS, "%s%s%s: %" APR_INT64_T_FMT " times%s",
                w->column ? w->column : "", w->column ? ": " : "", w->reason, w->count,
-               w->first_line);
+               w->first_line
+                   ? apr_psprintf(run->p, ", first on line %" APR_INT64_T_FMT, w->first_line)
+                   : "");
     }
     sb_log(SB_LOG_INFO, SBLOGNO(2202), SB_NO_STATUS,
            "batch loaded: tenant %s, package %s, %" APR_INT64_T_FMT
