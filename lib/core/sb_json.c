@@ -421,6 +421,33 @@ apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *t
     return r.status;
 }
 
+void sb_jw_json(sb_jw_t *w, const char *key, const sb_json_t *value)
+{
+    const sb_json_t *child;
+
+    switch (value->type) {
+    case SB_JSON_NULL:
+        sb_jw_null(w, key);
+        break;
+    case SB_JSON_BOOL:
+        sb_jw_bool(w, key, value->truth);
+        break;
+    case SB_JSON_NUMBER:
+        sb_jw_raw(w, key, value->text, value->len);
+        break;
+    case SB_JSON_STRING:
+        sb_jw_strn(w, key, value->text, value->len);
+        break;
+    default:
+        value->type == SB_JSON_OBJECT ? sb_jw_object(w, key) : sb_jw_array(w, key);
+        for (child = value->child; child; child = child->next) {
+            sb_jw_json(w, value->type == SB_JSON_OBJECT ? child->key : NULL, child);
+        }
+        sb_jw_end(w);
+        break;
+    }
+}
+
 const sb_json_t *sb_json_get(const sb_json_t *o, const char *key)
 {
     const sb_json_t *n = o && o->type == SB_JSON_OBJECT ? o->child : NULL;

@@ -72,6 +72,9 @@ typedef struct {
 apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *text, apr_size_t len,
                            const sb_json_limits_t *limits, apr_pool_t *p) SB_MUST_CHECK;
 
+/** Write a value that was read. */
+void sb_jw_json(sb_jw_t *w, const char *key, const sb_json_t *value);
+
 /** Member of an object by exact name; NULL if o is NULL, no object, or has none. */
 const sb_json_t *sb_json_get(const sb_json_t *o, const char *key);
 /** The same, ASCII case ignored (metadata files of packages). */

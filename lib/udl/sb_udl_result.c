@@ -9,33 +9,6 @@
 
 /* ---- the notification -------------------------------------------------------------------------- */
 
-static void write_json(sb_jw_t *w, const char *key, const sb_json_t *n)
-{
-    const sb_json_t *child;
-
-    switch (n->type) {
-    case SB_JSON_NULL:
-        sb_jw_null(w, key);
-        break;
-    case SB_JSON_BOOL:
-        sb_jw_bool(w, key, n->truth);
-        break;
-    case SB_JSON_NUMBER:
-        sb_jw_raw(w, key, n->text, n->len);
-        break;
-    case SB_JSON_STRING:
-        sb_jw_strn(w, key, n->text, n->len);
-        break;
-    default:
-        n->type == SB_JSON_OBJECT ? sb_jw_object(w, key) : sb_jw_array(w, key);
-        for (child = n->child; child; child = child->next) {
-            write_json(w, n->type == SB_JSON_OBJECT ? child->key : NULL, child);
-        }
-        sb_jw_end(w);
-        break;
-    }
-}
-
 /* Rows as the sender counts them: of a registration each student once, as in its snapshot. */
 static apr_int64_t kept(const sb_udl_run_t *run)
 {
@@ -80,7 +53,7 @@ const char *sb_udl_notification(const sb_udl_run_t *run)
     sb_jw_int(w, "total_rows_not_loaded",
               run->problem ? run->result->counts.read : run->result->counts.rejected);
     if (run->tsb_error) {
-        write_json(w, "tsb_error", run->tsb_error);
+        sb_jw_json(w, "tsb_error", run->tsb_error);
     }
     if (!run->problem) {
         sb_jw_str(w, "udl_phase", PHASE_COMPLETE);
