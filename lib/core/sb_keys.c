@@ -181,6 +181,9 @@ const sb_key_t sb_keys[] = {
     RETIRED("sftp.jail.base_path", "was read by extracts only"),
     RETIRED("sftp.sftp_base_dir", "sftp.base_dir"),
 
+    TEXT("migrate.notification.mail_server", NULL, "host or host:port that mails senders; default mail.server_host"),
+    TEXT("migrate.notification.mail_sender", NULL, "sender of those mails; without it none are sent"),
+
     /* ---- loader: section [app] ---- */
     PATH("zones.arrivals", "/opt/edware/zones/landing/arrivals", "where packages arrive: one directory a tenant"),
     PATH("zones.work", "/opt/edware/zones/landing/work", "scratch directories of running batches"),
@@ -198,6 +201,7 @@ const sb_key_t sb_keys[] = {
     URL("udl2.broker.url", "amqp://user:password@host:port/edudl, or amqps://"),
     PATH("udl2.broker.ca_file", NULL, "authorities (PEM) trusted for amqps://; without it the system's"),
     TEXT("udl2.queue", "celery", "queue of packages to load"),
+    PATH("tenant.<tenant>.reports_dir", NULL, "where copies of a batch's errors.csv and outcome.json go, e.g. a sender's departures"),
     LIST("tenant.<tenant>.policy", NULL, "what is done about bad values: CODE=ACTION or Header/CODE=ACTION; accept, warn, reject, fail"),
     BYTES("udl2.max_package_bytes", "4G", 1024, 0, "size of a decrypted package"),
     BYTES("udl2.max_unpacked_bytes", "16G", 1024, 0, "size of what a package unpacks to"),
@@ -231,8 +235,29 @@ const sb_key_t sb_keys[] = {
     RETIRED("file-grabber.<name>.args.archive_s3_to_glacier_after_days", "zones.history keeps every package; or archive_dir"),
     RETIRED("file-grabber.<name>.args.archive_s3_prefix", "zones.history keeps every package; or archive_dir"),
     INT("notification_max_attempts", "5", 1, 100, "how often the sender is called back"),
-    SECONDS("notification_retry_interval", "30", 1, 86400, "pause between two calls"),
+    SECONDS("notification_retry_interval", "30", 1, 86400, "pause after the first call; doubled each time, up to an hour"),
     SECONDS("notification_timeout_interval", "30", 1, 3600, "time limit of one call"),
+    LIST("notification.hosts", NULL, "hosts that may be called back: host or .suffix, each with :port or not; empty: nobody is called"),
+    LIST("notification.allow_addresses", NULL, "networks (10.1.0.0/16) called although they are not public"),
+    BOOL("notification.http", "False", "call http:// too"),
+    PATH("notification.ca_file", NULL, "authorities (PEM) trusted besides the system's when calling back"),
+    INT("notification.max_parallel", "16", 1, 200, "calls and mails under way at a time"),
+    LIST("notification.mail_domains", NULL, "domains or .suffixes senders may be mailed at; empty: any"),
+    TEXT("mail.server_host", "localhost", "mail server"),
+    INT("mail.server_port", "25", 1, 65535, "its port"),
+    CHOICE("mail.tls", "auto", "auto|plain|starttls|tls", "auto: port 465 tls, port 25 without a login plain, else starttls"),
+    PATH("mail.ca_file", NULL, "authorities (PEM) trusted besides the system's when mailing"),
+    TEXT("mail.smtp_username", NULL, "login at the mail server; default none"),
+    SECRET("mail.smtp_password", "its password"),
+    BOOL("mail.udl_fail.enabled", "False", "tell operators by mail when a batch fails"),
+    LIST("mail.udl_fail.to", NULL, "their mailboxes"),
+    TEXT("mail.udl_fail.from", NULL, "sender of that mail"),
+    TEXT("mail.udl_fail.subject", "UDL Task Failure", "subject of that mail"),
+    RETIRED("mail.udl_fail.template_filename", "the text of the mail is fixed"),
+    BOOL("mail.udl_report.enabled", "False", "mail the daily report"),
+    LIST("mail.udl_report.to", NULL, "mailboxes it goes to"),
+    TEXT("mail.udl_report.from", NULL, "sender of that mail"),
+    TEXT("mail.udl_report.subject", "UDL Report", "subject of that mail"),
 
     { NULL, SB_KEY_TEXT, NULL, 0, 0, NULL, NULL }
 };

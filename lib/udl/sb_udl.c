@@ -10,6 +10,7 @@
 #include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "store/sb_gpg.h"
+#include "udl/sb_udl_outcome.h"
 #include "udl/sb_udl_run.h"
 
 /* ---- steps and problems ------------------------------------------------------------------------ */
@@ -304,6 +305,23 @@ static apr_status_t conclude(sb_udl_run_t *run)
     return APR_SUCCESS;
 }
 
+/* For the sender. The notifier writes the files once more when promotion has spoken, so what goes wrong
+ * here is mended there. */
+static void write_outcome(const sb_udl_run_t *run)
+{
+    sb_udl_outcome_t where = {.udl_schema = run->conf->udl_schema,
+                              .stats_schema = run->conf->stats_schema,
+                              .reports_dir = run->conf->reports_dir};
+    apr_status_t rv;
+
+    sb_udl_log_databases(&where.udl, &where.stats, run->log);
+    rv = sb_udl_outcome_write(&where, run->job->guid, run->p);
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2260), rv, "writing the outcome files of package %s",
+               run->zones.name);
+    }
+}
+
 static apr_status_t put_away(sb_udl_run_t *run)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -314,6 +332,7 @@ static apr_status_t put_away(sb_udl_run_t *run)
             sb_log(SB_LOG_ERROR, SBLOGNO(2205), rv, "moving package %s to history",
                    run->zones.name);
         }
+        write_outcome(run);
     }
     sb_udl_zones_clean(&run->zones);
     return rv;

@@ -69,6 +69,7 @@ const char *sb_udl_conf_read(const sb_udl_conf_t **pconf, const sb_conf_t *ini, 
     conf->arrivals = sb_conf_str(ini, "zones.arrivals");
     conf->work = sb_conf_str(ini, "zones.work");
     conf->history = sb_conf_str(ini, "zones.history");
+    conf->reports_dir = sb_conf_tenant_str(ini, "tenant.<tenant>.reports_dir", tenant);
     conf->gpg_home = sb_conf_str(ini, "gpg_home");
     conf->passphrase = sb_conf_str(ini, "passphrase");
     conf->state_code = sb_conf_tenant_str(ini, "tenant.<tenant>.state_code", tenant);

@@ -11,6 +11,7 @@ typedef struct {
     const char *tenant;
     const char *state_code; /* NULL: rows of any state */
     const char *arrivals, *work, *history;
+    const char *reports_dir; /* copies of outcome files; NULL: nowhere */
     const char *gpg_home, *passphrase;
     const char *const *senders; /* ended by NULL */
     int require_signature;

@@ -55,6 +55,12 @@ apr_status_t sb_udl_log_open(sb_udl_log_t **plog, const sb_udl_conf_t *conf, sb_
     return rv;
 }
 
+void sb_udl_log_databases(sb_db_t **pudl, sb_db_t **pstats, const sb_udl_log_t *log)
+{
+    *pudl = log->udl;
+    *pstats = log->stats;
+}
+
 void sb_udl_log_batch(sb_udl_log_t *log, const char *guid, apr_pool_t *p)
 {
     log->batch = p;
@@ -281,6 +287,7 @@ apr_status_t sb_udl_log_received(sb_udl_log_t *log, const sb_udl_receipt_t *rece
                       " ON CONFLICT (batch_guid) DO UPDATE SET load_status = 'udl.received',"
                       " load_type = EXCLUDED.load_type, load_start = EXCLUDED.load_start,"
                       " load_end = NULL, record_loaded_count = NULL, notification = NULL,"
+                      " notification_status = NULL,"
                       " batch_operation = NULL, snapshot_criteria = NULL RETURNING load_start"),
             4, args, log->batch);
     }

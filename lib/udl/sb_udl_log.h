@@ -23,6 +23,9 @@ typedef struct sb_udl_log_t sb_udl_log_t;
 apr_status_t sb_udl_log_open(sb_udl_log_t **plog, const sb_udl_conf_t *conf, sb_db_t *db,
                              apr_pool_t *p) SB_MUST_CHECK;
 
+/** The connections it uses: to the loader's database and to the statistics; perhaps the same one. */
+void sb_udl_log_databases(sb_db_t **pudl, sb_db_t **pstats, const sb_udl_log_t *log);
+
 /** Which batch the calls below are about. @param p lives as long as the batch */
 void sb_udl_log_batch(sb_udl_log_t *log, const char *guid, apr_pool_t *p);
 

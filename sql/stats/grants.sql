@@ -1,6 +1,6 @@
 -- Who may do what here; applied again after every upgrade.
 GRANT USAGE ON SCHEMA {schema} TO {loader}, {web}, {jobs};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.udl_stats TO {loader};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.udl_stats, {schema}.notification TO {loader};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {loader};
 GRANT SELECT ON {schema}.udl_stats TO {web}, {jobs};
 GRANT UPDATE (last_pdf_task_requested, last_pre_cached) ON {schema}.udl_stats TO {jobs};

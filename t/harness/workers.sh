@@ -13,6 +13,7 @@ workers_list()
     # Fetches what the landing zone released, where there is one.
     ! is_root || echo "file-grabber 1 $SMARTER_SBIN/smarter-file-grabber -c $SMARTER_INI --every 3"
     echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
+    echo "udl-notify 1 $SMARTER_SBIN/smarter-udl-notify -c $SMARTER_INI --every 5"
 }
 
 workers_processes() { workers_list | cut -d ' ' -f 1; }
