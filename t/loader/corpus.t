@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/../lib";
 use JSON::PP;
 use Test::More;
 use Smarter::Loader;
+use Smarter::Promotion;
 use Smarter::Test;
 
 need('postgres');
@@ -30,7 +31,7 @@ system('cp', '-r', $data, "$dir/data") == 0 or die "cp: $?\n"; # the loader may 
 $_->{dir} = "$dir/data/$_->{name}/package" for @cases;
 
 # Each code of the contract has a case, but: 3001, 3002 (nothing in a package leads there), 3004, 3007
-# (not used). 1000 and 1001 come from promotion, below.
+# (not used). 1000 and 1001 come from promotion.
 my %codes = map { ($_ => 1) } map { map { $_->{code} // () } @{ $_->{expect}{errors} }, @{ $_->{expect}{warnings} } } @cases;
 my @documented = slurp(top() . '/docs/loader.md') =~ /^\|\s*(3\d\d\d)\s*\|/mg;
 cmp_ok(scalar @documented, '>=', 23, scalar(@documented) . ' codes of rows in docs/loader.md');
@@ -105,6 +106,7 @@ sub outcome {
     my $is = { about => $case->{expect}{about}, status => $got->{status}, counts => [@$got{qw(read loaded rejected deduplicated)}],
         errors => [map { my $e = $_; +{ map { ($_ => $e->{$_}) } qw(line column code), $e->{line} ? () : 'reason' } } @{ $got->{errors} }],
         warnings => [map { my $w = $_; +{ map { ($_ => $w->{$_}) } qw(line column code count) } } @{ $got->{warnings} }] };
+    $is->{promoted} = $case->{expect}{promoted} if $case->{expect}{promoted}; # judged below
     if ($stored) {
         my $table = $case->{name} =~ /^registration/ ? 'student_reg' : 'asmt_outcome';
         $is->{stored} = { columns => $stored->{columns}, rows => $got->{status} eq 'udl.ingested'
@@ -120,6 +122,7 @@ sub readable {
     my $list = sub { return @_ ? "[\n" . join(",\n", map { '    ' . $one->($_) } @_) . "\n  ]" : '[]' };
     my @lines = map { sprintf '  "%s": %s', $_, /errors|warnings/ ? $list->(@{ $is->{$_} })
         : JSON::PP->new->utf8->allow_nonref->canonical->space_after->encode($is->{$_}) } qw(about status counts errors warnings);
+    push @lines, '  "promoted": ' . $one->($is->{promoted}) if $is->{promoted};
     push @lines, sprintf qq(  "stored": {\n  "columns": "%s",\n  "rows": %s}), $is->{stored}{columns}, $list->(@{ $is->{stored}{rows} }) if $is->{stored};
     return "{\n" . join(",\n", @lines) . "\n}\n";
 }
@@ -145,6 +148,38 @@ for my $case (@cases) {
     is_deeply($is, $expect, $case->{name} . ($expect->{about} ? ": $expect->{about}" : ''))
         or diag(readable($is));
 }
+# ---- deletes, on into production --------------------------------------------------------------
+
+# A production with results of s7, s8 and s9; each case starts from there.
+my $d = Smarter::Loader->new('t_corpus_d');
+my $prod = 't_corpus_p';
+my $ini = $d->{ini_text};
+$ini =~ s/^(migrate_dest\.db\.nc\.schema_name\s*=).*/$1 $prod/m or die "no production schema in the ini\n";
+$ini =~ s/^(prod_db_conn\.nc\.db_schema\s*=).*/$1 $prod/m;
+$ini =~ s/^(\[app:main\])$/$1\nmigrate_errors.db.schema_name = $d->{udl}/m;
+spew("$d->{dir}/deletes.ini", $ini);
+chmod 0644, $d->{ini} = "$d->{dir}/deletes.ini";
+
+sub promote {
+    my ($r) = @_;
+    is($r->{status}, 'udl.ingested', 'the loader leaves deletes to promotion');
+    my $c = run_program('smarter-migrate-conductor', '-c', $d->{ini}, '--once');
+    my ($report) = map { $json->decode($_) } grep { /\A\{/ } split /\n/, $c->{out};
+    return { status => $report->{status}, err_list => [sql("SELECT record_sid, err_code, err_source, err_input FROM $d->{udl}.err_list"
+        . " WHERE guid_batch = '$r->{batch}' ORDER BY record_sid, err_code")] };
+}
+
+for my $case (grep { $_->{expect}{promoted} } @cases) {
+    Smarter::Promotion->schema('drop', '--yes', '--kind', 'prod', '--schema', $prod);
+    Smarter::Promotion->schema('create', '--kind', 'prod', '--schema', $prod);
+    my $first = $l->csv([map { { StudentIdentifier => $_ } } qw(s7 s8 s9)]);
+    is(promote($d->once_dir("$first\n"))->{status}, 'migrate.ingested', 'a production');
+    my $is = promote($d->once($case->{dir}, dir => 1));
+    is_deeply($is, $case->{expect}{promoted}, "$case->{name}: $case->{expect}{about}") or diag($json->encode($is));
+}
+sql("DROP SCHEMA IF EXISTS $prod CASCADE");
+allow_log(qr/SB24\d\d/);
+
 my @failed = map { $_->{got}{batch} } grep { $_->{got} && $_->{got}{status} eq 'udl.failed' } @cases;
 is(sql_one('SELECT count(*) FROM pg_namespace WHERE nspname IN (' . join(', ', map { quote($_) } @failed) . ')'), 0,
     'nothing of a failed batch stays in the database');
