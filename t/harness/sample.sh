@@ -10,13 +10,15 @@ pg_owner()
         -h 127.0.0.1 -p "$PORT_PG" -U smarter_owner -d smarter "$@"
 }
 
-# sample_load DISTRICTS SCHOOLS STUDENTS: all steps.
+# sample_load DISTRICTS SCHOOLS STUDENTS: all steps. SMARTER_SAMPLE_KINDS: what else than summative results,
+# as smarter-datagen --kinds takes it.
 sample_load()
 {
     [ ! -f "$VAR/done/sample" ] || return 0
     _size="$1 $2 $3"
     [ -x "$SMARTER_SBIN/smarter-datagen" ] || die "there is no $SMARTER_SBIN/smarter-datagen to make a sample state with"
-    set -- --state "$SMARTER_STATE" --districts "$1" --schools "$2" --students "$3" --years 2015,2016 --seed 1
+    set -- --state "$SMARTER_STATE" --districts "$1" --schools "$2" --students "$3" --years 2015,2016 --seed 1 \
+        --kinds "${SMARTER_SAMPLE_KINDS:-summative}"
     sample_settings "$@"
     sample_generate "$@"
     sample_drop
