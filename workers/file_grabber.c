@@ -98,6 +98,7 @@ static int run(program_t *prog)
 {
     const char *every = program_option(prog, "every");
     int due = program_option(prog, "if-due") != NULL;
+    program_backoff_t backoff = {0};
     apr_pool_t *p;
     char *end;
     long secs;
@@ -116,9 +117,17 @@ static int run(program_t *prog)
         return PROGRAM_AGAIN;
     }
     while (!program_stopping()) {
-        grab_all(prog, p);
+        apr_interval_time_t pause = apr_time_from_sec(secs), longer;
+
+        if (grab_all(prog, p) == PROGRAM_DONE) {
+            backoff.next = 0;
+        }
+        else {
+            longer = program_backoff(&backoff);
+            pause = longer > pause ? longer : pause;
+        }
         apr_pool_clear(p);
-        program_sleep(apr_time_from_sec(secs));
+        program_sleep(pause);
         program_reload(prog);
     }
     return PROGRAM_DONE;

@@ -30,14 +30,6 @@
 
 /* ---- configuration ----------------------------------------------------------------------------- */
 
-/* Texts that become words of ssh's command line, which rsync splits at blanks. */
-static int is_plain(const char *text)
-{
-    return *text != '-' &&
-           !text[strspn(text,
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")];
-}
-
 static const char *text_of(const sb_conf_t *conf, const char *name, const char *key, apr_pool_t *p)
 {
     const char *text =
@@ -91,9 +83,10 @@ const char *sb_grab_read(const sb_grab_source_t **ps, const sb_conf_t *conf, con
                                 args);
         }
     }
-    if ((s->host && (!is_plain(s->host) || strchr(s->host, '/'))) ||
-        (s->user && (!is_plain(s->user) || strchr(s->user, '/'))) ||
-        (s->key && !is_plain(s->key)) || (s->known_hosts && !is_plain(s->known_hosts))) {
+    if ((s->host && (!sb_lz_is_plain(s->host) || strchr(s->host, '/'))) ||
+        (s->user && (!sb_lz_is_plain(s->user) || strchr(s->user, '/'))) ||
+        (s->key && !sb_lz_is_plain(s->key)) ||
+        (s->known_hosts && !sb_lz_is_plain(s->known_hosts))) {
         return apr_psprintf(p,
                             "%s: %sremote_host, remote_user, private_key and known_hosts are plain "
                             "words: letters, digits, '.', '_', '-'; '/' in paths",
@@ -192,20 +185,6 @@ static apr_status_t rsync(grab_t *g, const char *what, const char *const *more)
 
 /* ---- delivery ---------------------------------------------------------------------------------- */
 
-static int there(int dir, const char *name)
-{
-    struct stat st;
-
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int ends_with_done(const char *name)
-{
-    apr_size_t n = strlen(name), m = strlen(DONE);
-
-    return n > m && !strcmp(name + n - m, DONE);
-}
-
 /* A second name, or a copy on another file system, in ARCHIVE/TIME/BELOW. Nothing waits for it. */
 static void archive(const grab_t *g, int from, const char *below, const char *name)
 {
@@ -250,10 +229,10 @@ static void deliver_lone_done(const grab_t *g, int from, int to, const char *nam
     const char *data = apr_pstrmemdup(g->p, name, strlen(name) - strlen(DONE));
     struct stat st;
 
-    if (there(from, data)) {
+    if (sb_lz_is_there(from, data)) {
         return; /* not alone: it waits with its file */
     }
-    if (to >= 0 && there(to, data)) {
+    if (to >= 0 && sb_lz_is_there(to, data)) {
         if (renameat(from, name, to, name) == 0) {
             return;
         }
@@ -274,7 +253,7 @@ static apr_status_t deliver_file(const grab_t *g, int from, int to, const char *
     const char *done = apr_pstrcat(g->p, name, DONE, NULL);
     apr_status_t rv;
 
-    if (there(to, name)) {
+    if (sb_lz_is_there(to, name)) {
         g->run->waiting++;
         return APR_SUCCESS;
     }
@@ -323,7 +302,7 @@ static apr_status_t deliver(const grab_t *g, int from, int to, const char *below
             }
             unlinkat(from, name, AT_REMOVEDIR); /* if it is empty now */
         }
-        else if (S_ISREG(st.st_mode) && ends_with_done(name)) {
+        else if (S_ISREG(st.st_mode) && sb_lz_ends_with(name, DONE)) {
             deliver_lone_done(g, from, to, name);
         }
         else if (S_ISREG(st.st_mode)) {

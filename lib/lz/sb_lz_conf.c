@@ -15,6 +15,13 @@ int sb_lz_is_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
+int sb_lz_is_plain(const char *text)
+{
+    return *text && *text != '-' &&
+           !text[strspn(text,
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")];
+}
+
 const sb_lz_role_t *sb_lz_role(const sb_lz_conf_t *lz, const char *name)
 {
     int i;
@@ -122,14 +129,6 @@ static const char *read_roles(sb_lz_conf_t *lz, const sb_conf_t *conf, apr_pool_
     return why;
 }
 
-/* Words of the ini that become words of a command line of ours. */
-static int is_plain(const char *text)
-{
-    return *text && *text != '-' &&
-           !text[strspn(text,
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-")];
-}
-
 static const char *read_remote(sb_lz_conf_t *lz, const sb_conf_t *conf, apr_pool_t *p)
 {
     sb_lz_remote_t *r = apr_pcalloc(p, sizeof *r);
@@ -144,9 +143,9 @@ static const char *read_remote(sb_lz_conf_t *lz, const sb_conf_t *conf, apr_pool
     r->known_hosts = apr_pstrdup(p, sb_conf_str(conf, "sftp.remote.known_hosts"));
     r->port = (int)sb_conf_int(conf, "sftp.remote.port");
     r->timeout = sb_conf_interval(conf, "sftp.remote.timeout");
-    if (!r->host || !is_plain(r->host) || strchr(r->host, '/') || !is_plain(r->user) ||
-        strchr(r->user, '/') || (r->key && !is_plain(r->key)) ||
-        (r->known_hosts && !is_plain(r->known_hosts)) || !is_plain(r->arrivals)) {
+    if (!r->host || !sb_lz_is_plain(r->host) || strchr(r->host, '/') || !sb_lz_is_plain(r->user) ||
+        strchr(r->user, '/') || (r->key && !sb_lz_is_plain(r->key)) ||
+        (r->known_hosts && !sb_lz_is_plain(r->known_hosts)) || !sb_lz_is_plain(r->arrivals)) {
         return apr_psprintf(
             p,
             "%s: sftp.file_move_type = sftp needs sftp.remote.landing_zone_hostname; "

@@ -59,6 +59,10 @@ const char *sb_lz_conf_read(const sb_lz_conf_t **plz, const sb_conf_t *conf,
 /** May this be a tenant's or a user's name: [a-z][a-z0-9_]{0,31}? */
 int sb_lz_is_name(const char *name);
 
+/** May it become a word of a command line of ssh's: no option, no blank, nothing that means more than
+ *  itself? */
+int sb_lz_is_plain(const char *text);
+
 /** @return NULL: there is no such role */
 const sb_lz_role_t *sb_lz_role(const sb_lz_conf_t *lz, const char *name);
 

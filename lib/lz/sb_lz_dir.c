@@ -15,6 +15,20 @@
 
 #define CHUNK 262144
 
+int sb_lz_is_there(int dir, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int sb_lz_ends_with(const char *name, const char *tail)
+{
+    apr_size_t n = strlen(name), m = strlen(tail);
+
+    return n > m && !strcmp(name + n - m, tail);
+}
+
 int sb_lz_dir_open(int at, const char *name)
 {
     return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

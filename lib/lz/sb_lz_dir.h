@@ -11,6 +11,12 @@
 #include <apr_tables.h>
 #include "core/sb_status.h"
 
+/** Is anything of that name in a directory? */
+int sb_lz_is_there(int dir, const char *name);
+
+/** Does a name end with this, and is more than this? */
+int sb_lz_ends_with(const char *name, const char *tail);
+
 /** Open a directory below another (AT_FDCWD: name is a path of ours). @return -1 with errno */
 int sb_lz_dir_open(int at, const char *name);
 

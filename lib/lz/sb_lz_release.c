@@ -18,7 +18,8 @@
 #define DONE ".done"
 #define SENT ".sent." /* before a name in .taken: whole at the other host, about to get its name */
 #define DONE_MAX 4096
-#define BATCH 500 /* files that share one sync */
+#define BATCH 500       /* files that share one sync */
+#define FAILURES_MAX 10 /* of one pass; a full disk need not be said for each file */
 #define FILE_MODE 0640
 #define DIR_MODE 0750
 
@@ -39,20 +40,6 @@ static const char *done_text(const char *md5, const char *name, apr_pool_t *p)
 static const char *with(const job_t *j, const char *name, const char *tail)
 {
     return apr_pstrcat(j->p, name, tail, NULL);
-}
-
-static int there(int dir, const char *name)
-{
-    struct stat st;
-
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int ends_with(const char *s, const char *tail)
-{
-    apr_size_t n = strlen(s), m = strlen(tail);
-
-    return n > m && !strcmp(s + n - m, tail);
 }
 
 /* ---- the sender's side ------------------------------------------------------------------------- */
@@ -138,6 +125,11 @@ static void fail(const job_t *j, const char *name, apr_status_t rv, const char *
     j->r->failed++;
     sb_log(SB_LOG_ERROR, SBLOGNO(2710), rv, "%s/%s: %s: %s", j->tenant, j->user,
            sb_lz_printable(name, j->p), what);
+}
+
+static int may_go_on(const job_t *j)
+{
+    return j->r->failed < FAILURES_MAX && !(j->r->stopping && j->r->stopping());
 }
 
 /* Open what was taken. @return -1: it was refused, or cannot be read and stays */
@@ -308,7 +300,7 @@ static int copy_batch(const job_t *j)
         fail(j, ".taken", rv, "cannot be read");
         return 0;
     }
-    for (i = 0; i < names->nelts && !(j->r->stopping && j->r->stopping()); i++) {
+    for (i = 0; i < names->nelts && may_go_on(j); i++) {
         const char *name = APR_ARRAY_IDX(names, i, const char *);
 
         if (copy(j, name)) {
@@ -329,7 +321,7 @@ static int copy_batch(const job_t *j)
         fail(j, ".taken", errno, "cannot be made durable");
         return 0;
     }
-    return names->nelts == BATCH;
+    return names->nelts == BATCH && may_go_on(j);
 }
 
 /* Give whole copies their names. */
@@ -345,12 +337,12 @@ static void publish(const job_t *j)
         const char *part = APR_ARRAY_IDX(names, i, const char *), *name, *done;
         apr_status_t rv = APR_SUCCESS;
 
-        if (!ends_with(part, PARTIAL) || ends_with(part, DONE PARTIAL)) {
+        if (!sb_lz_ends_with(part, PARTIAL) || sb_lz_ends_with(part, DONE PARTIAL)) {
             continue;
         }
         name = apr_pstrndup(j->p, part, strlen(part) - strlen(PARTIAL));
         done = with(j, name, DONE);
-        if (there(j->taken, name) || there(j->staging, name)) {
+        if (sb_lz_is_there(j->taken, name) || sb_lz_is_there(j->staging, name)) {
             continue; /* no whole copy yet; or the last one of this name is still there */
         }
         if (renameat(j->staging, with(j, name, DONE PARTIAL), j->staging, done) &&
@@ -531,14 +523,14 @@ static void push_all(const job_t *j)
     if (sb_lz_dir_names(&names, j->taken, 0, j->p) != APR_SUCCESS) {
         return;
     }
-    for (i = 0; i < names->nelts && !(j->r->stopping && j->r->stopping()); i++) {
+    for (i = 0; i < names->nelts && may_go_on(j); i++) {
         const char *name = APR_ARRAY_IDX(names, i, const char *), *said = "";
         apr_status_t rv;
 
         if (!strncmp(name, SENT, strlen(SENT))) {
             name += strlen(SENT);
         }
-        else if (there(j->taken, apr_pstrcat(j->p, SENT, name, NULL)) || !push(j, name)) {
+        else if (sb_lz_is_there(j->taken, apr_pstrcat(j->p, SENT, name, NULL)) || !push(j, name)) {
             continue;
         }
         rv = push_name(j, name, &said);
@@ -592,12 +584,13 @@ int sb_lz_release_is_busy(sb_lz_release_t *r, const char *tenant, const char *us
     int dir = walk(r->base, taken, 3, 0), busy = 0;
 
     if (dir >= 0) {
-        busy = there(dir, name) || there(dir, apr_pstrcat(p, SENT, name, NULL));
+        busy = sb_lz_is_there(dir, name) || sb_lz_is_there(dir, apr_pstrcat(p, SENT, name, NULL));
         close(dir);
     }
     dir = r->staging < 0 || busy ? -1 : walk(r->staging, staging, 2, 0);
     if (dir >= 0) {
-        busy = there(dir, name) || there(dir, apr_pstrcat(p, name, PARTIAL, NULL));
+        busy =
+            sb_lz_is_there(dir, name) || sb_lz_is_there(dir, apr_pstrcat(p, name, PARTIAL, NULL));
         close(dir);
     }
     return busy;

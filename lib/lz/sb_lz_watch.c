@@ -98,13 +98,6 @@ static int first_time(sb_lz_watch_t *w, const char *path)
 
 /* ---- one file ---------------------------------------------------------------------------------- */
 
-static int ends_with(const char *s, const char *tail)
-{
-    apr_size_t n = strlen(s), m = strlen(tail);
-
-    return n > m && !strcmp(s + n - m, tail);
-}
-
 static int matches(const sb_lz_conf_t *lz, const char *name)
 {
     int i;
@@ -178,7 +171,7 @@ static verdict_t judge(drop_t *d, const char *name, const struct stat *st, note_
         *pwhy = "no regular file";
         return REFUSE;
     }
-    if (ends_with(name, DONE)) {
+    if (sb_lz_ends_with(name, DONE)) {
         *pwhy = "a companion without its file";
         return apr_hash_get(d->names, apr_pstrndup(d->p, name, strlen(name) - strlen(DONE)),
                             APR_HASH_KEY_STRING)

@@ -92,6 +92,7 @@ stack_up()
     [ $# -gt 0 ] || set -- $PARTS
     want "$@"
     say_where
+    is_root || say "No landing zone here: sshd, its accounts and jails need root."
     make_dirs
     if wanted httpd || wanted workers || wanted sshd; then
         install_packages stack build web
