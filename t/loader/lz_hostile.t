@@ -66,20 +66,21 @@ my $racer = $z->as($h, sub {
         unlink 'race.gpg.l';
         symlink $secret, 'race.gpg.l';
         rename 'race.gpg.l', 'race.gpg';
+        sleep 0.0005;
         spew('race.gpg.f', "a file of his\n");
         rename 'race.gpg.f', 'race.gpg';
+        sleep 0.002;
         link 'a', 'race.gpg.h';
         rename 'race.gpg.h', 'race.gpg';
         mkdir 'race2.gpg';
         rmdir 'race2.gpg';
         rename 'race2.gpg', 'race3.gpg';
-        sleep 0.0005;
     }
 }, background => 1);
 my ($got, $bad) = (0, 0);
 my $end = time + 20;
 my $passes = 0;
-while (time < $end && ($passes++ < 30 || !$got)) {
+while (time < $end && ($passes++ < 20 || !$got)) {
     $z->watch;
     for my $file (grep { /\Arace.*gpg\z/ } names($staged)) {
         $got++;
