@@ -195,12 +195,15 @@ static verdict_t judge(drop_t *d, const char *name, const struct stat *st, note_
         }
         return v;
     }
-    d->w->waiting++;
     if (now - ctime_of(st) >= lz->period) {
         return TAKE;
     }
-    *pwhy = "it never stopped changing";
-    return now - n->first_seen >= lz->quarantine_after ? REFUSE : WAIT;
+    if (now - n->first_seen >= lz->quarantine_after) {
+        *pwhy = "it never stopped changing";
+        return REFUSE;
+    }
+    d->w->waiting++;
+    return WAIT;
 }
 
 static void take(drop_t *d, const char *name, note_t *n)
@@ -221,6 +224,10 @@ static void take(drop_t *d, const char *name, note_t *n)
     rv = to < 0 ? errno : sb_lz_rename(d->dir, name, to, name);
     if (to >= 0) {
         close(to);
+    }
+    if (rv == APR_SUCCESS && strchr(d->below, '/')) {
+        /* who releases looks for the companion in the drop directory only */
+        unlinkat(d->dir, apr_pstrcat(d->p, name, DONE, NULL), 0);
     }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_ENOENT(rv) && !n->said++) {
         r->failed++;

@@ -134,7 +134,7 @@ is(slurp("$staged/grow.gpg"), 'replaced', 'as it was last');
 
 # ---- many small files; another user does not wait for ever -----------------------------------------
 my $other = $z->sender('o');
-my $n = 10_000;
+my $n = 3000;
 $z->as($h, sub { for my $i (1 .. $n) { spew("$drop/many$i.gpg", "$i\n") } });
 $z->as($other, sub { spew($z->drop($other) . '/o.gpg', 'x') });
 my $began = time;
@@ -174,7 +174,7 @@ my $i = 1;
 my $kills = 0;
 my $deadline = time + 60;
 my $busy_ini = $z->ini('busy.ini', 'sftp.quarantine_after = 1h');
-while ($kills < 40 && time < $deadline) {
+while ($kills < 30 && time < $deadline) {
     for (1 .. 3) {
         last if $i > 120;
         my $k = $i++;
@@ -207,7 +207,7 @@ for (1 .. 40) {
     }
     sleep 0.2;
 }
-cmp_ok($kills, '>=', 30, "$kills times killed");
+cmp_ok($kills, ">=", 20, "$kills times killed");
 is_deeply([sort grep { !$taken{$_} } keys %want], [], 'no file was lost');
 is_deeply([sort grep { $taken{$_} != 1 || !$want{$_} } keys %taken], [], 'none came twice, or broken');
 is_deeply(\@torn, [], 'each with its own checksum');

@@ -287,8 +287,9 @@ static void release(void)
     ok(pass.released == 0 && pass.quarantined == 0 && count(DROP) == 4, "others are left alone");
     mkdir(at(DROP "/sub"), 0755);
     put(DROP "/sub/h.gpg", "hello\n");
+    put(DROP "/sub/h.gpg.done", HELLO_MD5);
     is_int(look(lz).released, 1, "a directory of the sender's is looked into");
-    ok(there(STAGING "/h.gpg"), "and not kept");
+    ok(there(STAGING "/h.gpg") && count(DROP "/sub") == 0, "and not kept");
     put("home/arrivals/nc/ann/stray.gpg", "x");
     put("home/arrivals/stray.gpg", "x");
     warnings = 0;
