@@ -360,6 +360,7 @@ static const char *package_digest(const outcome_t *o, const char *json)
     sb_digest_t *d;
     apr_size_t len;
     const char *known = NULL;
+    struct stat st;
     ssize_t n;
     int fd;
 
@@ -370,8 +371,13 @@ static const char *package_digest(const outcome_t *o, const char *json)
     if (known || sb_digest_make(&d, "SHA256", o->p) != APR_SUCCESS) {
         return known;
     }
-    fd = open(apr_pstrcat(o->p, o->dir, "/", o->package, NULL), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
+    /* what a sender put there may be a pipe */
+    fd = open(apr_pstrcat(o->p, o->dir, "/", o->package, NULL),
+              O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return NULL;
     }
     while ((n = read(fd, buf, sizeof buf)) > 0 &&

@@ -128,7 +128,7 @@ is_deeply([@$a{qw(state status error)}], ['failed', 'udl.failed', 'given up: its
 is(scalar(grep { m{nc/failed/.*/poison\.gpg\z} } $l->files('history')), 1, 'and kept');
 
 # ---- the broker goes away ----------------------------------------------------------------------
-allow_log(qr/"no":"SB(?:140[01]|4002|4022)"/); # the stack's own workers notice too
+allow_log(qr/"no":"SB(?:140[01]|4002|4022|4340)"/); # the stack's own workers notice too
 stack('down', 'rabbitmq');
 $l->drop($package, name => 'broker.gpg');
 sleep 1;

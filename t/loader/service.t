@@ -33,7 +33,8 @@ is(rows($a), '10/10', 'all of it');
 note sprintf '%.2f s after its arrival', $took;
 cmp_ok($took, '<', 5, 'soon') or diag 'with an idle machine this takes less than a second';
 ok(!-e $path, 'it left arrivals');
-is_deeply([map { s/\d{14}_[0-9a-f-]{36}/X/r } $l->files('history')], ['nc/X/one.tar.gz.gpg'], 'and is kept in history');
+is_deeply([map { s/\d{14}_[0-9a-f-]{36}/X/r } $l->files('history')], ['nc/X/one.errors.csv', 'nc/X/one.outcome.json', 'nc/X/one.tar.gz.gpg'],
+    'and is kept in history, with its outcome');
 is_deeply([$l->files('work')], [], 'the work zone is empty');
 
 my $b = do { $l->drop($ten, name => 'one.tar.gz.gpg'); wait_until(30, 'the second one', sub {

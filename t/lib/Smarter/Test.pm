@@ -538,7 +538,7 @@ sub disturbed { return env('SMARTER_VAR') . '/run/disturbed' }
 
 # The last words of a test: judge the logs, then done_testing.
 sub finish {
-    push @allowed, qr/"no":"SB(?:12\d\d|14\d\d|4002|4022|43\d\d)","program":"smarter-(?:udl-trigger|worker-udl|migrate-conductor)"/
+    push @allowed, qr/"no":"SB(?:12\d\d|14\d\d|4002|4022|43\d\d)","program":"smarter-(?:udl-trigger|udl-notify|worker-udl|migrate-conductor)"/
         if -e disturbed() && time - slurp(disturbed()) < 60;
     my @bad = grep {
         my $line = $_;
