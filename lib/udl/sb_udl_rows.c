@@ -36,7 +36,7 @@ struct sb_udl_rows_t {
     sb_udl_counts_t counts;
     sb_udl_seen_t seen;
     sb_udl_keys_t *keys;
-    apr_array_header_t *suspects; /* apr_int64_t: lines whose key may have been there before */
+    apr_array_header_t *suspects; /* texts: lines whose key may have been there before */
     apr_int64_t nsuspects;
     const char *duplicate; /* the reason of that warning, with the line of the first one */
     tally_t tally[SB_UDL_NCOLUMNS + 1][SB_UDL_NISSUES];
@@ -60,7 +60,7 @@ apr_status_t sb_udl_rows_make(sb_udl_rows_t **prows, const sb_udl_rows_opts_t *o
     rows->opts = *opts;
     rows->p = p;
     rows->refusals = apr_array_make(p, 16, sizeof(sb_udl_refusal_t));
-    rows->suspects = apr_array_make(p, 16, sizeof(apr_int64_t));
+    rows->suspects = apr_array_make(p, 16, sizeof(const char *));
     rows->keys = sb_udl_keys_make(p);
     sb_udl_results_begin(&rows->seen);
     return APR_SUCCESS;
@@ -271,16 +271,15 @@ static sb_udl_action_t judge_row(sb_udl_rows_t *rows, apr_int64_t line,
     if (action < SB_UDL_REJECT && is_results(rows)) {
         sb_udl_results_check(&rows->found, rows->v);
         action = judge_found(rows, line);
-        if (action < SB_UDL_REJECT) {
-            sb_udl_results_compare(&rows->found, rows->v, rows->opts.meta, &rows->seen, line,
-                                   rows->p);
-            action = judge_found(rows, line);
-            count_warnings(rows, line);
-        }
     }
-    else if (action < SB_UDL_REJECT) {
-        count_warnings(rows, line);
+    if (action >= SB_UDL_REJECT) {
+        return action;
     }
+    if (is_results(rows)) {
+        sb_udl_results_compare(&rows->found, rows->v, rows->opts.meta, &rows->seen, line, rows->p);
+        action = judge_found(rows, line);
+    }
+    count_warnings(rows, line);
     return action;
 }
 
@@ -311,7 +310,8 @@ static void note_key(sb_udl_rows_t *rows, apr_int64_t line)
         rows->counts.deduplicated = -1;
     }
     else if (seen && rows->nsuspects++ < SUSPECTS_MAX) {
-        APR_ARRAY_PUSH(rows->suspects, apr_int64_t) = line;
+        APR_ARRAY_PUSH(rows->suspects, const char *) =
+            apr_psprintf(rows->p, "%" APR_INT64_T_FMT, line);
     }
 }
 
@@ -552,23 +552,18 @@ static apr_status_t settle_duplicates(settle_t *s)
     const char *key = is_results(rows) ? "student_id, date_taken"
                                        : "student_id, school_id, district_id, state_code",
                *what = is_results(rows) ? "student, assessment and day" : "student and school";
-    const char *creates = is_results(rows) ? "op = 'C'" : "true", *lines = "{", *some = "";
-    const char *args[1];
+    const char *creates = is_results(rows) ? "op = 'C'" : "true", *some = "";
+    const char *args[1] = {NULL};
     sb_udl_action_t action = (sb_udl_action_t)rows->action[SB_UDL_WHOLE_ROW][SB_UDL_DUPLICATE];
     tally_t *t = &rows->tally[SB_UDL_WHOLE_ROW][SB_UDL_DUPLICATE];
     sb_rows_t *found;
     apr_status_t rv;
-    int i;
 
     if (rows->nsuspects <= SUSPECTS_MAX) {
-        for (i = 0; i < rows->suspects->nelts; i++) {
-            lines = apr_psprintf(s->p, "%s%s%" APR_INT64_T_FMT, lines, i ? "," : "",
-                                 APR_ARRAY_IDX(rows->suspects, i, apr_int64_t));
-        }
+        args[0] = apr_pstrcat(s->p, "{", apr_array_pstrcat(s->p, rows->suspects, ','), "}", NULL);
         some = sql_of(s, "AND student_id IN (SELECT student_id FROM",
                       "WHERE file_line = ANY ($1::bigint[]))");
     }
-    args[0] = apr_pstrcat(s->p, lines, "}", NULL);
     rv = sb_db_query_text(
         &found, s->db,
         apr_psprintf(s->p,
