@@ -243,12 +243,15 @@ static void add_options(const program_option_t *o, apr_array_header_t *longs,
         struct option *l = apr_array_push(longs);
 
         l->name = o->name;
-        l->has_arg = o->arg ? required_argument : no_argument;
+        l->has_arg = !o->arg ? no_argument : *o->arg == '[' ? optional_argument : required_argument;
         l->flag = NULL;
         l->val = FIRST_LONG + all->nelts;
         APR_ARRAY_PUSH(all, const program_option_t *) = o;
         if (o->letter) {
-            *pshort = apr_psprintf(p, "%s%c%s", *pshort, o->letter, o->arg ? ":" : "");
+            *pshort = apr_psprintf(p, "%s%c%s", *pshort, o->letter,
+                                   !o->arg          ? ""
+                                   : *o->arg == '[' ? "::"
+                                                    : ":");
         }
     }
 }
@@ -293,7 +296,7 @@ static int read_options(program_t *prog, int argc, char **argv)
         }
         g = apr_array_push(self.given);
         g->name = o->name;
-        g->value = o->arg ? optarg : "";
+        g->value = o->arg && optarg ? optarg : "";
     }
     for (; optind < argc; optind++) {
         APR_ARRAY_PUSH(prog->args, const char *) = argv[optind];

@@ -41,7 +41,8 @@
 typedef struct {
     const char *name; /* without "--" */
     int letter;       /* short form, or 0 */
-    const char *arg;  /* what the argument is called in the help; NULL: the option takes none */
+    const char *arg;  /* what the argument is called in the help; NULL: the option takes none;
+                         "[NAME]": it may be left out, and is given as --option=VALUE */
     const char *help;
     int flags;
 } program_option_t;
@@ -73,7 +74,7 @@ struct program_t {
 
 int program_main(const program_def_t *def, int argc, char **argv);
 
-/** Value of an option (the last one given), "" if it takes none, NULL if it was not given. */
+/** Value of an option (the last one given), "" if it has none, NULL if it was not given. */
 const char *program_option(const program_t *prog, const char *name);
 
 /** All values of an option in the order given; empty if none. */

@@ -7,7 +7,9 @@
 
 #include "workers/smarter.h"
 
-static const program_def_t *const commands[] = {&smarter_queues};
+static const program_def_t *const commands[] = {
+    &smarter_status,  &smarter_batches,  &smarter_batch, &smarter_retry,
+    &smarter_discard, &smarter_withdraw, &smarter_queues};
 
 #define NCOMMANDS ((int)(sizeof commands / sizeof commands[0]))
 
@@ -63,6 +65,7 @@ int main(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : NULL;
     const program_def_t *def;
 
+    smarter_text_begin();
     if (!word) {
         fputs("smarter: which command?\nTry 'smarter help'.\n", stderr);
         return PROGRAM_USAGE;

@@ -8,13 +8,15 @@
  * A command with actions ("tenant add NC") takes the action as its first argument.
  *
  * Rules live in the library; a command reads its options, calls, and prints. What goes to a terminal
- * and comes from outside (names of files, complaints) is made harmless first.
+ * and comes from outside (names of files, complaints) passes smarter_safe().
  */
 
 #include "workers/program.h"
+#include "workers/smarter_text.h"
 
 #define SMARTER_COMMAND "smarter " /* what the name of a command begins with */
 
-extern const program_def_t smarter_queues;
+extern const program_def_t smarter_status, smarter_batches, smarter_batch, smarter_retry,
+    smarter_discard, smarter_withdraw, smarter_queues;
 
 #endif

@@ -57,6 +57,34 @@ void sb_audit_write(const char *callable, const sb_params_t *params, const sb_id
     sb_stream_write(SB_STREAM_AUDIT, sb_jw_text(w, NULL));
 }
 
+void sb_audit_operator(const char *action, const char *name, const char *tenant, const char *batch,
+                       const char *detail, apr_pool_t *p)
+{
+    char when[LOCAL_TIME_SIZE];
+    sb_jw_t *w = sb_jw_make(p);
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "asctime", local_time(when));
+    sb_jw_object(w, "msg");
+    sb_jw_fmt(w, "callable", "operator.%s", action);
+    sb_jw_object(w, "params");
+    sb_jw_object(w, "args");
+    sb_jw_str(w, "tenant", tenant);
+    sb_jw_str(w, "batch", batch);
+    sb_jw_str(w, "detail", detail);
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_str(w, "session_id", NULL);
+    sb_jw_array(w, "principals");
+    sb_jw_fmt(w, NULL, "operator:%s", name);
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_str(w, "request_id", NULL);
+    sb_jw_int(w, "status", 200);
+    sb_jw_end(w);
+    sb_stream_write(SB_STREAM_AUDIT, sb_jw_text(w, NULL));
+}
+
 void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,
                        const char *request_id, apr_pool_t *p)
 {

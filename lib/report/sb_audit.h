@@ -21,6 +21,15 @@
 void sb_audit_write(const char *callable, const sb_params_t *params, const sb_identity_t *user,
                     const char *request_id, int status, apr_pool_t *p);
 
+/**
+ * What an operator did at the keyboard: the same form, callable "operator.ACTION", principals
+ * ["operator:NAME"], args tenant, batch, detail.
+ * @param batch  NULL: about no batch
+ * @param detail in few words; no values of rows
+ */
+void sb_audit_operator(const char *action, const char *name, const char *tenant, const char *batch,
+                       const char *detail, apr_pool_t *p);
+
 typedef enum { SB_SECURITY_INFO = 0, SB_SECURITY_WARNING = 1 } sb_security_t;
 
 /**

@@ -235,6 +235,20 @@ apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z)
     return rv;
 }
 
+apr_status_t sb_udl_zones_repeat(const sb_udl_conf_t *conf, const char *kept, const char *guid,
+                                 apr_time_t arrived, apr_pool_t *p)
+{
+    sb_udl_zones_t z = {.conf = conf, .p = p, .label = make_label(arrived, guid, p)};
+    const char *dir = zone_dir(&z, conf->work, "arrived"),
+               *to = apr_pstrcat(p, dir, "/", base_name(kept, p), NULL);
+    apr_status_t rv = sb_dir_make(dir, DIR_MODE, p);
+
+    if (rv != APR_SUCCESS || exists(to) || !link(kept, to)) {
+        return rv;
+    }
+    return errno == EXDEV || errno == EPERM || errno == EMLINK ? copy_file(kept, to, p) : errno;
+}
+
 void sb_udl_zones_clean(sb_udl_zones_t *z)
 {
     apr_status_t rv = sb_dir_remove(z->scratch, z->p);

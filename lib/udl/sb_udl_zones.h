@@ -33,6 +33,10 @@ const char *sb_udl_zones_kept_in(const sb_udl_zones_t *z, const char *problem);
 /** The contrary of keep: from history to where a taken package lies. @return APR_ENOENT in neither */
 apr_status_t sb_udl_zones_bring_back(sb_udl_zones_t *z) SB_MUST_CHECK;
 
+/** Put a copy of a kept package where the taken package of another batch lies: a link where it can be. */
+apr_status_t sb_udl_zones_repeat(const sb_udl_conf_t *conf, const char *kept, const char *guid,
+                                 apr_time_t arrived, apr_pool_t *p) SB_MUST_CHECK;
+
 /** Remove the attempt's work directories, but for a package that was taken and not kept. */
 void sb_udl_zones_clean(sb_udl_zones_t *z);
 
