@@ -68,6 +68,7 @@ const sb_key_t sb_keys[] = {
     TEXT("logging.security", "syslog", "where security events go: syslog (local2), stderr, none, file:/PATH"),
     URL("edware_stats.db.url", "statistics database, schema edware_stats"),
     TEXT("edware_stats.db.schema_name", "edware_stats", "schema of the statistics tables"),
+    TEXT("operator.reload", NULL, "command that makes the servers of this machine read the ini again, for smarter tenant --reload; run without a shell"),
     URL("schema.owner.url", "database as its owner, for smarter-schema; default: each kind's own"),
 
     /* ---- schedules: cron calls PROGRAM --if-due every minute; core/sb_schedule.h ---- */

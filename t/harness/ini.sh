@@ -15,6 +15,7 @@ ini_text()
 # What each key means: smarter-config keys
 
 [app:main]
+operator.reload = /usr/bin/env SMARTER_VAR=$VAR SMARTER_PORT_BASE=$SMARTER_PORT_BASE SMARTER_INST=$SMARTER_INST $TOP/smarterctl reload
 edware.db.nc.url = $_web
 edware.db.nc.schema_name = $SMARTER_SCHEMA
 edware.db.nc.state_code = $SMARTER_STATE

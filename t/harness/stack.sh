@@ -201,6 +201,22 @@ stack_restart()
     stack_up "$@"
 }
 
+# Have the running servers read the configuration again: httpd gracefully, programs by SIGHUP. What ends
+# by itself reads it at its next start.
+stack_reload()
+{
+    check_ini
+    if running httpd >/dev/null; then
+        httpd_check
+        kill -USR1 "$(running httpd)"
+    fi
+    for _worker in $(workers_processes); do
+        [ "$_worker" = conductor ] || [ ! -f "$VAR/run/workers/$_worker" ] ||
+            kill -HUP "$(cat "$VAR/run/workers/$_worker")" 2>/dev/null
+    done
+    return 0
+}
+
 stack_status()
 {
     read_secrets
