@@ -83,6 +83,70 @@ static int print_keys(const program_t *prog)
     return PROGRAM_DONE;
 }
 
+/* ---- sample ---------------------------------------------------------------------------------- */
+
+/* Which section a key belongs to. Those of logs and statistics are in both. */
+static int is_in(const char *name, const char *section)
+{
+    static const char *const both[] = {"logging.", "edware_stats.", NULL};
+    static const char *const loader[] = {"zones.",        "gpg_home",        "passphrase",
+                                         "udl2",          "target_db_conn.", "prod_db_conn.",
+                                         "tenant.",       "notification",    "mail.",
+                                         "file-grabber.", "report.",         NULL};
+    int i;
+
+    for (i = 0; both[i]; i++) {
+        if (!strncmp(name, both[i], strlen(both[i]))) {
+            return 1;
+        }
+    }
+    for (i = 0; loader[i] && strncmp(name, loader[i], strlen(loader[i])); i++) {
+    }
+    return (loader[i] != NULL) == !strcmp(section, "app");
+}
+
+/* "edware.db.<tenant>.url" becomes "edware.db.nc.url". */
+static const char *example(const char *name, apr_pool_t *p)
+{
+    static const char *const words[][2] = {
+        {"<tenant>", "nc"}, {"<name>", "lz"}, {"<field>", "minute"}, {NULL, NULL}};
+    int i;
+
+    for (i = 0; words[i][0]; i++) {
+        const char *at = strstr(name, words[i][0]);
+
+        if (at) {
+            name = apr_pstrcat(p, apr_pstrmemdup(p, name, (apr_size_t)(at - name)), words[i][1],
+                               at + strlen(words[i][0]), NULL);
+        }
+    }
+    return name;
+}
+
+/* An ini with every key as a comment: what to set is uncommented. */
+static int print_sample(const program_t *prog)
+{
+    static const char *const sections[] = {"app:main", "app"};
+    static const char *const titles[] = {"reporting and promotion", "the loader"};
+    const sb_key_t *k;
+    int i;
+
+    puts("# Every key there is, with its default where it has one; made by smarter-config sample.\n"
+         "# smarter tenant add writes the keys of a tenant (here nc). Judge changes with\n"
+         "# smarter-config check FILE. It holds passwords: mode 0640.");
+    for (i = 0; i < 2; i++) {
+        printf("\n# ---- %s ----\n[%s]\n", titles[i], sections[i]);
+        for (k = sb_keys; k->name; k++) {
+            if (k->type != SB_KEY_RETIRED && k->type != SB_KEY_NEVER &&
+                is_in(k->name, sections[i])) {
+                printf("\n# %s (%s)\n#%s = %s\n", k->help, type_text(k, prog->pool),
+                       example(k->name, prog->pool), k->dflt ? k->dflt : "");
+            }
+        }
+    }
+    return PROGRAM_DONE;
+}
+
 /* ---- check ----------------------------------------------------------------------------------- */
 
 /* Does the file have a line that opens this section? */
@@ -205,17 +269,20 @@ static int run(program_t *prog)
     if (!strcmp(command, "keys") && !file) {
         return print_keys(prog);
     }
+    if (!strcmp(command, "sample") && !file) {
+        return print_sample(prog);
+    }
     if (!strcmp(command, "generate") && !file) {
         return generate(prog);
     }
-    return program_usage(prog, "want check FILE, keys or generate");
+    return program_usage(prog, "want check FILE, keys, sample or generate");
 }
 
 static const program_def_t def = {
     .name = "smarter-config",
     .summary =
         "Judge an ini file, print the keys there are, or make an ini file from settings.yaml.",
-    .usage = "check FILE [--section NAME] | keys [--markdown] |\n"
+    .usage = "check FILE [--section NAME] | keys [--markdown] | sample |\n"
              "       generate -e ENV [-H CLASS] [-i settings.yaml] [-o smarter.ini]",
     .section = "app:main",
     .options = options,

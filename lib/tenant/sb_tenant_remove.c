@@ -230,7 +230,7 @@ const char *sb_tenant_remove(const sb_tenant_remove_t *remove, const sb_tenant_c
                              apr_pool_t *p)
 {
     static const char *(*const steps[])(job_t *) = {
-        judge_data, judge_batches, judge_arrivals, leave_landing_zone, drop_schema, clean_ini};
+        judge_data, judge_batches, leave_landing_zone, judge_arrivals, drop_schema, clean_ini};
     job_t job = {
         .remove = remove, .conf = conf, .p = p, .t = sb_tenant_find(conf, remove->name, p)};
     const char *why = NULL;

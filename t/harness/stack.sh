@@ -210,7 +210,7 @@ stack_reload()
         httpd_check
         kill -USR1 "$(running httpd)"
     fi
-    for _worker in $(workers_processes); do
+    for _worker in $(workers_processes) lz-watch; do
         [ "$_worker" = conductor ] || [ ! -f "$VAR/run/workers/$_worker" ] ||
             kill -HUP "$(cat "$VAR/run/workers/$_worker")" 2>/dev/null
     done

@@ -36,6 +36,11 @@ my $loader_key = spew("$dir/loader.asc", Smarter::Test::run({}, @as, 'gpg', '--h
 chmod 0644, $loader_key;
 gpg('--import', $loader_key);
 my @add = ('add', 'ga', '--state', 'GA', '--sender', $key, '--owner-url', $owner);
+# The stack has a landing zone where it may make accounts: as root.
+my ($lz) = $original =~ /^sftp\.base_dir = (.*)/m;
+my $sender = 'sb' . env('SMARTER_PORT_BASE') . '_ga';
+my $ssh_key = "$var/keys/lz/sender.pub";
+push @add, '--sftp-user', "$sender=$ssh_key" if $lz;
 
 # ---- what is refused ---------------------------------------------------------------------------------------
 my $two = spew("$dir/two.asc", slurp($key) . slurp(env('SMARTER_VAR') . '/keys/sender-nc.asc'));
@@ -59,7 +64,7 @@ my @refused = (
     ['no owner', ['add', 'ga', '--state', 'GA', '--sender', $key], qr/who owns the databases/],
     ['a password on the command line', ['add', 'ga', '--state', 'GA', '--sender', $key, '--owner-url', 'postgresql://u:sesame@h/d'], qr/no passwords/],
     ['a server that does not answer', [@add, '--server', '127.0.0.1:9/smarter', '--owner-url', 'postgresql://o@127.0.0.1:9/x'], qr/does not answer/],
-    ['a landing zone that is not there', [@add, '--sftp-user', 'ga_sender'], qr/no landing zone here|sftp/],
+    ['a name no account has', [@add, '--sftp-user', 'Ga;x'], qr/no landing zone here|'Ga;x' is no name/],
     ['nobody to be like', [@add, '--like', 'zz'], qr/there is no tenant zz/],
 );
 sql('DROP SCHEMA IF EXISTS t_tenant_else CASCADE; CREATE SCHEMA t_tenant_else');
@@ -103,7 +108,7 @@ sub killed_at {
 
 my $wanted;
 my $killed = 0;
-for my $line (1 .. 12) {
+for my $line (1 .. 14) {
     $killed++ if killed_at($line, ($line % 3) * 0.003);
     my $now = slurp($ini);
     $wanted //= $now if $now ne $original;
@@ -134,6 +139,9 @@ for my $zone (qw(arrivals work history)) {
 is(sql_one("SELECT asmt_custom_metadata FROM prod_ga.custom_metadata WHERE state_code = 'GA'"), '{"min_cell_size":10}', 'it has settings for its reports');
 is_deeply([sql("SELECT action, tenant FROM udl2.operator_action WHERE tenant = 'ga' ORDER BY 1 LIMIT 1")], [['tenant add', 'ga']], 'it is written down');
 
+if ($lz) {
+    like(run_program({ as_me => 1 }, 'smarter-lz', 'list')->{out}, qr/^ga +$sender +sftparrivals +1 /m, 'its sender has an account of the landing zone, with one key');
+}
 my $again = tenant(@add);
 is($again->{exit}, 0, 'again');
 like($again->{out}, qr/prod_ga is there.*has all keys.*ga is there/s, 'everything is there');
@@ -204,6 +212,12 @@ cmp_ok(sql_one("SELECT count(*) FROM prod_ga.fact_asmt_outcome_vw"), '>', 50, 'i
 $r = tenant(@remove, '--drop-data', 'ga', '--dry-run');
 is($r->{exit}, 0, 'a dry run');
 is(sql_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'prod_ga'"), 1, 'drops nothing');
+if ($lz) {
+    $r = tenant(@remove, '--drop-data', 'ga');
+    is($r->{exit}, 1, 'not while he has accounts of the landing zone');
+    like($r->{err}, qr/landing zone: /, $r->{err} =~ s/\n.*//sr);
+    is(run_program({ as_me => 1 }, 'smarter-lz', 'user-remove', $sender)->{exit}, 0, 'they are removed');
+}
 $r = tenant(@remove, '--drop-data', 'ga', '--reload');
 is($r->{exit}, 0, 'with its name typed it goes') or diag $r->{err};
 is(slurp($ini), $original, 'the ini is what it was, byte for byte');
@@ -212,5 +226,12 @@ ok(!-e env('SMARTER_ARRIVALS') . '/ga', 'and its place in arrivals');
 ok(glob("$var/history/ga/*"), 'its history stays');
 is(tenant('show', 'ga')->{exit}, 1, 'nobody knows it any more');
 wait_until(20, 'httpd to forget it', sub { ask($gia, 'GA')->{status} != 200 });
+
+# A test that broke off must not leave an account.
+END {
+    my $status = $?;
+    run_program({ as_me => 1 }, 'smarter-lz', 'user-remove', $sender, '--force') if $lz;
+    $? = $status;
+}
 
 finish();

@@ -76,6 +76,19 @@ my @lines = split /\n/, $markdown;
 is(scalar(grep { (() = /(?<!\\)\|/g) != 5 } @lines), 0, 'four cells a line');
 like($text, qr/^smarter\.reports\.year_back\n    number 1-50, default 5\n    \S/m, 'type, range, default, help');
 
+# ---- sample -----------------------------------------------------------------------------------
+
+my ($rc3, $sample) = run('sample');
+is($rc3, 0, 'a sample');
+is_deeply([run('check', file('s.ini', $sample))], [0, "$top/s.ini: [app:main] is good\n$top/s.ini: [app] is good\n"], 'which is good');
+(my $all = $sample) =~ s/^#(\S+ =)/$1/mg;
+is_deeply([run('check', file('s.ini', $all))], [0, "$top/s.ini: [app:main] is good\n$top/s.ini: [app] is good\n"], 'also with every key uncommented');
+my ($main_part, $app_part) = split /^\[app\]$/m, $sample;
+like($main_part, qr/^# [^\n]+\n#edware\.db\.nc\.url = $/m, 'with the meaning of each');
+unlike($app_part, qr/^#edware\.db\./m, 'in the section it belongs to');
+like($app_part, qr/^#zones\.arrivals = \/\S+$/m, 'and its default');
+like($sample, qr/^#(?:$_) = /m, "with $_") for map { quotemeta s/<tenant>/nc/r } grep { !/<(?!tenant)/ } @names[0 .. 20];
+
 # ---- generate ---------------------------------------------------------------------------------
 
 my $yaml = file('settings.yaml', <<'END');
