@@ -290,6 +290,13 @@ done('again', qr/^Withdrawn before/m, 'withdraw', $later, '--yes');
 is(scalar(grep { /operator\.withdraw/ && /$later/ } split /\n/, slurp("$dir/audit.log")), 1, 'audited once');
 refused('discard what was withdrawn', qr/taken out of production/, 'discard', $later, '--yes');
 
+$out = done('but it can be sent through again', qr/^Sent through again now/m, 'retry', $later, '--yes');
+my ($back) = $out =~ /as batch (\S+)/;
+wait_until(20, 'it to be loaded', sub { ($l->status($back) // '') eq 'udl.ingested' });
+push @{ $l->{batches} }, $back;
+conduct();
+is_deeply([state_of($back), as_json('batch', $later)->{retried_as}], ['done/promoted', $back], 'and is in production once more');
+
 # An older delivery must not replace a newer one.
 $l->drop($l->package({}, [{ GradeLevelWhenAssessed => '14' }]), name => 'older.gpg');
 my $older = $l->ended('older.gpg')->{batch};
@@ -327,6 +334,10 @@ like($r->{out}, qr/Discarded now/, 'and a yes') or diag $r->{out};
 is(actions($x), $> == 0 ? 'discard:mallory' : "discard:$me", 'the operator is who called sudo');
 like(terminal('', {}, 'batches')->{out}, qr/\e\[2m\Q@{[substr $first, 0, 8]}\E /, 'colours on a terminal');
 unlike(terminal('', { NO_COLOR => 1 }, 'batches')->{out}, qr/\e/, 'unless NO_COLOR is set');
+
+$r = Smarter::Test::run({ env => { SMARTER_INI => $l->{ini}, COLUMNS => 100, LC_ALL => 'C.UTF-8' } }, 'script', '-qec',
+    'timeout -s INT 2 ' . env('SMARTER_SBIN') . '/smarter batches --watch=1', '/dev/null');
+cmp_ok(scalar(() = $r->{out} =~ /\e\[H/g), '>=', 2, 'watching redraws a terminal in place');
 
 # ---- smarterctl --------------------------------------------------------------------------------
 my ($text, $exit) = Smarter::Test::stack_output('batches', '--since', '1s', '--json');
