@@ -37,8 +37,8 @@ for my $unit (@units) {
     print $out $text;
     close $out;
 }
-SKIP: {
-    skip 'no systemd-analyze', 1 unless $have;
+# Not everywhere: a container has no systemd.
+if ($have) {
     my $said = `systemd-analyze verify --man=no $dir/*.service $dir/*.timer 2>&1`;
     is($? >> 8, 0, 'systemd takes them');
     unlike($said, qr/smarter-/, 'without a complaint') or diag $said;
