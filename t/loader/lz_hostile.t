@@ -172,7 +172,7 @@ srand 20;
 my $again = 1;
 my $i = 1;
 my $kills = 0;
-my $deadline = time + 60;
+my $deadline = time + 120;
 my $busy_ini = $z->ini('busy.ini', 'sftp.quarantine_after = 1h');
 while ($kills < 30 && time < $deadline) {
     for (1 .. 3) {
