@@ -24,11 +24,12 @@ static const char sample[] = "SET LOCAL default_statistics_target = 10;"
 
 /* A student is once at a school, as the later line says; one of two schools has two rows. Only rows of
  * students who come several times are compared. */
-static const char find_repeats[] =
-    "INSERT INTO promote_repeat SELECT file_line FROM ("
-    "SELECT file_line, row_number() OVER (PARTITION BY student_id, school_id, district_id, state_code"
-    " ORDER BY file_line DESC) AS nth FROM {batch}.student_reg WHERE student_id IN (SELECT student_id FROM {batch}.student_reg"
-    " GROUP BY student_id HAVING count(*) > 1)) x WHERE nth > 1";
+static const char find_repeats[] = "INSERT INTO promote_repeat SELECT file_line FROM ("
+                                   "SELECT file_line, row_number() OVER (PARTITION BY student_id, "
+                                   "school_id, district_id, state_code"
+                                   " ORDER BY file_line DESC) AS nth FROM {batch}.student_reg "
+                                   "WHERE student_id IN (SELECT student_id FROM {batch}.student_reg"
+                                   " GROUP BY student_id HAVING count(*) > 1)) x WHERE nth > 1";
 
 #define SNAPSHOT " WHERE academic_year = $1::smallint AND reg_system_id = $2"
 
