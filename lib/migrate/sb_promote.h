@@ -13,8 +13,8 @@
  * global_rec_seq: its first number plus the line's. A row that stops being current notes that number of
  * the batch that ended it, for the withdrawal of that batch (sb_withdraw.h).
  *
- * Registration: the rows of the batch replace all rows of the same reg_system_id and academic_year. Lines
- * equal in every column are one row.
+ * Registration: the rows of the batch replace all rows of the same reg_system_id and academic_year. Of two
+ * lines of one student at one school the later one counts.
  */
 
 #include <apr_tables.h>
@@ -32,7 +32,7 @@ typedef struct {
     apr_int64_t inserted;     /* facts, now current; of a registration its students */
     apr_int64_t superseded;   /* facts that were current and are I now; the snapshot before it */
     apr_int64_t deleted;      /* facts that were current and are D now */
-    apr_int64_t deduplicated; /* lines left out because a later one has the same key, or is equal */
+    apr_int64_t deduplicated; /* lines left out because a later one has the same key */
     apr_int64_t ignored;      /* lines with an op other than C and W */
     sb_promoted_dim_t asmt, inst_hier, student;
     apr_int64_t data_version;
