@@ -34,6 +34,7 @@
 #define LONG_OVERDUE apr_time_from_sec(3600)
 #define DATA_EXCEPTION "22" /* class of SQLSTATE: a value that no column takes */
 #define SWEEP_EVERY apr_time_from_sec(60)
+#define SWEEP_AGAIN apr_time_from_sec(5)
 #define SAY_AFTER                                                                                  \
     apr_time_from_sec(60) /* a stray may be a transfer that has not found its name yet */
 #define BATCH 100         /* packages announced in one go */
@@ -334,7 +335,8 @@ static apr_status_t watch(trigger_t *t, apr_pool_t *p)
         }
         if (rv == APR_SUCCESS && apr_time_now() >= next_sweep) {
             sweep(t, p);
-            next_sweep = apr_time_now() + SWEEP_EVERY;
+            /* once more soon: who reconnects later than we may have found his batch empty */
+            next_sweep = apr_time_now() + (next_sweep ? SWEEP_EVERY : SWEEP_AGAIN);
         }
         if (rv == APR_SUCCESS) {
             t->backoff.next = 0;

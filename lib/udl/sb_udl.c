@@ -11,6 +11,8 @@
 #include "core/sb_time.h"
 #include "store/sb_gpg.h"
 #include "udl/sb_udl_outcome.h"
+#include "store/sb_schema.h"
+#include "udl/sb_udl_package.h"
 #include "udl/sb_udl_run.h"
 
 /* ---- steps and problems ------------------------------------------------------------------------ */
@@ -192,11 +194,34 @@ static int keep_rows(sb_udl_run_t *run)
            sb_db_commit(run->target) == APR_SUCCESS;
 }
 
+/* The schema of a failed batch goes; if that fails, the trigger's sweep does it later. */
+static void drop_schema(sb_udl_run_t *run)
+{
+    apr_status_t rv = sb_db_begin(run->target, SB_TX_WRITE);
+
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_package_try_fence(run->target, run->job->guid, run->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_udl_log_stage(run->log, SB_UDL_FINISHING); /* or it may be another attempt's */
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_batch_schema_drop(run->target, run->job->guid, run->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(run->target);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_db_rollback(run->target);
+    }
+}
+
 /* Leave nothing in the target, unless the schemas of failed batches are wanted. */
 static void undo(sb_udl_run_t *run)
 {
     if (keep_rows(run)) {
         run->in_tx = 0;
+        return;
     }
     if (run->copy) {
         sb_copy_abort(run->copy, "the batch fails");
@@ -205,6 +230,9 @@ static void undo(sb_udl_run_t *run)
     if (run->in_tx) {
         sb_db_rollback(run->target);
         run->in_tx = 0;
+    }
+    if (run->problem && run->target) {
+        drop_schema(run);
     }
 }
 

@@ -112,6 +112,39 @@ static apr_status_t read_err_file(sb_udl_run_t *run)
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
+static apr_status_t begin_fenced(sb_udl_run_t *run)
+{
+    apr_status_t rv = sb_db_begin(run->target, SB_TX_WRITE);
+
+    run->in_tx = rv == APR_SUCCESS;
+    return rv == APR_SUCCESS ? sb_udl_package_fence(run->target, run->job->guid, run->p) : rv;
+}
+
+/* Make the schema for good, empty, in place of one that an earlier attempt left. Not in the transaction of
+ * the rows: a rolled back CREATE UNLOGGED TABLE whose record had not reached the disk keeps a server that
+ * crashes right then from starting again (PostgreSQL 15: "could not create file: File exists"). */
+static apr_status_t make_schema(sb_udl_run_t *run)
+{
+    apr_status_t rv = begin_fenced(run);
+
+    if (rv == APR_SUCCESS) {
+        rv = sb_batch_schema_create(run->target, run->job->guid, run->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_udl_db_fault(run, rv, run->target, "making the batch schema");
+    }
+    sb_udl_end_step_full(run, run->job->guid, -1, -1);
+    rv = sb_udl_log_stage(run->log,
+                          SB_UDL_LOADING); /* the claim holds: whatever was there is ours */
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(run->target);
+        run->in_tx = 0;
+        rv = rv == APR_SUCCESS ? rv
+                               : sb_udl_db_fault(run, rv, run->target, "making the batch schema");
+    }
+    return rv;
+}
+
 /* The header is good: make the batch schema and start the COPY. One transaction from here on. */
 static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
 {
@@ -122,26 +155,19 @@ static apr_status_t begin_rows(void *ctx, sb_copy_t **pcopy)
 
     sb_udl_end_step(run); /* validation of the file */
     sb_udl_begin_step(run, PHASE_SCHEMA);
-    rv = sb_udl_log_stage(run->log, SB_UDL_LOADING);
-    if (rv == APR_SUCCESS) {
-        rv = sb_udl_conf_target(&run->target, run->conf, "smarter-udl", run->p);
-    }
+    rv = sb_udl_conf_target(&run->target, run->conf, "smarter-udl", run->p);
     if (rv != APR_SUCCESS) {
         return sb_is_transient(rv) ? rv : SB_EUNAVAILABLE;
     }
-    rv = sb_db_begin(run->target, SB_TX_WRITE);
-    run->in_tx = rv == APR_SUCCESS;
-    if (rv == APR_SUCCESS) {
-        rv = sb_udl_package_fence(run->target, run->job->guid, run->p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_batch_schema_create(run->target, run->job->guid, run->p);
-    }
+    rv = make_schema(run);
     if (rv != APR_SUCCESS) {
-        return sb_udl_db_fault(run, rv, run->target, "making the batch schema");
+        return rv;
     }
-    sb_udl_end_step_full(run, run->job->guid, -1, -1);
     sb_udl_begin_step(run, PHASE_ROWS);
+    rv = begin_fenced(run);
+    if (rv != APR_SUCCESS) {
+        return sb_udl_db_fault(run, rv, run->target, "beginning");
+    }
     sql = sb_udl_rows_copy_sql(&ncols, run->rows, run->job->guid, run->p);
     rv = sb_copy_begin(&run->copy, run->target, sql, ncols, run->p);
     *pcopy = run->copy;
