@@ -141,7 +141,9 @@ apr_status_t sb_udl_move_file(const char *from, const char *to, apr_pool_t *p)
     return rv;
 }
 
-apr_status_t sb_udl_take_file(const char *root, const char *path, const char *to, apr_pool_t *p)
+/* @param any whatever it is, it goes; else only a regular file */
+static apr_status_t move_out(const char *root, const char *path, const char *to, int any,
+                             apr_pool_t *p)
 {
     apr_size_t len = strlen(root);
     const char *name = strrchr(path, '/') + 1, *below, *from;
@@ -165,10 +167,15 @@ apr_status_t sb_udl_take_file(const char *root, const char *path, const char *to
         rv = errno;
     }
     else {
-        rv = S_ISREG(st.st_mode) ? sb_udl_move_file(from, to, p) : SB_EINPUT;
+        rv = any || S_ISREG(st.st_mode) ? sb_udl_move_file(from, to, p) : SB_EINPUT;
     }
     close(fd);
     return rv;
+}
+
+apr_status_t sb_udl_take_file(const char *root, const char *path, const char *to, apr_pool_t *p)
+{
+    return move_out(root, path, to, 0, p);
 }
 
 apr_status_t sb_udl_zones_take(sb_udl_zones_t *z)
@@ -198,6 +205,20 @@ const char *sb_udl_zones_kept_in(const sb_udl_zones_t *z, const char *problem)
     return zone_dir(z, z->conf->history, problem ? "failed" : "");
 }
 
+/* What was refused when it was to be taken still lies in arrivals; what only a link leads to stays. */
+static apr_status_t put_in(const sb_udl_zones_t *z, const char *to)
+{
+    const char *root = z->conf->arrivals;
+    apr_size_t len = strlen(root);
+    apr_status_t rv;
+
+    if (strncmp(z->package, root, len) || z->package[len] != '/') {
+        return sb_udl_move_file(z->package, to, z->p);
+    }
+    rv = move_out(root, z->package, to, 1, z->p);
+    return rv == SB_EINPUT ? APR_SUCCESS : rv;
+}
+
 apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)
 {
     const char *dir = sb_udl_zones_kept_in(z, problem);
@@ -212,7 +233,7 @@ apr_status_t sb_udl_zones_keep(sb_udl_zones_t *z, const char *problem)
                            apr_pstrcat(z->p, problem, "\n", NULL), strlen(problem) + 1, 0640, z->p);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_udl_move_file(z->package, apr_pstrcat(z->p, dir, "/", z->name, NULL), z->p);
+        rv = put_in(z, apr_pstrcat(z->p, dir, "/", z->name, NULL));
     }
     return rv;
 }
