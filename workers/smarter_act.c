@@ -15,6 +15,7 @@
 #include "core/sb_log.h"
 #include "core/sb_path.h"
 #include "report/sb_audit.h"
+#include "report/sb_operator.h"
 #include "udl/sb_udl_operate.h"
 #include "workers/smarter.h"
 #include "workers/smarter_act.h"
@@ -22,18 +23,6 @@
 #define REASON_MAX 500
 
 /* ---- who and as whom ----------------------------------------------------------------------------- */
-
-const char *smarter_operator(apr_pool_t *p)
-{
-    const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
-    const struct passwd *pw;
-
-    if (sudo && *sudo) {
-        return apr_pstrdup(p, sudo);
-    }
-    pw = getpwuid(getuid());
-    return pw ? apr_pstrdup(p, pw->pw_name) : apr_psprintf(p, "uid %d", (int)getuid());
-}
 
 /* Root makes no files in the zones that the loader could not move afterwards: from here on we are who
  * owns them. */
@@ -183,7 +172,7 @@ static int refuse(const program_t *prog, const sb_batch_t *batch, const char *wh
 
 static int act(program_t *prog, sb_batch_verb_t verb)
 {
-    sb_operator_t who = {prog->conf, prog->def->name, smarter_operator(prog->pool), NULL};
+    sb_operator_t who = {prog->conf, prog->def->name, sb_operator_name(prog->pool), NULL};
     apr_pool_t *p = prog->pool;
     const sb_batch_t *batch;
     const char *error;

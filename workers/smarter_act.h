@@ -1,13 +1,10 @@
 #ifndef SMARTER_ACT_H
 #define SMARTER_ACT_H
 
-/** What the commands share that change something: who does it, asking, the audit stream. */
+/** What the commands share that change something: asking, the audit stream. */
 
 #include "workers/program.h"
 #include "workers/smarter_batch.h"
-
-/** The account of the operator: SUDO_USER for root, else his own. */
-const char *smarter_operator(apr_pool_t *p);
 
 /** Open the audit stream, and act as the owner of the zones from here on. Says what is wrong.
  *  @return 0 nothing may be done */

@@ -215,11 +215,42 @@ static void print_course(const sb_batch_t *b, apr_pool_t *p)
     else if (b->path) {
         printf("files     %s\n", smarter_safe(b->path, p));
     }
-    if (b->notification_status) {
-        printf("notified  %s\n", smarter_line(b->notification_status, p));
+}
+
+static void print_notice(const sb_batch_notice_t *n, apr_pool_t *p)
+{
+    int pending = !strcmp(n->state, "pending");
+    const char *who = !strcmp(n->channel, "call_back") ? "sender's call-back"
+                      : !strcmp(n->channel, "email")   ? "sender's mail"
+                                                       : "operators' mail";
+
+    printf("notified  %s: ", who);
+    if (pending && !n->attempts) {
+        fputs("not yet tried", stdout);
     }
-    else if (b->state == SB_BATCH_DONE || b->state == SB_BATCH_FAILED) {
-        puts("notified  not yet, or nobody is to be");
+    else if (pending) {
+        printf("failed so far, %d attempt%s, the next %s", n->attempts, n->attempts == 1 ? "" : "s",
+               smarter_time(n->next, p));
+    }
+    else {
+        printf("%s %s, %d attempt%s", strcmp(n->state, "success") ? "given up" : "done",
+               smarter_time(n->at, p), n->attempts, n->attempts == 1 ? "" : "s");
+    }
+    printf("%s%s\n", n->error ? ": " : "", n->error ? smarter_line(n->error, p) : "");
+}
+
+static void print_notices(const sb_batch_t *b, const sb_batch_details_t *d, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < d->notices->nelts; i++) {
+        print_notice(&APR_ARRAY_IDX(d->notices, i, sb_batch_notice_t), p);
+    }
+    if (!d->notices->nelts && b->notification_status && *b->notification_status) {
+        puts("notified  nobody: neither package nor ini name anybody");
+    }
+    else if (!d->notices->nelts && (b->state == SB_BATCH_DONE || b->state == SB_BATCH_FAILED)) {
+        puts("notified  not yet");
     }
 }
 
@@ -395,6 +426,20 @@ static void print_json(const sb_batch_t *b, const sb_batch_details_t *d, int ids
     sb_jw_object(w, NULL);
     smarter_batch_json(w, b);
     json_json(w, "notification_status", b->notification_status, p);
+    sb_jw_array(w, "notices");
+    for (i = 0; i < d->notices->nelts; i++) {
+        const sb_batch_notice_t *n = &APR_ARRAY_IDX(d->notices, i, sb_batch_notice_t);
+
+        sb_jw_object(w, NULL);
+        sb_jw_str(w, "channel", n->channel);
+        sb_jw_str(w, "state", n->state);
+        sb_jw_int(w, "attempts", n->attempts);
+        smarter_json_time(w, "at", n->at);
+        smarter_json_time(w, "next", strcmp(n->state, "pending") ? 0 : n->next);
+        sb_jw_str(w, "error", n->error);
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
     sb_jw_array(w, "steps");
     for (i = 0; i < d->steps->nelts; i++) {
         const sb_batch_step_t *s = &APR_ARRAY_IDX(d->steps, i, sb_batch_step_t);
@@ -488,6 +533,7 @@ static int run(program_t *prog)
     }
     print_what(batch, p);
     print_course(batch, p);
+    print_notices(batch, &d, p);
     print_steps(&d, &s, p);
     print_warnings(&d, &s, p);
     print_rejects("Rejected rows, the first ones", d.rejects, ids, &s, p);

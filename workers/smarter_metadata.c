@@ -12,7 +12,7 @@
 #include "core/sb_file.h"
 #include "core/sb_log.h"
 #include "report/sb_metadata_edit.h"
-#include "store/sb_operator.h"
+#include "report/sb_operator.h"
 #include "udl/sb_udl_conf.h"
 #include "workers/smarter.h"
 
@@ -188,8 +188,9 @@ static int note(program_t *prog, const tenant_t *t, const sb_metadata_stored_t *
         rv = sb_db_open(&db, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_operator_note(db, sb_conf_str(conf, "udl2_db_conn.db_schema"), "metadata set",
-                              t->name, NULL, stored->text, prog->pool);
+        rv = sb_operator_note(db, sb_conf_str(conf, "udl2_db_conn.db_schema"),
+                              sb_operator_name(prog->pool), "metadata set", t->name, NULL,
+                              stored->text, prog->pool);
     }
     return rv == APR_SUCCESS
                ? PROGRAM_DONE

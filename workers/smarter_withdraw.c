@@ -9,6 +9,7 @@
 
 #include "migrate/sb_withdraw.h"
 #include "report/sb_audit.h"
+#include "report/sb_operator.h"
 #include "udl/sb_udl_operate.h"
 #include "workers/smarter.h"
 #include "workers/smarter_act.h"
@@ -90,7 +91,16 @@ static int failed(const program_t *prog, apr_status_t rv, const char *batch, con
     return program_status(rv);
 }
 
-/* Both records may be missing after a call that died behind the commit; neither is written twice. */
+/* Before anything happens: whoever is killed behind the commit is known all the same. */
+static apr_status_t note_begun(sb_batches_t *b, const sb_operator_t *who, const sb_batch_t *batch,
+                               apr_pool_t *p)
+{
+    return sb_operator_note(sb_batches_udl(b), sb_conf_str(who->conf, "udl2_db_conn.db_schema"),
+                            who->name, "withdraw begun", batch->tenant, batch->guid,
+                            who->reason ? who->reason : "", p);
+}
+
+/* What it did; not written twice. After a call that died behind the commit only the time is known. */
 static apr_status_t note(sb_batches_t *b, const sb_operator_t *who, const sb_batch_t *batch,
                          const sb_withdrawn_t *r, apr_pool_t *p)
 {
@@ -99,7 +109,8 @@ static apr_status_t note(sb_batches_t *b, const sb_operator_t *who, const sb_bat
         r->returning, who->reason ? ": " : "", who->reason ? who->reason : "");
 
     if (r->already) {
-        detail = who->reason ? who->reason : "";
+        detail = apr_pstrcat(p, "had been done, at ", r->withdrawn_at, who->reason ? ": " : "",
+                             who->reason, NULL);
     }
     else {
         sb_audit_operator("withdraw", who->name, batch->tenant, batch->guid, detail, p);
@@ -144,6 +155,10 @@ static int withdraw(program_t *prog, sb_batches_t *b, const sb_operator_t *who,
     if (status != PROGRAM_DONE || program_option(prog, "dry-run")) {
         return status;
     }
+    rv = result.already ? APR_SUCCESS : note_begun(b, who, batch, p);
+    if (rv != APR_SUCCESS) {
+        return smarter_failed(prog, rv, sb_batches_udl(b));
+    }
     rv = sb_withdraw(&result, &error, &opts, p);
     if (rv != APR_SUCCESS) {
         return failed(prog, rv, batch->guid, error, p);
@@ -163,7 +178,7 @@ static int withdraw(program_t *prog, sb_batches_t *b, const sb_operator_t *who,
 
 static int run(program_t *prog)
 {
-    sb_operator_t who = {prog->conf, prog->def->name, smarter_operator(prog->pool), NULL};
+    sb_operator_t who = {prog->conf, prog->def->name, sb_operator_name(prog->pool), NULL};
     apr_pool_t *p = prog->pool;
     const sb_batch_t *batch;
     sb_batches_t *b;

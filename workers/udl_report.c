@@ -165,7 +165,9 @@ static int write_out(program_t *prog, sb_reconcile_opts_t *o, const char *dir, c
         printf("%s: %" APR_INT64_T_FMT "\n", l->date, l->rows);
     }
     if (status == PROGRAM_DONE && !labels->nelts) {
-        puts("nothing to report");
+        printf("nothing to report: none of the packages that arrived in the 24 hours before"
+               " %04d-%02d-%02d %02d:00 has results in production\n",
+               o->year, o->month, o->day, o->hour);
     }
     return status;
 }

@@ -6,7 +6,7 @@
 
 #include "core/sb_log.h"
 #include "core/sb_spawn.h"
-#include "store/sb_operator.h"
+#include "report/sb_operator.h"
 #include "tenant/sb_tenant_keys.h"
 
 #define RELOAD_TIMEOUT apr_time_from_sec(120)
@@ -208,8 +208,9 @@ const char *sb_tenant_note(const char *action, const char *tenant, const char *d
     if (!problem) {
         problem = sb_tenant_connect(&db, "noting it", url, NULL, p);
     }
-    if (!problem && sb_operator_note(db, sb_conf_str(conf->loader, "udl2_db_conn.db_schema"),
-                                     action, tenant, NULL, detail, p) != APR_SUCCESS) {
+    if (!problem &&
+        sb_operator_note(db, sb_conf_str(conf->loader, "udl2_db_conn.db_schema"),
+                         sb_operator_name(p), action, tenant, NULL, detail, p) != APR_SUCCESS) {
         problem = apr_psprintf(p, "operator_action: %s", sb_db_error(db));
     }
     return problem;

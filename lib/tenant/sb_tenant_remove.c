@@ -215,22 +215,29 @@ static const char *clean_ini(job_t *job)
     return why;
 }
 
-static const char *note(job_t *job)
+static const char *note(job_t *job, const char *action)
 {
     return job->remove->dry_run
                ? NULL
-               : sb_tenant_note("tenant remove", job->remove->name,
+               : sb_tenant_note(action, job->remove->name,
                                 apr_psprintf(job->p, "schema %s %s",
                                              job->t->schema ? job->t->schema : "-",
                                              job->remove->keep_data ? "kept" : "dropped"),
                                 job->conf, job->p);
 }
 
+/* Data may be gone before the last step: who destroys it is written down before. */
+static const char *note_begun(job_t *job)
+{
+    return note(job, "tenant remove begun");
+}
+
 const char *sb_tenant_remove(const sb_tenant_remove_t *remove, const sb_tenant_conf_t *conf,
                              apr_pool_t *p)
 {
-    static const char *(*const steps[])(job_t *) = {
-        judge_data, judge_batches, leave_landing_zone, judge_arrivals, drop_schema, clean_ini};
+    static const char *(*const steps[])(job_t *) = {judge_data,         judge_batches,  note_begun,
+                                                    leave_landing_zone, judge_arrivals, drop_schema,
+                                                    clean_ini};
     job_t job = {
         .remove = remove, .conf = conf, .p = p, .t = sb_tenant_find(conf, remove->name, p)};
     const char *why = NULL;
@@ -249,5 +256,5 @@ const char *sb_tenant_remove(const sb_tenant_remove_t *remove, const sb_tenant_c
     if (!why) {
         say(&job, "kept", "history, and the senders' keys in the key ring");
     }
-    return why ? why : note(&job);
+    return why ? why : note(&job, "tenant remove");
 }

@@ -813,6 +813,34 @@ static apr_status_t read_actions(sb_batch_details_t *d, const sb_batches_t *b, c
     return rv;
 }
 
+static apr_status_t read_notices(sb_batch_details_t *d, const sb_batches_t *b, const char *guid,
+                                 apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    d->notices = apr_array_make(p, 4, sizeof(sb_batch_notice_t));
+    rv = sb_db_query_text(&rows, b->stats,
+                          stats_sql(b,
+                                    "SELECT channel, state, attempts," EPOCH("at") "," EPOCH(
+                                        "next_at") ", error FROM {schema}.notification"
+                                                   " WHERE batch_guid = $1 ORDER BY channel",
+                                    p),
+                          1, &guid, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        sb_batch_notice_t *n = apr_array_push(d->notices);
+
+        n->channel = sb_rows_text(rows, i, 0);
+        n->state = sb_rows_text(rows, i, 1);
+        n->attempts = (int)sb_rows_int(rows, i, 2, 0);
+        n->at = sb_rows_int(rows, i, 3, 0);
+        n->next = sb_rows_int(rows, i, 4, 0);
+        n->error = sb_rows_text(rows, i, 5);
+    }
+    return rv;
+}
+
 apr_status_t sb_batches_details(sb_batch_details_t *details, sb_batches_t *b,
                                 const sb_batch_t *batch, int max, apr_pool_t *p)
 {
@@ -838,6 +866,9 @@ apr_status_t sb_batches_details(sb_batch_details_t *details, sb_batches_t *b,
                           " FROM {schema}.err_list WHERE guid_batch = $1"
                           " ORDER BY record_sid LIMIT $2::int",
                           guid, max, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = read_notices(details, b, guid, p);
     }
     return rv == APR_SUCCESS ? read_actions(details, b, guid, p) : rv;
 }

@@ -129,12 +129,22 @@ typedef struct {
     const char *operator, * action, *detail;
 } sb_batch_action_t;
 
+/** One thing to be told to the sender or to operators: stats.notification. */
+typedef struct {
+    const char *channel; /* call_back, email, operator */
+    const char *state;   /* pending, success, failure */
+    int attempts;        /* begun so far */
+    apr_time_t at, next; /* of the last attempt, and of the next one while it is pending */
+    const char *error;   /* NULL */
+} sb_batch_notice_t;
+
 typedef struct {
     apr_array_header_t *steps;    /* of sb_batch_step_t */
     apr_array_header_t *warnings; /* of sb_batch_warning_t, most frequent first */
     apr_array_header_t *rejects;  /* of sb_batch_reject_t: the first ones */
     apr_array_header_t *errors;  /* of sb_batch_reject_t: lines that stopped promotion (err_list) */
     apr_array_header_t *actions; /* of sb_batch_action_t */
+    apr_array_header_t *notices; /* of sb_batch_notice_t */
 } sb_batch_details_t;
 
 /** @param max how many rejects and errors */

@@ -52,7 +52,7 @@ is_deeply(shown($report), { 'Small District' => -1, 'Large District' => 32 }, 't
 is($report->{metadata}{subject1}{min_cell_size}, 20, 'and the page is told');
 is_deeply([sql("SELECT action, tenant, detail FROM udl2.operator_action ORDER BY action_sid DESC LIMIT 1")],
     [['metadata set', $tenant, '{"min_cell_size":20}']], 'it is written down who did it');
-like(slurp(env('SMARTER_VAR') . '/log/audit.log'), qr/"callable":"metadata set".*"tenant":"$tenant".*min_cell_size\\":20.*"operator":"\w+/, 'in the audit log too');
+like(slurp(env('SMARTER_VAR') . '/log/audit.log'), qr/"callable":"operator.metadata set".*"tenant":"$tenant".*min_cell_size\\":20.*"operator:\w+/, 'in the audit log too');
 
 $r = smarter('set', $tenant, '--min-cell-size', 20);
 is_deeply([@$r{qw(exit out)}, version()], [0, "$tenant: it is so already\n", $before + 1], 'again: nothing changes, no cache is emptied');

@@ -284,10 +284,25 @@ my $plan = as_json('withdraw', $later, '--dry-run');
 is_deeply([@$plan{qw(done leaving current returning)}], [JSON::PP::false(), 3, 3, 3], 'withdraw says what it would do') or diag explain $plan;
 is(state_of($later), 'done/promoted', 'and does not do it');
 is(smarter('withdraw', $later)->{exit}, 2, 'nor without --yes when nobody can be asked');
+
+# Who does it is known before it happens: were it the other way round, a kill in between would lose it.
+sql("CREATE FUNCTION $udl.t_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not now''; END'");
+sql("CREATE TRIGGER t_refuse BEFORE INSERT ON $udl.operator_action FOR EACH ROW EXECUTE FUNCTION $udl.t_refuse()");
+isnt(smarter('withdraw', $later, '--yes')->{exit}, 0, 'what cannot be recorded');
+is(state_of($later), 'done/promoted', '... is not done');
+sql("DROP FUNCTION $udl.t_refuse CASCADE");
+
+# What the sender is still to be told.
+sql("INSERT INTO $stats.notification (batch_guid, channel, attempts, error, next_at) VALUES"
+    . " ('$later', 'call_back', 2, 'HTTP status 503', '2030-01-02 03:04:05+00')");
+like(smarter('batch', $later)->{out}, qr/^notified +sender's call-back: failed so far, 2 attempts, the next 2030-01-02 03:04:05 UTC: HTTP status 503$/m,
+    'how often the sender was called in vain, and when he will be called again');
+is_deeply([map { [@$_{qw(channel state attempts next)}] } @{ as_json('batch', $later)->{notices} }],
+    [['call_back', 'pending', 2, '2030-01-02T03:04:05.000Z']], '... as JSON');
 $out = done('it is withdrawn', qr/^Withdrawn:\n +results +3 removed/m, 'withdraw', $later, '--yes', '--reason', 'wrong year');
-is_deeply([state_of($later), actions($later)], ['done/withdrawn', "withdraw:$me"], 'which is recorded');
+is_deeply([state_of($later), actions($later)], ['done/withdrawn', "withdraw:$me withdraw begun:$me"], 'which is recorded');
 done('again', qr/^Withdrawn before/m, 'withdraw', $later, '--yes');
-is(scalar(grep { /operator\.withdraw/ && /$later/ } split /\n/, slurp("$dir/audit.log")), 1, 'audited once');
+is(scalar(grep { /operator\.withdraw"/ && /$later/ } split /\n/, slurp("$dir/audit.log")), 1, 'audited once');
 refused('discard what was withdrawn', qr/taken out of production/, 'discard', $later, '--yes');
 
 $out = done('but it can be sent through again', qr/^Sent through again now/m, 'retry', $later, '--yes');
