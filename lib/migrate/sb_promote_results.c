@@ -250,11 +250,12 @@ static const char insert_students[] =
     " AND f.rec_status = 'C' AND f.asmt_rec_id = ANY ($1::bigint[])"
 
 #define FIND_BAD_DELETES(table)                                                                    \
+    "SELECT file_line, code, student_id, asmt_guid, count(*) OVER (PARTITION BY code) FROM ("      \
     "SELECT b.file_line, CASE WHEN f.asmt_guid IS NULL THEN 1000 ELSE 1001 END AS code,"           \
     " b.student_id, b.asmt_guid FROM (SELECT file_line, student_id, asmt_guid, date_taken,"        \
     " count(*) OVER (PARTITION BY student_id, asmt_guid, date_taken) AS times"                     \
     " FROM {batch}.asmt_outcome WHERE op = 'W') b LEFT JOIN " table " f ON " SAME_KEY              \
-    " WHERE f.asmt_guid IS NULL OR times > 1 ORDER BY code, b.file_line LIMIT " MAX_BAD_LINES
+    " WHERE f.asmt_guid IS NULL OR times > 1) x ORDER BY code, file_line LIMIT " MAX_BAD_LINES
 #define DELETE_FACTS(table)                                                                        \
     "UPDATE " table " f SET rec_status = 'D', ended_by = $2::bigint"                               \
     " FROM {batch}.asmt_outcome b"                                                                 \
@@ -444,6 +445,7 @@ static apr_status_t promote_students(results_t *rs)
 static apr_status_t bad_deletes(results_t *rs, const sb_rows_t *rows)
 {
     apr_array_header_t *bad = apr_array_make(rs->w->p, 16, sizeof(sb_promote_bad_line_t));
+    apr_int64_t all = sb_rows_int(rows, 0, 4, 0); /* of which some are listed */
     int code = (int)sb_rows_int(rows, 0, 1, 0), i;
 
     for (i = 0; i < sb_rows_count(rows) && sb_rows_int(rows, i, 1, 0) == code; i++) {
@@ -452,10 +454,11 @@ static apr_status_t bad_deletes(results_t *rs, const sb_rows_t *rows)
         APR_ARRAY_PUSH(bad, sb_promote_bad_line_t) = line;
     }
     *rs->run->pbad = bad;
-    return sb_work_unfit(rs->w, "%d line%s a result %s; the first is line %" APR_INT64_T_FMT,
-                         bad->nelts, bad->nelts == 1 ? " deletes" : "s delete",
-                         code == 1000 ? "that is not there" : "that another line deletes too",
-                         APR_ARRAY_IDX(bad, 0, sb_promote_bad_line_t).line);
+    return sb_work_unfit(
+        rs->w, "%" APR_INT64_T_FMT " line%s a result %s; the first is line %" APR_INT64_T_FMT, all,
+        all == 1 ? " deletes" : "s delete",
+        code == 1000 ? "that is not there" : "that another line deletes too",
+        APR_ARRAY_IDX(bad, 0, sb_promote_bad_line_t).line);
 }
 
 static apr_status_t delete_results(results_t *rs)

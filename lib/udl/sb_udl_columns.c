@@ -255,7 +255,7 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
 {
     names_t missing = {p, NULL, 0}, unknown = {p, NULL, 0}, twice = {p, NULL, 0},
             none = {p, NULL, 0};
-    int i, known = 0, data = 0, blank = 0,
+    int i, known = 0, data = 0, blank = 0, names = 0, named,
            seen = nfields < SB_UDL_FIELDS_KEPT ? nfields : SB_UDL_FIELDS_KEPT;
     const sb_udl_format_t *looks = nearest(fields, seen);
     const char *all = NULL;
@@ -269,6 +269,7 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
     for (i = 0; i < seen; i++) {
         int column = sb_udl_column_index(format, fields[i].s, fields[i].len);
 
+        names += sb_udl_column_index(looks, fields[i].s, fields[i].len) >= 0;
         data += is_data(&fields[i]);
         blank += !fields[i].len;
         if (is_twice(fields, i)) {
@@ -299,6 +300,7 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
     if (!known && data) { /* without its values: they are somebody's */
         return complaint(NULL, 3009, "the first line is data, not a header", &none);
     }
+    named = 2 * names >= seen; /* else it may well be data, too: it is counted, not shown */
     if (looks != format && missing.n) {
         all = complaint(all, 3006,
                         apr_psprintf(p, "the columns are those of %s, the metadata says %s",
@@ -306,13 +308,17 @@ const char *sb_udl_map_header(sb_udl_map_t *map, const sb_udl_format_t *format,
                         &none);
     }
     if (twice.n) {
-        all = complaint(all, 3011, "columns named twice", &twice);
+        all = named
+                  ? complaint(all, 3011, "columns named twice", &twice)
+                  : complaint(all, 3011, apr_psprintf(p, "%d columns named twice", twice.n), &none);
     }
     if (missing.n) {
         all = complaint(all, 3006, "columns missing in the header", &missing);
     }
     if (unknown.n) {
-        all = complaint(all, 3006, "columns of no known name", &unknown);
+        all = named ? complaint(all, 3006, "columns of no known name", &unknown)
+                    : complaint(all, 3006,
+                                apr_psprintf(p, "%d columns of no known name", unknown.n), &none);
     }
     if (nfields > seen) {
         all = complaint(all, 3006,

@@ -287,8 +287,13 @@ static apr_status_t end_member(sb_udl_run_t *run)
 
 /* ---- a package at fault ------------------------------------------------------------------------ */
 
-/* The metadata says whom to tell, so it is read even then. The CSV is skipped, and its COPY stays as
- * it is. @return SB_EINPUT once there is nothing more to look for */
+static int has_both(const sb_udl_run_t *run)
+{
+    return run->json.n && run->err.n && !run->current;
+}
+
+/* The metadata says whom to tell, and the .err file what else: both are read even then. The CSV is
+ * skipped, and its COPY stays as it is. @return SB_EINPUT once there is nothing more to look for */
 static apr_status_t seek_metadata(sb_udl_run_t *run, const sb_udl_piece_t *piece)
 {
     const char *problem = run->problem, *phase = run->phase, *dot;
@@ -306,14 +311,18 @@ static apr_status_t seek_metadata(sb_udl_run_t *run, const sb_udl_piece_t *piece
         }
         run->problem = problem;
         run->phase = phase;
-        return SB_EINPUT;
     }
     dot = piece->event == SB_UDL_MEMBER ? strrchr(piece->name, '.') : NULL;
-    if (dot && !strcmp(dot, ".json")) {
-        run->json.n++;
+    if (dot && !strcmp(dot, ".json") && !run->json.n) {
         run->current = &run->json;
     }
-    return piece->event == SB_UDL_END ? SB_EINPUT : APR_SUCCESS;
+    else if (dot && !strcmp(dot, ".err") && !run->err.n) {
+        run->current = &run->err;
+    }
+    if (run->current) {
+        run->current->n++;
+    }
+    return piece->event == SB_UDL_END || has_both(run) ? SB_EINPUT : APR_SUCCESS;
 }
 
 /* One piece of the archive. */
@@ -333,7 +342,7 @@ static apr_status_t take_piece(sb_udl_run_t *run, const sb_udl_piece_t *piece)
             rv = next_member(run, piece->name);
         }
     }
-    if (rv == SB_EINPUT && run->problem && !run->json.n) {
+    if (rv == SB_EINPUT && run->problem && !(run->json.n && run->err.n)) {
         run->only_meta = 1;
         run->current = NULL;
         if (piece->event != SB_UDL_DATA) { /* the fault was the end of one: here the next begins */
@@ -348,8 +357,8 @@ static apr_status_t take_piece(sb_udl_run_t *run, const sb_udl_piece_t *piece)
 static apr_status_t source_stopped(sb_udl_run_t *run, const sb_udl_source_t *source,
                                    apr_status_t rv)
 {
-    if (rv == APR_EINTR || sb_is_transient(rv) || !sb_udl_source_problem(source)) {
-        return rv;
+    if (rv == APR_EINTR || sb_is_transient(rv) || !sb_udl_source_problem(source) || run->problem) {
+        return rv; /* of two faults the first one counts */
     }
     return sb_udl_fault(run, "%s", sb_udl_source_problem(source));
 }

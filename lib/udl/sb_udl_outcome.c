@@ -19,6 +19,7 @@
 #define FILE_MODE 0640
 #define PAGE "2000" /* rows fetched at once */
 #define OLD_JSON_MAX (1024 * 1024)
+#define BARE_NAME_MAX 150 /* bytes: a file name holds 255, with a label before and endings behind */
 
 typedef struct {
     const sb_udl_outcome_t *where;
@@ -60,7 +61,7 @@ static const char *udl_sql(const outcome_t *o, const char *template)
     return sb_sql(o->p, template, "schema", o->where->udl_schema, NULL);
 }
 
-/* x.tar.gz.gpg is x. */
+/* x.tar.gz.gpg is x; a long one is cut between characters. */
 static const char *bare_name(const char *package, apr_pool_t *p)
 {
     static const char *const endings[] = {".gpg", ".gz", ".tar", ".tgz"};
@@ -73,6 +74,11 @@ static const char *bare_name(const char *package, apr_pool_t *p)
         if (len > n && !strcmp(name + len - n, endings[i])) {
             name[len -= n] = '\0';
         }
+    }
+    if (len > BARE_NAME_MAX) {
+        for (len = BARE_NAME_MAX; len > 1 && ((unsigned char)name[len] & 0xc0) == 0x80; len--) {
+        }
+        name[len] = '\0';
     }
     return name;
 }

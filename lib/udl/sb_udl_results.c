@@ -65,7 +65,7 @@ static void check_identity(sb_udl_findings_t *found, const sb_udl_value_t *v,
         return;
     }
     if (!is_text(&v[SB_UDL_C_GUID], meta ? meta->guid : seen->guid)) {
-        add(found, SB_UDL_C_GUID, SB_UDL_OTHER_GUID);
+        meta ? add(found, SB_UDL_C_GUID, SB_UDL_OTHER_GUID) : (void)(seen->other_guid = 1);
     }
     if (!is_text(&v[SB_UDL_C_TYPE], meta ? meta->type : seen->type)) {
         meta ? add(found, SB_UDL_C_TYPE, SB_UDL_OTHER_TYPE) : (void)(seen->other_type = 1);
@@ -203,7 +203,7 @@ const apr_array_header_t *sb_udl_results_questions(const sb_udl_seen_t *seen,
     if (!seen->first_line) {
         return all;
     }
-    if (strcmp(seen->guid, meta->guid)) {
+    if (seen->other_guid || strcmp(seen->guid, meta->guid)) {
         ask_other(all, SB_UDL_C_GUID, SB_UDL_OTHER_GUID, meta->guid, p);
     }
     if (seen->other_type || strcmp(seen->type, meta->type)) {

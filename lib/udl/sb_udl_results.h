@@ -25,10 +25,10 @@ typedef struct {
 
 /** What the rows were like so far whose metadata is not known. */
 typedef struct {
-    apr_int64_t first_line;            /* 0: there was none */
-    const char *guid, *type, *subject; /* of that first row */
-    int other_type, other_subject;     /* some row differs from it */
-    int no_overall;                    /* some row lacks an overall score */
+    apr_int64_t first_line;                    /* 0: there was none */
+    const char *guid, *type, *subject;         /* of that first row */
+    int other_guid, other_type, other_subject; /* some row differs from it */
+    int no_overall;                            /* some row lacks an overall score */
     sb_udl_span_t score[SB_UDL_NBLOCKS], level[SB_UDL_NBLOCKS];
 } sb_udl_seen_t;
 

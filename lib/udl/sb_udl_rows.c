@@ -127,18 +127,30 @@ static sb_udl_refusal_t *add_refusal(sb_udl_rows_t *rows, apr_int64_t line, int 
     return r;
 }
 
+/* Whose row it is, as soon as that was read. @param from the first refusal of the current row */
+static void name_student(sb_udl_rows_t *rows, int from)
+{
+    const sb_udl_value_t *student = &rows->v[rows->format->student];
+    int i;
+
+    if (rows->converted <= rows->format->student || student->kind != SB_UDL_V_TEXT) {
+        return;
+    }
+    for (i = from; i < rows->refusals->nelts; i++) {
+        sb_udl_refusal_t *r = &APR_ARRAY_IDX(rows->refusals, i, sb_udl_refusal_t);
+
+        if (!r->student_id) {
+            r->student_id = apr_pstrmemdup(rows->p, student->s, student->len);
+        }
+    }
+}
+
 /* One of the current row, if it is among the first. */
 static void keep_refusal(sb_udl_rows_t *rows, apr_int64_t line, int column, sb_udl_issue_t issue)
 {
-    const sb_udl_value_t *student = &rows->v[rows->format->student];
-    sb_udl_refusal_t *r;
-
-    if (rows->refusals->nelts >= rows->opts.max_refusals) {
-        return;
-    }
-    r = add_refusal(rows, line, column, issue);
-    if (rows->converted > rows->format->student && student->kind == SB_UDL_V_TEXT) {
-        r->student_id = apr_pstrmemdup(rows->p, student->s, student->len);
+    if (rows->refusals->nelts < rows->opts.max_refusals) {
+        add_refusal(rows, line, column, issue);
+        name_student(rows, rows->refusals->nelts - 1);
     }
 }
 
@@ -213,6 +225,7 @@ static sb_udl_action_t convert(sb_udl_rows_t *rows, apr_int64_t line, const sb_c
     const char *state = rows->opts.state_code;
     sb_udl_action_t worst = SB_UDL_ACCEPT, action;
     apr_size_t used = 0;
+    int kept = rows->refusals->nelts;
 
     for (i = 0; i < ncolumns; i++, column++) {
         int place = rows->map.place[i], flags = column->flags | bytes;
@@ -241,6 +254,7 @@ static sb_udl_action_t convert(sb_udl_rows_t *rows, apr_int64_t line, const sb_c
         }
     }
     rows->converted = ncolumns;
+    name_student(rows, kept);
     return worst;
 }
 

@@ -101,6 +101,14 @@ like($r->{error}, qr/^1 line deletes a result that is not there; the first is li
 is($w->fingerprint, $before, 'production is untouched');
 is(sql_one("SELECT count(*) FROM ${s}_udl.err_list WHERE guid_batch = '$b'"), 1, 'and one line is listed');
 
+# ---- more than are listed ----------------------------------------------------------------------------
+$b = $w->batch($w->guid(++$n), { asmt_guid => 'many' }, { student_id => 'nobody', op => 'W' });
+sql(qq(INSERT INTO "$b".asmt_outcome SELECT (jsonb_populate_record(o, jsonb_build_object('file_line', 2 + i, 'student_id', 'nobody' || i))).*)
+    . qq( FROM "$b".asmt_outcome o, generate_series(1, 1002) i; UPDATE ${s}_stats.udl_stats SET record_loaded_count = 1003 WHERE batch_guid = '$b'));
+($r) = $w->conduct;
+like($r->{error}, qr/^1003 lines delete a result that is not there; the first is line 2$/, 'all are counted');
+is(sql_one("SELECT count(*) FROM ${s}_udl.err_list WHERE guid_batch = '$b'"), 1000, 'the first thousand are listed');
+
 ok($w->counts_agree, 'the counts agree');
 sql(qq(DROP SCHEMA IF EXISTS "$_" CASCADE)) for map { $w->guid($_) } 1 .. $n;
 $w->drop;

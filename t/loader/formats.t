@@ -166,6 +166,18 @@ for (['a header', $l->csv([{}]) =~ s/Sex/Gender/r, qr/header on line 1/], ['a ro
     like($r->{errors}[0]{reason}, $reason, "$what at fault");
     is((stats($r))[3]{callback_url}, 'https://a.example/cb', 'its sender is known');
 }
+my %fault = ('b.csv' => "x,y\n1,2\n", 'c.err' => $err);
+for (['before', 'a.json', 'b.csv', 'c.err'], ['behind', 'd.json', 'b.csv', 'c.err'], ['between', 'bb.json', 'b.csv', 'c.err'], ['last', 'b.json', 'a.csv', 'a.err']) {
+    my ($where, $json, $csv, $errs) = @$_;
+    my $r = $l->once($l->package({}, [], members => { $json => $l->metadata({ 'Source.CallbackURL' => 'https://a.example/cb' }), $csv => $fault{'b.csv'}, $errs => $err }));
+    is_deeply([$r->{status}, @{ (stats($r))[3] }{qw(callback_url)}, (stats($r))[3]{tsb_error}[0]{err_code}], ['udl.failed', 'https://a.example/cb', 12],
+        "the .err file of a bad CSV goes on, the metadata being $where");
+}
+for my $first ('other', 'asmt-1') {
+    my @rows = map { { AssessmentGuid => $_ } } $first, $first eq 'other' ? 'asmt-1' : 'other';
+    my @r = map { $l->once($l->package({}, \@rows, json_first => $_)) } 0, 1;
+    is($r[0]{errors}[0]{reason}, $r[1]{errors}[0]{reason}, "of two assessments the other one is blamed, wherever the metadata is ($first first)");
+}
 $r = $l->once($l->package({ 'Overall.MinScore' => undef }, [], csv => $l->csv([{}]) =~ s/Sex/Gender/r));
 like($r->{errors}[0]{reason}, qr/\Aheader on line 1: .*; in the metadata: Overall\.MinScore is missing \(code 3013\)\z/, 'both at fault: both are named');
 

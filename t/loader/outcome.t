@@ -70,6 +70,16 @@ wait_until(10, 'the outcome files', sub { -e kept($a->{batch}) . '/many.outcome.
 is(scalar(grep { $_->[0] } @lines[1 .. $#lines]), 5, 'as many rows as are recorded');
 is_deeply([@{ $lines[-1] }[0, 2, 4]], ['', 'error', '4 more rejected rows are counted, but not listed here'], 'and how many more there are');
 
+# ---- whose row it is, and a name that leaves no room for endings -----------------------------------
+my $long = 'L' x 149 . "\xc3\xa9" . 'L' x 80 . '.tar.gz.gpg';
+$l->drop($l->package({}, [{}, { StateAbbreviation => 'XX', StudentIdentifier => 'of-another' }]), name => $long);
+$a = $l->ended($long);
+my ($outcome) = wait_until(10, 'the outcome files', sub { glob(kept($a->{batch}) . '/*.outcome.json') });
+is($outcome, kept($a->{batch}) . '/' . 'L' x 149 . '.outcome.json', 'a long name is cut, between characters');
+@lines = csv_lines(slurp($outcome =~ s/outcome\.json/errors.csv/r));
+is_deeply([@{ $lines[1] }[0, 1, 5]], [3, 'StateAbbreviation', 'of-another'], 'a fault in a column before the student has his id, too');
+is(scalar(() = glob("$dir/reports/*_" . 'L' x 149 . '.*')), 2, 'copied as well');
+
 # ---- a batch that fails --------------------------------------------------------------------------
 $l->drop($l->package({ 'Identification.Guid' => 'another' }), name => 'bad.tar.gz.gpg');
 $a = $l->ended('bad.tar.gz.gpg');

@@ -374,6 +374,14 @@ static void headers(apr_pool_t *p)
     is_str(sb_udl_map_header(&map, NULL, fields, fields_of(fields, "NC,d1,20150404,1200,Mary"), p),
            "the first line is data, not a header (code 3009)",
            "data without a header, none of it told");
+    ok(strstr(
+           sb_udl_map_header(&map, NULL, fields, fields_of(fields, "Zqx,Mary,White,Zqx,Female"), p),
+           "Zqx") == NULL,
+       "words of a child, one of them the name of a column: none is told");
+    ok(strstr(sb_udl_map_header(&map, NULL, fields,
+                                fields_of(fields, "NC;Zqx, Mary;20060102\nNC;d1"), p),
+              "Zqx") == NULL,
+       "data between semicolons, none of it told");
     ok(strstr(sb_udl_map_header(&map, NULL, fields, fields_of(fields, "StateAbbreviation;Sex"), p),
               "3005") != NULL,
        "semicolons");
