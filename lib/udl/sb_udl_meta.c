@@ -208,12 +208,15 @@ static const char *read_text(reader_t *r, const char *path, int max)
     return v.kind == SB_UDL_V_TEXT ? apr_pstrmemdup(r->p, v.s, v.len) : "";
 }
 
-static int read_number(reader_t *r, const char *path)
+static int read_year(reader_t *r, const char *path)
 {
     const meta_column_t column = {path, NULL, SB_UDL_NUMBER, 0, SB_UDL_REQUIRED};
     sb_udl_value_t v;
 
     read_value(r, &v, &column);
+    if (v.kind == SB_UDL_V_INT && v.number < 1) {
+        complain(r, "%s: no year", path);
+    }
     return v.kind == SB_UDL_V_INT ? v.number : 0;
 }
 
@@ -398,7 +401,7 @@ static const char *read_assessment(reader_t *r)
     meta->claims = read_series(r, &ignored, &claims_series);
     read_bounds(r, last);
     if (at_path(r->root, "Identification.AcademicYear", r->p)) {
-        read_number(r, "Identification.AcademicYear");
+        read_year(r, "Identification.AcademicYear");
     }
     return complaint(r);
 }
@@ -408,7 +411,7 @@ static const char *read_registration(reader_t *r)
     sb_udl_meta_t *meta = r->meta;
 
     meta->guid = read_text(r, "Identification.Guid", 40);
-    meta->academic_year = read_number(r, "Identification.AcademicYear");
+    meta->academic_year = read_year(r, "Identification.AcademicYear");
     meta->extract_date = read_text(r, "Identification.ExtractDate", 10);
     meta->reg_system_id = read_text(r, "Source.TestRegSysID", 40);
     meta->callback_url = optional_text(r->root, "Source.TestRegCallbackURL", r->p);

@@ -102,6 +102,8 @@ static void metadata(void)
     is(with("\"Subject\"", "\"AcademicYear\":\"x\",\"Subject\""),
        "in the metadata: Identification.AcademicYear: no whole number", "a year that is optional");
     is(with("\"Subject\"", "\"AcademicYear\":\"2015\",\"Subject\""), NULL, "which is a number");
+    is(with("\"Subject\"", "\"AcademicYear\":\"-5\",\"Subject\""),
+       "in the metadata: Identification.AcademicYear: no year", "and one of our era");
     is(address, "No valid load type", "nothing but an address");
     ok(sb_udl_meta_read(&meta, address, strlen(address), p) && !strcmp(meta.callback_url, "u"),
        "whom to tell is known in spite of a complaint");
