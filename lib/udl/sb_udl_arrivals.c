@@ -174,7 +174,7 @@ static void walk(sb_udl_arrivals_t *a, int fd, const char *path, int depth, apr_
     watch(a, fd, path); /* before reading, so that nothing falls between */
     dir = fdopendir(fd);
     if (!dir) {
-        sb_log(SB_LOG_WARN, SBLOGNO(2221), errno, "reading %s", path);
+        sb_log(SB_LOG_WARN, SBLOGNO(2223), errno, "reading %s", path);
         close(fd);
         return;
     }
