@@ -130,123 +130,28 @@ enum {
     C_NOW
 };
 
-#define SELECT_BATCHES                                                                                                         \
-    ", claim AS (" CLAIMS "), line AS (SELECT batch_guid, row_number() OVER (ORDER BY arrived_at,"                             \
-    " package_id) AS place FROM {schema}.package WHERE state IN ('new', 'queued'))"                                            \
-    " SELECT i.batch_guid, coalesce(b.tenant, k.tenant),"                                                                      \
-    " coalesce(b.package, regexp_replace(k.path, '^.*/', '')), b.load_type, b.asmt_type,"                                      \
-    " b.content_key, b.stage, k.state, k.path, l.place,"                                                                       \
-    " EXISTS (SELECT FROM claim c WHERE c.package_id = k.package_id),"                                                         \
-    " (SELECT count(*) FROM claim c WHERE c.package_id <> 0),"                                                                 \
-    " coalesce(k.attempts, b.attempts), coalesce(b.worker, k.worker),"                                                         \
-    " coalesce(b.package_bytes, k.size), b.bytes_total, b.bytes_done, b.rows_read, b.rows_loaded,"                             \
-    " b.rows_rejected, b.rows_deduplicated, b.warnings, coalesce(b.problem, k.error), "                                        \
-    "b.kept_in," EPOCH("coalesce(k.arrived_at, b.arrived_at)") "," EPOCH("b.started_at") "," EPOCH("b.progress_at") "," EPOCH( \
-        "coalesce(b.finished_at, k.finished_at)") "," EPOCH("b."                                                               \
-                                                            "discarded"                                                        \
-                                                            "_at") ", "                                                        \
-                                                                   "b."                                                        \
-                                                                   "re"                                                        \
-                                                                   "tr"                                                        \
-                                                                   "ie"                                                        \
-                                                                   "d_"                                                        \
-                                                                   "as"                                                        \
-                                                                   ", "                                                        \
-                                                                   "o."                                                        \
-                                                                   "ba"                                                        \
-                                                                   "tc"                                                        \
-                                                                   "h_"                                                        \
-                                                                   "gu"                                                        \
-                                                                   "id"                                                        \
-                                                                   ", "                                                        \
-                                                                   "h."                                                        \
-                                                                   "be"                                                        \
-                                                                   "hi"                                                        \
-                                                                   "nd"                                                        \
-                                                                   ", "                                                        \
-                                                                   "h."                                                        \
-                                                                   "re"                                                        \
-                                                                   "as"                                                        \
-                                                                   "on"                                                        \
-                                                                   "," EPOCH(                                                  \
-                                                                       "clock_timestamp()") " FRO"                             \
-                                                                                            "M "                               \
-                                                                                            "ids "                             \
-                                                                                            "i "                               \
-                                                                                            "LEFT"                             \
-                                                                                            " JOI"                             \
-                                                                                            "N "                               \
-                                                                                            "{sch"                             \
-                                                                                            "ema}"                             \
-                                                                                            ".bat"                             \
-                                                                                            "ch "                              \
-                                                                                            "b "                               \
-                                                                                            "USIN"                             \
-                                                                                            "G "                               \
-                                                                                            "(bat"                             \
-                                                                                            "ch_"                              \
-                                                                                            "guid"                             \
-                                                                                            ")"                                \
-                                                                                            " LEF"                             \
-                                                                                            "T "                               \
-                                                                                            "JOIN"                             \
-                                                                                            " {"                               \
-                                                                                            "sche"                             \
-                                                                                            "ma}."                             \
-                                                                                            "pack"                             \
-                                                                                            "age "                             \
-                                                                                            "k "                               \
-                                                                                            "USIN"                             \
-                                                                                            "G "                               \
-                                                                                            "(bat"                             \
-                                                                                            "ch_"                              \
-                                                                                            "guid"                             \
-                                                                                            ") "                               \
-                                                                                            "LEFT"                             \
-                                                                                            " JOI"                             \
-                                                                                            "N "                               \
-                                                                                            "line"                             \
-                                                                                            " l "                              \
-                                                                                            "USIN"                             \
-                                                                                            "G "                               \
-                                                                                            "(bat"                             \
-                                                                                            "ch_"                              \
-                                                                                            "guid"                             \
-                                                                                            ")"                                \
-                                                                                            " LEF"                             \
-                                                                                            "T "                               \
-                                                                                            "JOIN"                             \
-                                                                                            " {"                               \
-                                                                                            "sche"                             \
-                                                                                            "ma}."                             \
-                                                                                            "batc"                             \
-                                                                                            "h_"                               \
-                                                                                            "hold"                             \
-                                                                                            " h "                              \
-                                                                                            "USIN"                             \
-                                                                                            "G "                               \
-                                                                                            "(bat"                             \
-                                                                                            "ch_"                              \
-                                                                                            "guid"                             \
-                                                                                            ")"                                \
-                                                                                            " LEF"                             \
-                                                                                            "T "                               \
-                                                                                            "JOIN"                             \
-                                                                                            " {"                               \
-                                                                                            "sche"                             \
-                                                                                            "ma}."                             \
-                                                                                            "batc"                             \
-                                                                                            "h o "                             \
-                                                                                            "ON "                              \
-                                                                                            "o."                               \
-                                                                                            "retr"                             \
-                                                                                            "ied_"                             \
-                                                                                            "as "                              \
-                                                                                            "= "                               \
-                                                                                            "i."                               \
-                                                                                            "batc"                             \
-                                                                                            "h_"                               \
-                                                                                            "guid"
+/* clang-format off */
+#define SELECT_BATCHES \
+    ", claim AS (" CLAIMS "), line AS (SELECT batch_guid, row_number() OVER (ORDER BY arrived_at," \
+    " package_id) AS place FROM {schema}.package WHERE state IN ('new', 'queued'))" \
+    " SELECT i.batch_guid, coalesce(b.tenant, k.tenant)," \
+    " coalesce(b.package, regexp_replace(k.path, '^.*/', '')), b.load_type, b.asmt_type," \
+    " b.content_key, b.stage, k.state, k.path, l.place," \
+    " EXISTS (SELECT FROM claim c WHERE c.package_id = k.package_id)," \
+    " (SELECT count(*) FROM claim c WHERE c.package_id <> 0)," \
+    " coalesce(k.attempts, b.attempts), coalesce(b.worker, k.worker)," \
+    " coalesce(b.package_bytes, k.size), b.bytes_total, b.bytes_done, b.rows_read, b.rows_loaded," \
+    " b.rows_rejected, b.rows_deduplicated, b.warnings, coalesce(b.problem, k.error), b.kept_in," \
+    EPOCH("coalesce(k.arrived_at, b.arrived_at)") "," EPOCH("b.started_at") "," \
+    EPOCH("b.progress_at") "," EPOCH("coalesce(b.finished_at, k.finished_at)") "," \
+    EPOCH("b.discarded_at") ", b.retried_as, o.batch_guid, h.behind, h.reason," \
+    EPOCH("clock_timestamp()") \
+    " FROM ids i LEFT JOIN {schema}.batch b USING (batch_guid)" \
+    " LEFT JOIN {schema}.package k USING (batch_guid)" \
+    " LEFT JOIN line l USING (batch_guid)" \
+    " LEFT JOIN {schema}.batch_hold h USING (batch_guid)" \
+    " LEFT JOIN {schema}.batch o ON o.retried_as = i.batch_guid"
+/* clang-format on */
 
 /* $1 how old at most, in microseconds; $2 tenant or NULL; $3 guids that are wanted in any case */
 static const char list_sql[] = "WITH ids AS (SELECT batch_guid FROM {schema}.batch"
@@ -337,18 +242,20 @@ static void read_batch(found_t *f, const sb_rows_t *rows, int i)
 
 /* ---- the side of the statistics ---------------------------------------------------------------- */
 
-#define SELECT_STATS                                                                               \
-    "SELECT batch_guid, tenant, load_type, load_status, record_loaded_count, file_arrived," EPOCH( \
-        "file_arrived") "," EPOCH("load_end") ", notification, notification_status"                \
-                                              " FROM {schema}.udl_stats WHERE "
+/* clang-format off */
+#define SELECT_STATS \
+    "SELECT batch_guid, tenant, load_type, load_status, record_loaded_count," \
+    EPOCH("file_arrived") "," EPOCH("load_end") ", notification, notification_status" \
+    " FROM {schema}.udl_stats WHERE "
+/* clang-format on */
 
+/* In this order; must match SELECT_STATS. */
 enum {
     S_GUID,
     S_TENANT,
     S_LOAD_TYPE,
     S_STATUS,
     S_LOADED,
-    S_UNUSED,
     S_ARRIVED,
     S_END,
     S_NOTIFICATION,
@@ -713,12 +620,12 @@ static apr_status_t read_steps(sb_batch_details_t *d, const sb_batches_t *b, con
     rv = sb_db_query_text(
         &rows, b->udl,
         udl_sql(b,
+                /* clang-format off */
                 "SELECT udl_phase, nullif(udl_phase_step, ''), udl_phase_step_status = 'FAILURE',"
-                " size_records, size_units," EPOCH(
-                    "start_timestamp") ","
-                                       " (extract(epoch FROM duration) * 1000)::bigint, error_desc"
-                                       " FROM {schema}.udl_batch WHERE guid_batch = $1 ORDER BY "
-                                       "batch_sid LIMIT 1000",
+                " size_records, size_units," EPOCH("start_timestamp") ","
+                " (extract(epoch FROM duration) * 1000)::bigint, error_desc"
+                " FROM {schema}.udl_batch WHERE guid_batch = $1 ORDER BY batch_sid LIMIT 1000",
+                /* clang-format on */
                 p),
         1, &guid, p);
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
@@ -796,11 +703,13 @@ static apr_status_t read_actions(sb_batch_details_t *d, const sb_batches_t *b, c
     d->actions = apr_array_make(p, 4, sizeof(sb_batch_action_t));
     rv = sb_db_query_text(
         &rows, b->udl,
-        udl_sql(b,
+        udl_sql(
+            b,
+            /* clang-format off */
                 "SELECT" EPOCH("at") ", operator, action, detail"
-                                     " FROM {schema}.operator_action WHERE batch_guid = $1"
-                                     " ORDER BY action_sid",
-                p),
+                " FROM {schema}.operator_action WHERE batch_guid = $1 ORDER BY action_sid",
+            /* clang-format on */
+            p),
         1, &guid, p);
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
         sb_batch_action_t *a = apr_array_push(d->actions);
@@ -906,11 +815,13 @@ apr_status_t sb_batches_health(sb_batches_health_t *health, sb_batches_t *b, apr
     rv = sb_db_query_text(
         &rows, b->udl,
         udl_sql(b,
+                /* clang-format off */
                 "WITH claim AS (" CLAIMS "), waits AS (SELECT count(*) AS n, min(arrived_at)"
                 " AS oldest FROM {schema}.package WHERE state IN ('new', 'queued'))"
                 " SELECT EXISTS (SELECT FROM claim WHERE package_id = 0),"
-                " (SELECT count(*) FROM claim WHERE package_id <> 0), n," EPOCH("oldest") "," EPOCH(
-                    "clock_timestamp()") " FROM waits",
+                " (SELECT count(*) FROM claim WHERE package_id <> 0), n,"
+                EPOCH("oldest") "," EPOCH("clock_timestamp()") " FROM waits",
+                /* clang-format on */
                 p),
         0, NULL, p);
     if (rv != APR_SUCCESS) {
