@@ -214,6 +214,9 @@ static apr_status_t announce_all(trigger_t *t, apr_pool_t *p)
         rv = sb_udl_package_waiting(&packages, t->db, t->schema, depth ? LONG_OVERDUE : OVERDUE,
                                     BATCH, p);
     }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     for (i = 0; i < packages->nelts && rv == APR_SUCCESS; i++) {
         if (depth + i >= t->max_queued) {
             sb_log(SB_LOG_NOTICE, SBLOGNO(4025), SB_NO_STATUS,
