@@ -24,24 +24,21 @@ static const sb_stmt_t find_last = {
     .name = "order_last",
     .nargs = 0,
     .sql = "SELECT coalesce(max(package_id), 0) FROM {schema}.package"};
+/* clang-format off */
 static const sb_stmt_t find_open = {
     .name = "order_open",
     .nargs = 0,
-    .sql =
-        "SELECT p.batch_guid, p.tenant, " FILE_NAME
-        ", b.content_key, " USEC("p.arrived_at") ","
-                                                 " p.package_id FROM {schema}.package p LEFT JOIN "
-                                                 "{schema}.batch b USING (batch_guid)"
-                                                 " WHERE p.state IN ('new', 'queued', 'running') "
-                                                 "ORDER BY p.arrived_at, p.package_id"};
+    .sql = "SELECT p.batch_guid, p.tenant, " FILE_NAME ", b.content_key, " USEC("p.arrived_at") ","
+           " p.package_id FROM {schema}.package p LEFT JOIN {schema}.batch b USING (batch_guid)"
+           " WHERE p.state IN ('new', 'queued', 'running') ORDER BY p.arrived_at, p.package_id"};
 static const sb_stmt_t find_place = {
     .name = "order_place",
     .nargs = 1,
-    .sql = "SELECT " FILE_NAME ", b.content_key, " USEC(
-        "p.arrived_at") ", p.package_id"
-                        " FROM (SELECT $1::text AS guid) x"
-                        " LEFT JOIN {schema}.package p ON p.batch_guid = x.guid"
-                        " LEFT JOIN {schema}.batch b ON b.batch_guid = x.guid"};
+    .sql = "SELECT " FILE_NAME ", b.content_key, " USEC("p.arrived_at") ", p.package_id"
+           " FROM (SELECT $1::text AS guid) x"
+           " LEFT JOIN {schema}.package p ON p.batch_guid = x.guid"
+           " LEFT JOIN {schema}.batch b ON b.batch_guid = x.guid"};
+/* clang-format on */
 static const sb_stmt_t note = {
     .name = "order_note",
     .nargs = 4,
