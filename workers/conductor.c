@@ -26,6 +26,7 @@ static void dim(sb_jw_t *w, const char *name, const sb_promoted_dim_t *d)
 static void report(void *ctx, const sb_migrated_t *m)
 {
     const sb_promoted_t *r = &m->promoted;
+    const char *seconds;
     apr_pool_t *p;
     sb_jw_t *w;
 
@@ -57,8 +58,8 @@ static void report(void *ctx, const sb_migrated_t *m)
     if (r->already) {
         sb_jw_bool(w, "recovered", 1);
     }
-    sb_jw_raw(w, "seconds", apr_psprintf(p, "%.3f", m->seconds),
-              (apr_size_t)snprintf(NULL, 0, "%.3f", m->seconds));
+    seconds = apr_psprintf(p, "%.3f", m->seconds);
+    sb_jw_raw(w, "seconds", seconds, strlen(seconds));
     sb_jw_end(w);
     puts(sb_jw_text(w, NULL));
     fflush(stdout);

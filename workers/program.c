@@ -417,7 +417,7 @@ struct program_turn_t {
     const char *prefix, *host;
 };
 
-static const char *host_and_pid(apr_pool_t *p)
+const char *program_host_and_pid(apr_pool_t *p)
 {
     char host[256] = "";
 
@@ -465,7 +465,7 @@ apr_status_t program_due(program_turn_t **pturn, program_t *prog, const char *pr
     turn = apr_pcalloc(p, sizeof *turn);
     turn->p = p;
     turn->prefix = apr_pstrdup(p, prefix);
-    turn->host = host_and_pid(p);
+    turn->host = program_host_and_pid(p);
     s = sb_schedule_read(prog->conf, prefix, p);
     rv = s ? take_turn(turn, prog->conf, s) : APR_NOTFOUND;
     if (rv == APR_SUCCESS) {

@@ -90,6 +90,9 @@ sb_conf_t *program_section(program_t *prog, const char *section);
  */
 int program_reload(program_t *prog);
 
+/** "HOST:PID", for people. */
+const char *program_host_and_pid(apr_pool_t *p);
+
 /** Was SIGHUP received since the last program_reload()? */
 int program_hung_up(void);
 

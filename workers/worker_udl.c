@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 
@@ -42,15 +41,6 @@ static const char *absolute(const char *path, apr_pool_t *p)
     return copy;
 }
 
-/* "host:pid", for people. */
-static const char *own_name(apr_pool_t *p)
-{
-    char host[256] = "";
-
-    gethostname(host, sizeof host - 1);
-    return apr_psprintf(p, "%s:%d", host, (int)getpid());
-}
-
 /* Load one. @return exit status */
 static int once(program_t *prog, const char *tenant, const char *path, apr_pool_t *p)
 {
@@ -59,7 +49,7 @@ static int once(program_t *prog, const char *tenant, const char *path, apr_pool_
                         .package = absolute(path, p),
                         .arrived = apr_time_now(),
                         .stopping = program_stopping,
-                        .worker = own_name(p)};
+                        .worker = program_host_and_pid(p)};
     const sb_udl_conf_t *conf;
     const char *problem;
     sb_udl_result_t result;
@@ -337,7 +327,7 @@ static int serve(program_t *prog)
     apr_interval_time_t pause;
     apr_status_t rv;
 
-    w.name = own_name(prog->pool);
+    w.name = program_host_and_pid(prog->pool);
     if (apr_pool_create(&w.p, prog->pool) != APR_SUCCESS) {
         return PROGRAM_AGAIN;
     }
