@@ -33,7 +33,7 @@
 #define OVERDUE apr_time_from_sec(30)
 #define LONG_OVERDUE apr_time_from_sec(3600)
 #define DATA_EXCEPTION "22" /* class of SQLSTATE: a value that no column takes */
-#define SWEEP_EVERY apr_time_from_sec(60)
+#define SWEEP_EVERY apr_time_from_sec(15)
 #define SWEEP_AGAIN apr_time_from_sec(5)
 #define SAY_AFTER                                                                                  \
     apr_time_from_sec(60) /* a stray may be a transfer that has not found its name yet */

@@ -141,6 +141,7 @@ $a = $l->arrival('broker.gpg');
 allow_log(qr{smarter-(?:migrate-conductor|udl-trigger|worker-udl) ended with status 75});
 sql(qq(DROP SCHEMA IF EXISTS "$_" CASCADE)) for grep { $_ ne $a->{batch} } @{ $l->{batches} };
 my ($backend) = sql(@super, "SELECT pid FROM pg_stat_activity WHERE application_name = 'smarter-udl' LIMIT 1");
+Smarter::Test::disturb();
 kill 'KILL', $backend->[0];
 wait_until(60, 'the server to be back', sub { eval { sql_one('SELECT 1') } });
 wait_until(60, 'the batch to be loaded again', sub { grep { /"no":"SB2230".*$a->{batch}/ } $l->log_lines });

@@ -28,7 +28,24 @@ sub hold_at {
     sql("DROP TRIGGER IF EXISTS hold ON $udl.batch; CREATE TRIGGER hold BEFORE UPDATE ON $udl.batch FOR EACH ROW EXECUTE FUNCTION $udl.hold()");
 }
 
-sub let_go { sql("DROP TRIGGER hold ON $udl.batch") }
+# Drop the package, and stop the worker when it writes that it is at this stage; its row.
+sub stop_at {
+    my ($stage, $name, $worker) = @_;
+    my $locks = "FROM pg_locks WHERE locktype = 'advisory' AND classid = 77 AND objid = 24000";
+    hold_at($stage);
+    my $lock = Smarter::Test::run({ background => 1, env => { map { $_ => env($_) } qw(PGUSER PGPASSWORD PGHOST PGPORT PGDATABASE) } },
+        'psql', '-Xqc', 'SELECT pg_advisory_lock(77, 24000), pg_sleep(600)');
+    wait_until(10, 'the lock', sub { sql_one(@super, "SELECT count(*) $locks AND granted") });
+    $l->drop($package, name => $name);
+    my $row = wait_until(30, "the worker to be $stage", sub { my $y = $l->arrival($name); $y && sql_one(@super, "SELECT count(*) $locks AND NOT granted") && $y });
+    kill 'STOP', $worker;
+    kill 'KILL', $lock->{pid};
+    waitpid $lock->{pid}, 0;
+    sql(@super, "SELECT pg_terminate_backend(pid) $locks AND granted");
+    wait_until(10, 'the write to go through', sub { !sql_one(@super, "SELECT count(*) $locks") });
+    sql("DROP TRIGGER hold ON $udl.batch");
+    return $row;
+}
 
 # The backend that holds the claim of a batch.
 sub claimer {
@@ -50,13 +67,10 @@ sub whole {
 }
 
 # ---- the connection that holds the claim dies -----------------------------------------------------
-# In the middle of the rows: the first write of progress finds out. To be in the middle for long enough,
-# the worker stands still while its connection is cut.
+# While the worker stands still before the rows: the first write of progress finds out.
 allow_log(qr/"no":"SB(?:1201|4002|4005|2240)"/);
 my $worker = $l->start('smarter-worker-udl');
-$l->drop($package, name => 'cut.gpg');
-my $x = wait_until(30, 'rows', sub { my $y = $l->arrival('cut.gpg'); $y && sql_one("SELECT stage = 'loading' FROM $udl.batch WHERE batch_guid = '$y->{batch}'") eq 't' && $y });
-kill 'STOP', $worker;
+my $x = stop_at('loading', 'cut.gpg', $worker);
 my $backend = claimer($x->{batch});
 sql(@super, "SELECT pg_terminate_backend($backend)");
 wait_until(10, 'the claim to vanish', sub { !claimer($x->{batch}) });
@@ -67,23 +81,8 @@ whole('claim lost, alone', 'cut.gpg', 2);
 for my $stage ('loading', 'finishing') {
     my $name = "$stage.gpg";
     my $stopped = $worker;
-    $l->drop($package, name => $name);
-    $x = wait_until(30, $stage, sub { my $y = $l->arrival($name); $y && sql_one("SELECT stage = '$stage' FROM $udl.batch WHERE batch_guid = '$y->{batch}'") eq 't' && $y })
-        if $stage eq 'loading';
-    if ($stage eq 'finishing') {
-        # all rows are copied, the transaction is open: one step before the commit
-        hold_at('finishing');
-        my $lock = Smarter::Test::run({ background => 1, env => { map { $_ => env($_) } qw(PGUSER PGPASSWORD PGHOST PGPORT PGDATABASE) } }, 'psql', '-Xqc', 'SELECT pg_advisory_lock(77, 24000), pg_sleep(600)');
-        $x = wait_until(30, 'the last write', sub { my $y = $l->arrival($name);
-            $y && sql_one(@super, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 77 AND objid = 24000 AND NOT granted") && $y });
-        kill 'STOP', $stopped;
-        kill 'KILL', $lock->{pid};
-        waitpid $lock->{pid}, 0;
-        sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 77 AND objid = 24000 AND granted");
-    }
-    else {
-        kill 'STOP', $stopped;
-    }
+    # finishing: all rows are copied, the transaction is open: one step before the commit
+    $x = stop_at($stage, $name, $stopped);
     sleep 0.2;
     my $claim = claimer($x->{batch});
     sql(@super, "SELECT pg_terminate_backend($claim)") if $claim;
@@ -97,14 +96,11 @@ for my $stage ('loading', 'finishing') {
     whole("$stage, taken over", $name, 2);
     is(sql_one("SELECT load_end FROM $stats.udl_stats WHERE batch_guid = '$x->{batch}'"), $when, "$stage: the first one wrote nothing more");
     is(scalar(grep { /"no":"SB2240".*$x->{batch}/ } $l->log_lines), 1, "$stage: its transaction was cut off");
-    let_go() if $stage eq 'finishing';
     $l->stop($stopped);
 }
 
 # ---- only stopped for a while ----------------------------------------------------------------------
-$l->drop($package, name => 'nap.gpg');
-$x = wait_until(30, 'rows', sub { my $y = $l->arrival('nap.gpg'); $y && sql_one("SELECT stage = 'loading' FROM $udl.batch WHERE batch_guid = '$y->{batch}'") eq 't' && $y });
-kill 'STOP', $worker;
+$x = stop_at('loading', 'nap.gpg', $worker);
 my $second = $l->start('smarter-worker-udl');
 sleep 2.5;
 is($l->arrival('nap.gpg')->{state}, 'running', 'a worker that only sleeps keeps its batch');

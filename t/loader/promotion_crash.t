@@ -21,6 +21,7 @@ sub crash {
     my ($app) = @_;
     my $pid = wait_until(20, "$app to wait for a lock", sub {
         sql_one("SELECT pid FROM pg_stat_activity WHERE application_name = '$app' AND wait_event_type = 'Lock' AND query NOT LIKE '%pg_advisory%'") });
+    Smarter::Test::disturb();
     kill 'KILL', $pid or die "killing $pid: $!\n";
     wait_until(60, 'the server to be back', sub { eval { !sql_one("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") } });
     return;

@@ -72,6 +72,7 @@ sub murder {
 sub crash {
     my ($self, $backend) = @_;
     CORE::kill('KILL', $backend);
+    Smarter::Test::disturb();
     wait_until(60, 'the database to be back', sub { eval { sql_one('SELECT 1') } });
 }
 

@@ -487,8 +487,7 @@ sub server_pid {
 # stack('restart', 'httpd'): smarterctl; dies with its output when it fails.
 sub stack {
     my ($out, $exit) = stack_output(@_);
-    # The stack's workers notice at their next scan, which may be in the next test.
-    spew(disturbed(), time) if grep { /\A(?:postgres|rabbitmq)\z/ } @_;
+    disturb() if grep { /\A(?:postgres|rabbitmq)\z/ } @_;
     die "smarterctl @_ failed ($exit): $out\n" if $exit;
     return $out;
 }
@@ -533,7 +532,11 @@ sub is_complaint {
     return 0;
 }
 
-# When a test last stopped a server under the feet of the workers.
+# Note that this test stops or crashes a server under the feet of the stack's workers: they notice at their
+# next scan, which may be in the next test.
+sub disturb { spew(disturbed(), time) }
+
+# When that last happened.
 sub disturbed { return env('SMARTER_VAR') . '/run/disturbed' }
 
 # The last words of a test: judge the logs, then done_testing.
