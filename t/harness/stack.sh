@@ -151,13 +151,20 @@ part_pids() { for _process in $(part_processes "$1"); do running "$_process"; do
 make_schemas()
 {
     [ -x "$SMARTER_SBIN/smarter-schema" ] || return 0
-    for _kind in prod udl stats signin; do
-        PGPASSWORD=$PW_OWNER SMARTER_INI=$SMARTER_INI "$SMARTER_SBIN/smarter-schema" create --kind $_kind \
-            --url "postgresql://smarter_owner@127.0.0.1:$PORT_PG/smarter" >>"$VAR/log/schema.log" 2>&1 || {
-            tail -n 5 "$VAR/log/schema.log" >&2
-            die "making the schema of kind $_kind failed; all of it is in $VAR/log/schema.log"
-        }
+    for _tenant in $(sed -n 's/^edware\.db\.\([a-z0-9_]*\)\.schema_name *=.*/\1/p' "$SMARTER_INI"); do
+        make_schema prod --tenant "$_tenant"
     done
+    for _kind in udl stats signin; do make_schema $_kind; done
+}
+
+# make_schema KIND [OPTION...]
+make_schema()
+{
+    PGPASSWORD=$PW_OWNER SMARTER_INI=$SMARTER_INI "$SMARTER_SBIN/smarter-schema" create --kind "$@" \
+        --url "postgresql://smarter_owner@127.0.0.1:$PORT_PG/smarter" >>"$VAR/log/schema.log" 2>&1 || {
+        tail -n 5 "$VAR/log/schema.log" >&2
+        die "making the schema of kind $1 failed; all of it is in $VAR/log/schema.log"
+    }
 }
 
 stack_down()

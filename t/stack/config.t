@@ -6,7 +6,7 @@ use lib 't/lib';
 use Test::More;
 use Smarter::Test;
 
-need('httpd');
+need('httpd', 'postgres');
 
 sub ctl {
     my $r = Smarter::Test::run({ timeout => 300 }, top() . '/smarterctl', @_);
@@ -35,6 +35,16 @@ is($code, 0, 'an edited, sound ini is taken') or diag $out;
 isnt(server_pid('httpd'), $httpd, 'by a new server');
 is(get('/services/ready')->{status}, 200, 'which answers');
 like(slurp($ini), qr/a remark of the operator/, 'and the edit stays');
+
+# As smarter tenant add writes it.
+my $both = $good =~ s/^((?:edware\.db|migrate_source\.db|migrate_dest\.db|prod_db_conn|tenant)\.nc\..*)$/$1\n@{[second($1)]}/mgr;
+sub second { return $_[0] =~ s{\.nc\.}{.zz.}r =~ s{(=\s*)prod_nc$}{$1t_config}r =~ s{(=\s*)NC$}{$1ZZ}r }
+sql('DROP SCHEMA IF EXISTS t_config CASCADE');
+spew($ini, $both);
+($code, $out) = ctl('up');
+is($code, 0, 'with a second state the stack starts') or diag $out;
+is(sql_one('SELECT count(*) FROM t_config.data_version'), 1, 'whose schema is kept up to date as the first one\'s');
+sql('DROP SCHEMA IF EXISTS t_config CASCADE');
 
 spew($ini, $good);
 ($code, $out) = ctl('restart', 'httpd');
