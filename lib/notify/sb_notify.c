@@ -225,7 +225,7 @@ static apr_status_t plan_one(const run_t *run, const sb_notice_t *n, const char 
     const char *args[] = {n->batch, channel, round, problem ? "failure" : "pending", problem};
 
     if (problem) {
-        sb_log(SB_LOG_WARN, SBLOGNO(2902), SB_NO_STATUS, "%s: %s", channel, problem);
+        sb_log(SB_LOG_NOTICE, SBLOGNO(2902), SB_NO_STATUS, "%s: %s", channel, problem);
     }
     return sb_db_exec(NULL, run->stats, &plan_channel, args);
 }
