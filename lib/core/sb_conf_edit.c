@@ -342,29 +342,11 @@ static const char *judge(const sb_conf_edit_t *e, const char *file, apr_pool_t *
     return complaint;
 }
 
-/* @return 0, or errno */
-static int write_whole(int fd, const char *text)
-{
-    apr_size_t len = strlen(text);
-
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-        if (n > 0) {
-            text += n;
-            len -= (apr_size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* The new file, complete and durable, under its temporary name: owner and mode first, content last, for
  * it holds passwords. */
 static const char *write_new(const sb_conf_edit_t *e, const char *file, apr_pool_t *p)
 {
+    const char *text = sb_conf_edit_text(e, p);
     struct stat st;
     int fd, error = 0;
 
@@ -375,7 +357,7 @@ static const char *write_new(const sb_conf_edit_t *e, const char *file, apr_pool
         error = errno;
     }
     if (!error) {
-        error = write_whole(fd, sb_conf_edit_text(e, p));
+        error = sb_fd_write(fd, text, strlen(text));
     }
     if (!error && fsync(fd)) {
         error = errno;

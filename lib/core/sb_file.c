@@ -77,13 +77,30 @@ static apr_status_t sync_directory_of(const char *path, apr_pool_t *p)
     return rv;
 }
 
+apr_status_t sb_fd_write(int fd, const void *data, apr_size_t len)
+{
+    const char *c = data;
+
+    while (len > 0) {
+        ssize_t n = write(fd, c, len);
+
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            c += n;
+            len -= (apr_size_t)n;
+        }
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, int mode,
                            apr_pool_t *p)
 {
     const char *hex = sb_random_hex(6, p);
     const char *temporary;
-    const char *c = data;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
     int fd;
 
     if (!hex) {
@@ -94,19 +111,7 @@ apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, i
     if (fd < 0) {
         return errno;
     }
-    while (len > 0) {
-        ssize_t n = write(fd, c, len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            rv = errno;
-            break;
-        }
-        c += n;
-        len -= (apr_size_t)n;
-    }
+    rv = sb_fd_write(fd, data, len);
     if (rv == APR_SUCCESS && fsync(fd) != 0) {
         rv = errno;
     }

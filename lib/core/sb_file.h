@@ -11,6 +11,9 @@
 apr_status_t sb_file_read(char **pdata, apr_size_t *plen, const char *path, apr_size_t max,
                           apr_pool_t *p) SB_MUST_CHECK;
 
+/** Write all of it to an open file, however often that takes. @return errno */
+apr_status_t sb_fd_write(int fd, const void *data, apr_size_t len) SB_MUST_CHECK;
+
 /** Write by temporary name, fsync, rename, fsync of the directory. @param mode as for open(2) */
 apr_status_t sb_file_write(const char *path, const void *data, apr_size_t len, int mode,
                            apr_pool_t *p) SB_MUST_CHECK;

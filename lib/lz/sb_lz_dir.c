@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "core/sb_crypto.h"
+#include "core/sb_file.h"
 #include "lz/sb_lz_dir.h"
 
 #define CHUNK 262144
@@ -144,22 +145,6 @@ leave:
     return rv;
 }
 
-static apr_status_t write_all(int fd, const char *data, apr_size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-        if (n > 0) {
-            data += n;
-            len -= (apr_size_t)n;
-        }
-    }
-    return APR_SUCCESS;
-}
-
 apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, mode_t mode)
 {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -168,7 +153,7 @@ apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, mode_t 
     if (fd < 0) {
         return errno;
     }
-    rv = write_all(fd, text, strlen(text));
+    rv = sb_fd_write(fd, text, strlen(text));
     if (rv == APR_SUCCESS && fchmod(fd, mode)) {
         rv = errno;
     }
@@ -203,7 +188,7 @@ apr_status_t sb_lz_digest(const char **pmd5, int in, int out, apr_int64_t size, 
         size -= n;
         rv = sb_digest_update(d, buf, (apr_size_t)n);
         if (rv == APR_SUCCESS && out >= 0) {
-            rv = write_all(out, buf, (apr_size_t)n);
+            rv = sb_fd_write(out, buf, (apr_size_t)n);
         }
     }
     free(buf);

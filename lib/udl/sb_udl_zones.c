@@ -85,14 +85,13 @@ apr_status_t sb_udl_zones_make(sb_udl_zones_t *z, const sb_udl_conf_t *conf, con
 static apr_status_t copy_bytes(int in, int out)
 {
     char buf[65536];
-    ssize_t n, done, w;
+    ssize_t n;
 
     while ((n = read(in, buf, sizeof buf)) > 0) {
-        for (done = 0; done < n; done += w) {
-            w = write(out, buf + done, (size_t)(n - done));
-            if (w < 0) {
-                return errno;
-            }
+        apr_status_t rv = sb_fd_write(out, buf, (apr_size_t)n);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
         }
     }
     return n < 0 || fsync(out) ? errno : APR_SUCCESS;
