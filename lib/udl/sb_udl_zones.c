@@ -97,10 +97,11 @@ static apr_status_t copy_bytes(int in, int out)
     return n < 0 || fsync(out) ? errno : APR_SUCCESS;
 }
 
-/* A copy that is there whole or not at all. */
+/* A copy that is there whole or not at all. Its name meanwhile is short, as that of a package may be as
+ * long as names can be, and hidden, so that nobody takes it for a package. */
 static apr_status_t copy_file(const char *from, const char *to, apr_pool_t *p)
 {
-    const char *part = apr_pstrcat(p, to, ".partial", NULL);
+    const char *part = apr_psprintf(p, "%.*s/.partial", (int)(strrchr(to, '/') - to), to);
     apr_status_t rv;
     int in, out;
 

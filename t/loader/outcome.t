@@ -105,6 +105,21 @@ wait_until(10, 'the copies', sub { !-l $copy });
 ok(-f $copy && !-e "$dir/victim", 'and follows no link of the sender');
 $l->stop($_) for $trigger, $worker;
 
+# ---- zones on two file systems, and the longest name there is ----------------------------------------
+my $work = "/dev/shm/smarter-$$";
+mkdir $work;
+Smarter::Test::loaders($work);
+isnt((stat $work)[0], (stat $dir)[0], 'two file systems');
+$l->{ini} = $l->ini('two.ini', 'udl2_trigger.file_system_scan_delay = 1', "zones.work = $work");
+($trigger, $worker) = map { $l->start($_) } qw(smarter-udl-trigger smarter-worker-udl);
+my $longest = 'N' x 251 . '.gpg';
+rename $l->drop($l->package({}, [{}]), name => 'short.part'), "$dir/arrivals/nc/$longest";
+$a = $l->ended($longest);
+ok(-f kept($a->{batch}) . "/$longest", 'the package gets to history') or diag explain $a;
+is_deeply([grep { /\.partial/ } $l->files('history'), $l->files('arrivals')], [], 'and leaves nothing half');
+$l->stop($_) for $trigger, $worker;
+system 'rm', '-rf', $work;
+
 # ---- promotion refuses it: the stack's own loader, conductor and notifier ----------------------------
 my $guid = "outcome-$$";
 my $csv_text = $l->csv([{ AssessmentGuid => $guid, StudentIdentifier => 'nobody-1', Op => 'D' }, { AssessmentGuid => $guid, StudentIdentifier => 'nobody-2', Op => 'D' }]) . "\n";
