@@ -277,7 +277,10 @@ const char *sb_lz_tenant_remove(const sb_lz_conf_t *lz, const char *tenant, apr_
             continue;
         }
         why = errno == ENOTEMPTY || errno == EEXIST
-                  ? apr_psprintf(p, "%s is not empty: remove the tenant's users first", dir)
+                  ? apr_psprintf(p,
+                                 "%s is not empty: remove the tenant's users first"
+                                 " (smarter-lz list, smarter-lz user-remove USER)",
+                                 dir)
                   : failed(errno, "removing", dir, p);
     }
     return why;

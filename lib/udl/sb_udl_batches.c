@@ -92,6 +92,12 @@ apr_status_t sb_batches_open(sb_batches_t **pb, const char **perror, const sb_co
 
 #define OPEN "state IN ('new', 'queued', 'running')"
 
+/* Since when package k waits: a retry keeps its time of arrival, but nobody has waited since then. */
+#define WAITS                                                                                      \
+    "greatest(k.arrived_at, (SELECT max(a.at) FROM {schema}.operator_action a WHERE"               \
+    " a.action = 'retry' AND a.batch_guid IN (SELECT k.batch_guid UNION ALL SELECT r.batch_guid"   \
+    " FROM {schema}.batch r WHERE r.retried_as = k.batch_guid)))"
+
 /* In this order; must match SELECT_BATCHES. */
 enum {
     C_GUID,
@@ -127,7 +133,8 @@ enum {
     C_RETRY_OF,
     C_BEHIND,
     C_HOLD_REASON,
-    C_NOW
+    C_NOW,
+    C_WAITS
 };
 
 /* clang-format off */
@@ -145,7 +152,7 @@ enum {
     EPOCH("coalesce(k.arrived_at, b.arrived_at)") "," EPOCH("b.started_at") "," \
     EPOCH("b.progress_at") "," EPOCH("coalesce(b.finished_at, k.finished_at)") "," \
     EPOCH("b.discarded_at") ", b.retried_as, o.batch_guid, h.behind, h.reason," \
-    EPOCH("clock_timestamp()") \
+    EPOCH("clock_timestamp()") "," EPOCH("CASE WHEN k." OPEN " THEN " WAITS " END") \
     " FROM ids i LEFT JOIN {schema}.batch b USING (batch_guid)" \
     " LEFT JOIN {schema}.package k USING (batch_guid)" \
     " LEFT JOIN line l USING (batch_guid)" \
@@ -195,7 +202,8 @@ static const char *kind_of(const char *load_type, const char *asmt_type)
 typedef struct {
     sb_batch_t batch;
     const char *queue_state, *stored_stage;
-    int claims; /* of all workers */
+    int claims;       /* of all workers */
+    apr_time_t waits; /* for a worker, since then; 0: it does not */
 } found_t;
 
 static void read_batch(found_t *f, const sb_rows_t *rows, int i)
@@ -216,6 +224,7 @@ static void read_batch(found_t *f, const sb_rows_t *rows, int i)
     b->by_hand = f->stored_stage && !f->queue_state;
     b->claimed = sb_rows_bool(rows, i, C_CLAIMED) == 1;
     f->claims = (int)sb_rows_int(rows, i, C_CLAIMS, 0);
+    f->waits = sb_rows_int(rows, i, C_WAITS, 0);
     b->attempts = (int)sb_rows_int(rows, i, C_ATTEMPTS, 0);
     b->worker = sb_rows_text(rows, i, C_WORKER);
     b->package_bytes = sb_rows_int(rows, i, C_PACKAGE_BYTES, -1);
@@ -388,7 +397,7 @@ static void judge_pace(found_t *f, apr_pool_t *p)
     if (b->state == SB_BATCH_RUNNING) {
         b->stalled = judge_running(b, p);
     }
-    else if (is(b->stage, "queued") && !f->claims && b->now - b->arrived > STALLED_QUEUED) {
+    else if (is(b->stage, "queued") && !f->claims && b->now - f->waits > STALLED_QUEUED) {
         b->stalled = "no worker takes it: do smarter-worker-udl and smarter-udl-trigger run?";
     }
     else if (is(b->stage, "loaded") && b->finished && b->now - b->finished > STALLED_LOADED) {
@@ -816,8 +825,8 @@ apr_status_t sb_batches_health(sb_batches_health_t *health, sb_batches_t *b, apr
         &rows, b->udl,
         udl_sql(b,
                 /* clang-format off */
-                "WITH claim AS (" CLAIMS "), waits AS (SELECT count(*) AS n, min(arrived_at)"
-                " AS oldest FROM {schema}.package WHERE state IN ('new', 'queued'))"
+                "WITH claim AS (" CLAIMS "), waits AS (SELECT count(*) AS n, min(" WAITS
+                ") AS oldest FROM {schema}.package k WHERE state IN ('new', 'queued'))"
                 " SELECT EXISTS (SELECT FROM claim WHERE package_id = 0),"
                 " (SELECT count(*) FROM claim WHERE package_id <> 0), n,"
                 EPOCH("oldest") "," EPOCH("clock_timestamp()") " FROM waits",

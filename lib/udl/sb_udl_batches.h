@@ -162,7 +162,7 @@ typedef struct {
     int trigger;       /* does one watch? */
     int claims;        /* packages that workers hold now */
     int waiting;       /* packages no worker has */
-    apr_time_t oldest; /* arrival of the oldest of them; 0: none */
+    apr_time_t oldest; /* since when the first of them waits; 0: none */
     apr_time_t now;
     apr_array_header_t *promotions; /* of sb_batch_promotion_t, by tenant */
 } sb_batches_health_t;

@@ -126,6 +126,12 @@ $l->stop($trigger);
 done('a queued package is announced again', qr/^Queued once more/m, 'retry', substr($first, 0, 8), '--yes');
 is(sql_one("SELECT state FROM $udl.package WHERE batch_guid = '$first'"), 'new', 'by the trigger');
 is(actions($first), "retry:$me", 'which is recorded');
+sub waits { return [!!as_json('batch', $first)->{stalled}, as_json('status')->{packages}{oldest_seconds} >= 600 ? 1 : 0] }
+sql("UPDATE $udl.package SET arrived_at = arrived_at - interval '10 min' WHERE batch_guid = '$first'");
+is_deeply(waits(), ['', 0], 'what arrived long ago and was retried just now has not waited long');
+sql("DELETE FROM $udl.operator_action WHERE batch_guid = '$first'");
+is_deeply(waits(), [1, 1], 'what was not, has');
+sql("UPDATE $udl.package SET arrived_at = arrived_at + interval '10 min' WHERE batch_guid = '$first'");
 refused('withdraw what is queued', qr/not in production/, 'withdraw', $first, '--yes');
 
 my $out = done('a queued package is given up', qr/^Discarded now/m, 'discard', uc $two->{batch}, '--yes', '--reason', 'sent by mistake');
@@ -247,7 +253,7 @@ is(sql_one("SELECT notification::json ->> 'error_desc' FROM $stats.udl_stats WHE
 
 sub killed {
     my (@words) = @_;
-    my $stop = Smarter::Promotion->hold("LOCK TABLE $udl.operator_action IN ACCESS EXCLUSIVE MODE");
+    my $stop = Smarter::Promotion->hold("LOCK TABLE $udl.operator_action IN EXCLUSIVE MODE");
     my $p = run_program({ background => 1 }, 'smarter', $words[0], '-c', $l->{ini}, @words[1 .. $#words], '--yes');
     wait_until(20, 'it to be half way', sub { sql_one("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '$udl.operator_action'::regclass") });
     kill 'KILL', $p->{pid};
