@@ -399,6 +399,19 @@ static sb_udl_issue_t behind_number(const char *s, apr_size_t len, sb_udl_issue_
     return SB_UDL_LOOSE;
 }
 
+/* Only digits, behind a sign or a zero: 00, 014, -1. Numbers like 3 or 03 have no such thing. */
+static int is_no_grade(const char *s, apr_size_t len)
+{
+    apr_size_t i;
+
+    if (len < 1 || (s[0] != '0' && s[0] != '-' && s[0] != '+')) {
+        return 0;
+    }
+    for (i = 1; i < len && is_digit(s[i]); i++) {
+    }
+    return i == len && (len > 1 || s[0] == '0');
+}
+
 static sb_udl_issue_t grade(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
                             char *scratch, apr_size_t *used)
 {
@@ -408,6 +421,9 @@ static sb_udl_issue_t grade(sb_udl_value_t *v, const char *s, apr_size_t len, in
 
     if (len == 2 && s[0] == '0' && s[1] >= '1' && s[1] <= '9') {
         return text(v, s, len);
+    }
+    if (is_no_grade(s, len)) {
+        return SB_UDL_NO_GRADE;
     }
     if (s[0] < '1' || s[0] > '9') {
         sb_udl_issue_t issue = fitted(v, s, len, max, 0);
