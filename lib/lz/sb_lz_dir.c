@@ -145,7 +145,24 @@ leave:
     return rv;
 }
 
-apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, mode_t mode)
+int sb_lz_has_hole(int fd, apr_int64_t size)
+{
+    off_t hole = lseek(fd, 0, SEEK_HOLE); /* there is one at every end */
+    int found = size > 0 && hole >= 0 && hole < size;
+
+    return lseek(fd, 0, SEEK_SET) || found;
+}
+
+apr_status_t sb_lz_settle(int fd, const struct stat *owner, mode_t mode)
+{
+    if (owner && fchown(fd, owner->st_uid, owner->st_gid) && geteuid() == 0) {
+        return errno;
+    }
+    return fchmod(fd, mode) ? errno : APR_SUCCESS;
+}
+
+apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, const struct stat *owner,
+                            mode_t mode)
 {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     apr_status_t rv;
@@ -154,8 +171,8 @@ apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, mode_t 
         return errno;
     }
     rv = sb_fd_write(fd, text, strlen(text));
-    if (rv == APR_SUCCESS && fchmod(fd, mode)) {
-        rv = errno;
+    if (rv == APR_SUCCESS) {
+        rv = sb_lz_settle(fd, owner, mode);
     }
     if (close(fd) && rv == APR_SUCCESS) {
         rv = errno;

@@ -38,9 +38,20 @@ apr_status_t sb_lz_rename(int from_dir, const char *from, int to_dir, const char
 apr_status_t sb_lz_file_text(char **ptext, int dir, const char *name, apr_size_t max,
                              apr_pool_t *p) SB_MUST_CHECK;
 
-/** Write a new file whole; not durable before the directory's file system is synced.
+/** Does an open file have a hole? Then it is no package: what is not written takes no room at the sender's
+ *  and all of it in a copy, and an upload of several parts at once that ended early leaves one. */
+#define SB_LZ_HOLE "it has holes: an upload that was not finished?"
+int sb_lz_has_hole(int fd, apr_int64_t size);
+
+/** Give an open file or directory another owner, NULL: leave him; and a mode. Who is not root may give
+ *  nothing away: that is no failure. */
+apr_status_t sb_lz_settle(int fd, const struct stat *owner, mode_t mode) SB_MUST_CHECK;
+
+/** Write a new file whole; not durable before the directory's file system is synced. By one descriptor
+ *  from the beginning to the end: the directory may be somebody else's.
  *  @return EEXIST */
-apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, mode_t mode) SB_MUST_CHECK;
+apr_status_t sb_lz_file_put(int dir, const char *name, const char *text, const struct stat *owner,
+                            mode_t mode) SB_MUST_CHECK;
 
 /**
  * Read a file once for its MD5, writing what is read to out (-1: nowhere).

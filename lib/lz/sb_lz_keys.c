@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -169,6 +170,7 @@ apr_status_t sb_lz_keys_add(const char *dir, const char *user, const apr_array_h
     apr_status_t rv;
     apr_size_t len;
     int i, added = 0;
+    mode_t old;
 
     rv = sb_file_read(&have, &len, path, FILE_MAX, p);
     if (rv == APR_SUCCESS) {
@@ -189,7 +191,13 @@ apr_status_t sb_lz_keys_add(const char *dir, const char *user, const apr_array_h
     if (strlen(text) > FILE_MAX) {
         return SB_ETOOBIG;
     }
-    return added ? sb_file_write(path, text, strlen(text), 0644, p) : APR_SUCCESS;
+    if (added) {
+        old = umask(022); /* sshd reads it as the user */
+        rv = sb_file_write(path, text, strlen(text), 0644, p);
+        umask(old);
+        return rv;
+    }
+    return APR_SUCCESS;
 }
 
 int sb_lz_keys_count(const char *dir, const char *user, apr_pool_t *p)

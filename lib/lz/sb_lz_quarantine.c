@@ -112,8 +112,8 @@ apr_status_t sb_lz_quarantine(sb_lz_room_t *room, const sb_lz_conf_t *lz, int di
         rv = unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) ? errno : APR_SUCCESS;
     }
     else {
-        rv =
-            sb_lz_file_put(fd, reason, apr_psprintf(p, "file: %s\nreason: %s\n", shown, why), 0600);
+        rv = sb_lz_file_put(fd, reason, apr_psprintf(p, "file: %s\nreason: %s\n", shown, why), NULL,
+                            0600);
         if (rv == APR_SUCCESS) {
             rv = sb_lz_rename(dir, name, fd, to);
         }

@@ -18,8 +18,10 @@
 #define DONE ".done"
 #define SENT ".sent." /* before a name in .taken: whole at the other host, about to get its name */
 #define DONE_MAX 4096
-#define BATCH 500       /* files that share one sync */
-#define FAILURES_MAX 10 /* of one pass; a full disk need not be said for each file */
+#define BATCH 500 /* files that share one sync */
+/* A full disk need not be said for each file; yet what fails for one user must not stop the others. */
+#define FAILURES_MAX 100 /* of one pass */
+#define USER_FAILURES_MAX 10
 #define FILE_MODE 0640
 #define DIR_MODE 0750
 
@@ -28,6 +30,7 @@ typedef struct {
     sb_lz_release_t *r;
     const char *tenant, *user;
     int taken, staging;
+    int failed_before; /* in this pass, for others */
     struct stat owner; /* of the staging directory: what is released is his */
     apr_pool_t *p;
 } job_t;
@@ -129,13 +132,15 @@ static void fail(const job_t *j, const char *name, apr_status_t rv, const char *
 
 static int may_go_on(const job_t *j)
 {
-    return j->r->failed < FAILURES_MAX && !(j->r->stopping && j->r->stopping());
+    return j->r->failed < FAILURES_MAX && j->r->failed - j->failed_before < USER_FAILURES_MAX &&
+           !(j->r->stopping && j->r->stopping());
 }
 
 /* Open what was taken. @return -1: it was refused, or cannot be read and stays */
 static int open_taken(const job_t *j, struct stat *st, const char *name)
 {
     int fd = sb_lz_file_open(st, j->taken, name);
+    const char *why;
 
     if (fd < 0) {
         if (errno == EINVAL || errno == ELOOP || errno == ENXIO) {
@@ -146,9 +151,13 @@ static int open_taken(const job_t *j, struct stat *st, const char *name)
         }
         return -1;
     }
-    if (st->st_nlink > 1 || st->st_size > j->r->lz->max_file_bytes) {
+    why = st->st_nlink > 1                         ? "it has other names (hard links)"
+          : st->st_size > j->r->lz->max_file_bytes ? "larger than sftp.max_file_bytes"
+          : sb_lz_has_hole(fd, st->st_size)        ? SB_LZ_HOLE
+                                                   : NULL;
+    if (why) {
         close(fd);
-        refuse(j, name, st->st_nlink > 1 ? "it has other names (hard links)" : "too large");
+        refuse(j, name, why);
         return -1;
     }
     return fd;
@@ -186,15 +195,6 @@ static void was_changed(const job_t *j, const char *name)
 
 /* ---- into staging ------------------------------------------------------------------------------ */
 
-/* A file of staging belongs to the owner of staging. */
-static apr_status_t settle(const job_t *j, int fd, mode_t mode)
-{
-    if (fchown(fd, j->owner.st_uid, j->owner.st_gid) && geteuid() == 0) {
-        return errno;
-    }
-    return fchmod(fd, mode) ? errno : APR_SUCCESS;
-}
-
 /* STAGING/TENANT/USER. @return -1 with errno */
 static int open_staging(job_t *j)
 {
@@ -209,7 +209,8 @@ static int open_staging(job_t *j)
         return -1;
     }
     user = sb_lz_dir_make(tenant, names[1], DIR_MODE);
-    if (user >= 0 && (settle(j, tenant, DIR_MODE) || settle(j, user, DIR_MODE))) {
+    if (user >= 0 &&
+        (sb_lz_settle(tenant, &j->owner, DIR_MODE) || sb_lz_settle(user, &j->owner, DIR_MODE))) {
         close(user);
         user = -1;
     }
@@ -220,20 +221,8 @@ static int open_staging(job_t *j)
 /* NAME.done.partial with the MD5. */
 static apr_status_t put_done(const job_t *j, const char *name, const char *md5)
 {
-    const char *part = with(j, name, DONE PARTIAL);
-    apr_status_t rv = sb_lz_file_put(j->staging, part, done_text(md5, name, j->p), FILE_MODE);
-    int fd;
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    fd = openat(j->staging, part, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return errno;
-    }
-    rv = settle(j, fd, FILE_MODE);
-    close(fd);
-    return rv;
+    return sb_lz_file_put(j->staging, with(j, name, DONE PARTIAL), done_text(md5, name, j->p),
+                          &j->owner, FILE_MODE);
 }
 
 /* One copy, NAME.partial. @return is it whole? */
@@ -261,7 +250,7 @@ static int copy(const job_t *j, const char *name)
     times[0] = times[1] = st.st_mtim;
     rv = sb_lz_digest(&md5, in, out, st.st_size, j->p);
     if (rv == APR_SUCCESS) {
-        rv = settle(j, out, FILE_MODE);
+        rv = sb_lz_settle(out, &j->owner, FILE_MODE);
     }
     if (rv == APR_SUCCESS && futimens(out, times)) {
         rv = errno;
@@ -551,7 +540,8 @@ static void push_all(const job_t *j)
 
 void sb_lz_release_user(sb_lz_release_t *r, const char *tenant, const char *user, apr_pool_t *p)
 {
-    job_t j = {.r = r, .tenant = tenant, .user = user, .staging = -1, .p = p};
+    job_t j = {
+        .r = r, .tenant = tenant, .user = user, .staging = -1, .failed_before = r->failed, .p = p};
 
     j.taken = sb_lz_release_taken(r, tenant, user);
     if (j.taken < 0) {

@@ -117,6 +117,19 @@ static apr_time_t ctime_of(const struct stat *st)
 
 typedef enum { WAIT, TAKE, REFUSE } verdict_t;
 
+static int has_hole(const drop_t *d, const char *name)
+{
+    struct stat st;
+    int fd = sb_lz_file_open(&st, d->dir, name), found;
+
+    if (fd < 0) {
+        return 0; /* what it is instead is found out when it is taken */
+    }
+    found = sb_lz_has_hole(fd, st.st_size);
+    close(fd);
+    return found;
+}
+
 /* Does the companion hold the MD5 of the file? Reads both, but only when one has changed. */
 static verdict_t judge_companion(drop_t *d, const char *name, const struct stat *done, note_t *n,
                                  const char **pwhy)
@@ -134,6 +147,11 @@ static verdict_t judge_companion(drop_t *d, const char *name, const struct stat 
     }
     if (n->judged == ctime_of(&st) && n->judged_done == ctime_of(done)) {
         close(fd);
+        return REFUSE;
+    }
+    if (st.st_size > d->w->lz->max_file_bytes || sb_lz_has_hole(fd, st.st_size)) {
+        close(fd); /* nothing to be read for hours; it may have grown since it was looked at */
+        *pwhy = SB_LZ_HOLE;
         return REFUSE;
     }
     rv = sb_lz_file_text(&text, d->dir, apr_pstrcat(d->p, name, DONE, NULL), DONE_MAX, d->p);
@@ -196,7 +214,8 @@ static verdict_t judge(drop_t *d, const char *name, const struct stat *st, note_
         return v;
     }
     if (now - ctime_of(st) >= lz->period) {
-        return TAKE;
+        *pwhy = SB_LZ_HOLE;
+        return has_hole(d, name) ? REFUSE : TAKE;
     }
     if (now - n->first_seen >= lz->quarantine_after) {
         *pwhy = "it never stopped changing";

@@ -65,16 +65,16 @@ END
 sshd_start()
 {
     sshd_prepare
-    mkdir -p /run/sshd "$VAR/run/workers" # sshd's own, and where the supervisor notes pids
+    mkdir -p /run/sshd # sshd's own
     chmod 755 /run/sshd
-    own "$USER_LOADER" "$VAR/run/workers"
     if ! running sshd >/dev/null; then
         need_free_port "$PORT_SSH" "sshd"
         launch sshd root /usr/sbin/sshd -D -e -f "$LZ/ssh/sshd_config"
     fi
     replace "$VAR/run/supervise" 755 <"$HARNESS/supervise" || :
+    # root notes its pid where nobody else can put a link
     running lz-watch >/dev/null ||
-        launch lz-watch root "$VAR/run/supervise" "$VAR/run/workers/lz-watch" 1 "$SMARTER_SBIN/smarter-lz" -c "$SMARTER_INI" watch
+        launch lz-watch root "$VAR/run/supervise" "$VAR/run/lz-watch.child" 1 "$SMARTER_SBIN/smarter-lz" -c "$SMARTER_INI" watch
 }
 
 sshd_await() { await sshd 10 listening "$PORT_SSH"; }

@@ -217,7 +217,8 @@ stack_reload()
         httpd_check
         kill -USR1 "$(running httpd)"
     fi
-    for _worker in $(workers_processes) lz-watch; do
+    [ ! -f "$VAR/run/lz-watch.child" ] || kill -HUP "$(cat "$VAR/run/lz-watch.child")" 2>/dev/null
+    for _worker in $(workers_processes); do
         [ "$_worker" = conductor ] || [ ! -f "$VAR/run/workers/$_worker" ] ||
             kill -HUP "$(cat "$VAR/run/workers/$_worker")" 2>/dev/null
     done

@@ -15,6 +15,7 @@
 #define STAGING "staging/nc/ann"
 #define TAKEN "home/.taken/nc/ann"
 #define QUARANTINE "home/.quarantine/nc/ann"
+#define NUL100_MD5 "6d0bb00954ceb7fbee436bb55a8397a9"
 #define HELLO_MD5 "b1946ac92492d2347c6235b4d2611184" /* of "hello\n" */
 
 static apr_pool_t *pool;
@@ -149,6 +150,7 @@ static void keys(void)
     };
     const char *key, *why;
     apr_array_header_t *list;
+    struct stat st;
     apr_size_t i;
 
     for (i = 0; i < sizeof table / sizeof *table; i++) {
@@ -165,7 +167,11 @@ static void keys(void)
 
     mkdir(at("keys"), 0755);
     APR_ARRAY_PUSH(list, const char *) = ED25519;
+    umask(077);
     is_int(sb_lz_keys_add(at("keys"), "ann", list, pool), APR_SUCCESS, "added");
+    umask(022);
+    ok(stat(at("keys/ann"), &st) == 0 && (st.st_mode & 0777) == 0644,
+       "for sshd to read as the user, whatever the umask");
     is_int(sb_lz_keys_add(at("keys"), "ann", list, pool), APR_SUCCESS, "added again");
     is_str(text_of("keys/ann"), "restrict " ED25519 "\n", "there once, and restricted");
     is_int(sb_lz_keys_count(at("keys"), "ann", pool), 1, "counted");
@@ -344,7 +350,7 @@ static void crashes(void)
 static void tricks(void)
 {
     const sb_lz_conf_t *lz = conf("sftp.quarantine_after = 1s\nsftp.max_file_bytes = 100\n"
-                                  "sftp.user_max_files = 12\n");
+                                  "sftp.user_max_files = 15\n");
     char big[200];
     int n;
 
@@ -360,14 +366,21 @@ static void tricks(void)
     }
     put(DROP "/line\nfeed.gpg", "x");
     put(DROP "/big.gpg", big);
+    put(DROP "/hole.gpg", "");
+    put(DROP "/parts.gpg", "x");
+    put(DROP "/parts.gpg.done", NUL100_MD5 " parts.gpg\n");
+    if (truncate(at(DROP "/hole.gpg"), 100) || truncate(at(DROP "/parts.gpg"), 0) ||
+        truncate(at(DROP "/parts.gpg"), 100)) {
+        perror("truncate");
+    }
     /* d.gpg.partial, .e.gpg, f.zip, g.gpg.done are there since before, and sub */
     is_int(look(lz).released, 0, "none of it is released");
     sleep(2);
     warnings = 0;
     n = look(lz).quarantined;
-    is_int(n, 9, "all of it goes to quarantine in time");
-    is_int(warnings, 9, "and is reported");
-    is_int(count(QUARANTINE), 18, "each with its reason");
+    is_int(n, 12, "all of it goes to quarantine in time");
+    is_int(warnings, 13, "and is reported, and that a companion does not help");
+    is_int(count(QUARANTINE), 24, "each with its reason");
     ok(!there(DROP "/link.gpg") && !there(DROP "/hard.gpg") && !there(DROP "/fifo.gpg"),
        "it has gone");
     is_str(text_of("secret"), "secret\n", "what was linked is untouched");
@@ -385,7 +398,30 @@ static void tricks(void)
     sleep(2);
     look(lz);
     look(lz);
-    is_int(count(QUARANTINE), 24, "a quarantine has an end");
+    is_int(count(QUARANTINE), 30, "a quarantine has an end");
+}
+
+/* What one user makes fail is no other user's concern. */
+static void neighbours(void)
+{
+    const sb_lz_conf_t *lz = conf("sftp.user_max_files = 1\n"); /* his quarantine is full */
+    sb_lz_pass_t pass;
+    int i;
+
+    for (i = 0; i < 30; i++) {
+        const char *dir = apr_psprintf(pool, TAKEN "/dir%d.gpg", i);
+
+        if (mkdir(at(dir), 0755)) {
+            perror(dir);
+        }
+        put(apr_pstrcat(pool, dir, "/x", NULL), "x"); /* so it cannot be removed either */
+    }
+    mkdir(at("home/.taken/nc/bob"), 0700);
+    put("home/.taken/nc/bob/a.gpg", "hello\n");
+    pass = look(lz);
+    is_int(pass.failed, 10, "one user fails and fails");
+    is_int(pass.released, 1, "the next one is served");
+    ok(there("staging/nc/bob/a.gpg"), "with what was his");
 }
 
 int main(void)
@@ -408,6 +444,7 @@ int main(void)
     release();
     crashes();
     tricks();
+    neighbours();
     if (sb_dir_remove(root, pool) != APR_SUCCESS) {
         perror(root);
     }
