@@ -3,9 +3,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +19,8 @@
 #include "store/sb_gpg_keys.h"
 
 #define ANSWER_MAX 400
+#define CPU_SECONDS 5 /* of us, and of gpg */
+#define SECONDS 120
 
 typedef struct {
     const char *home;
@@ -87,12 +91,13 @@ static const char *look(gpgme_key_t *pkey, gpgme_ctx_t ctx, gpgme_data_t data)
         return gpgme_err_code(err) == GPG_ERR_EOF ? "there is no OpenPGP key in it"
                                                   : gpgme_strerror(err);
     }
-    if (!gpgme_op_keylist_next(ctx, &more)) {
+    err = gpgme_op_keylist_next(ctx, &more);
+    if (!err) {
         gpgme_key_unref(more);
         return "it holds several keys; give one file a key";
     }
     gpgme_op_keylist_end(ctx);
-    return NULL;
+    return gpgme_err_code(err) == GPG_ERR_EOF ? NULL : "it holds something else than a key";
 }
 
 static const char *take_in(gpgme_ctx_t ctx, gpgme_data_t data, const char *fingerprint)
@@ -167,14 +172,37 @@ static const char *become_owner(const char *home)
     return NULL;
 }
 
+/* What the environment of an operator holds (PGPASSWORD, say) is none of gpg's business: it runs as the
+ * owner of the ring, who could read it in /proc. */
+static const char *forget_environment(void)
+{
+    return clearenv() || setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1) ||
+                   setenv("LC_ALL", "C.UTF-8", 1) || setenv("HOME", "/", 1)
+               ? "no memory"
+               : NULL;
+}
+
+/* The file is a stranger's. GPGME, for one, runs in circles when gpg ends before it has read all of it. */
+static void limit_time(void)
+{
+    static const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_CPU, &cpu);
+    signal(SIGALRM, SIG_DFL);
+    alarm(SECONDS);
+}
+
 /* "FPR EXPIRES" or "!why" */
 __attribute__((noreturn)) static void child(int to, const job_t *job)
 {
-    const char *problem = become_owner(job->home);
+    const char *problem = forget_environment();
     gpgme_key_t key = NULL;
     char answer[ANSWER_MAX];
     ssize_t n;
 
+    problem = problem ? problem : become_owner(job->home);
+    limit_time();
     if (!problem) {
         problem = work(&key, job);
     }
@@ -221,7 +249,7 @@ static const char *ask(sb_gpg_key_t *key, const job_t *job, apr_pool_t *p)
         return apr_pstrdup(p, answer + 1);
     }
     if (len <= SB_GPG_FINGERPRINT || answer[SB_GPG_FINGERPRINT] != ' ') {
-        return "gpg does not run";
+        return "gpg does not run, or comes to no end with it";
     }
     key->fingerprint = apr_pstrmemdup(p, answer, SB_GPG_FINGERPRINT);
     key->expires = apr_time_from_sec(strtol(answer + SB_GPG_FINGERPRINT, NULL, 10));

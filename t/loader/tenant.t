@@ -44,6 +44,7 @@ push @add, '--sftp-user', "$sender=$ssh_key" if $lz;
 
 # ---- what is refused ---------------------------------------------------------------------------------------
 my $two = spew("$dir/two.asc", slurp($key) . slurp(env('SMARTER_VAR') . '/keys/sender-nc.asc'));
+my $junk = spew("$dir/junk.gpg", `gpg --batch --quiet --dearmor <$key` . "junk\n" . "\0" x 300_000);
 my @refused = (
     ['a name', ['add', 'Ga', '--state', 'GA', '--sender', $key], qr/'Ga' is no name for a tenant/],
     ['a name of the history zone', ['add', 'quarantine', '--state', 'GA', '--sender', $key], qr/not quarantine or failed/],
@@ -58,6 +59,7 @@ my @refused = (
     ['no sender', ['add', 'ga', '--state', 'GA', '--owner-url', $owner], qr/nobody could send anything/],
     ['a secret key', [@add, '--sender', $secret], qr/it is a secret key/],
     ['two keys in a file', [@add, '--sender', $two], qr/several keys/],
+    ['a key with a tail, which gpg does not read to its end', [@add, '--sender', $junk], qr/comes to no end|something else than a key/],
     ['no key in it', [@add, '--sender', spew("$dir/none.asc", 'hello')], qr/none\.asc: /],
     ['no file', [@add, '--sender', "$dir/nothing"], qr/nothing: /],
     ['an unknown fingerprint', [@add, '--sender', 'A' x 40], qr/not in the loader's key ring/],
