@@ -1,6 +1,8 @@
 /* Taking a tenant away, and what speaks against it. See sb_tenant.h. */
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,18 +128,39 @@ static const char *judge_batches(job_t *job)
                                         job->remove->name, n);
 }
 
+/* Senders' directories stay behind when their packages are taken. One that is not empty stays. */
+static void remove_empty_below(const char *path)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+            (void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+        }
+    }
+    if (d) {
+        closedir(d);
+    }
+}
+
 /* Empty, or not there. */
 static const char *judge_arrivals(job_t *job)
 {
     const char *path = sb_tenant_zone(job->conf, "arrivals", job->remove->name, job->p);
 
+    if (!job->remove->dry_run) {
+        remove_empty_below(path);
+    }
     if (job->remove->dry_run || rmdir(path) == 0 || errno == ENOENT) {
         say(job, "arrivals", path);
         return NULL;
     }
     return apr_psprintf(job->p, "%s: %s", path,
-                        errno == ENOTEMPTY || errno == EEXIST ? "files lie there"
-                                                              : strerror(errno));
+                        errno == ENOTEMPTY || errno == EEXIST
+                            ? "files lie there: let them be loaded, or move "
+                              "them away"
+                            : strerror(errno));
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------ */
