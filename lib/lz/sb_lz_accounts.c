@@ -22,6 +22,8 @@
 #define GROUPDEL "/usr/sbin/groupdel"
 #define USERADD "/usr/sbin/useradd"
 #define USERDEL "/usr/sbin/userdel"
+#define LOCK_TRIES 20
+#define LOCK_PAUSE apr_time_from_msec(500)
 #define TOOL_TIMEOUT apr_time_from_sec(60)
 #define JAIL_MODE 0755 /* sshd insists: nobody but root writes above the drop directory */
 #define DROP_MODE 0775
@@ -38,12 +40,25 @@ static const char *failed(apr_status_t rv, const char *what, const char *path, a
     return apr_psprintf(p, "%s %s: %s", what, path, sb_strerror(rv, buf, sizeof buf));
 }
 
+/* The account files are locked by somebody else, for a moment: another administrator, or what a call that
+ * was killed left at work. */
+static int is_locked(const sb_spawned_t *how)
+{
+    return how->status != 0 && strstr(how->said, "try again later") != NULL;
+}
+
 /* Run a tool of the system. @param fine another exit status that is success */
 static const char *tool(const char *const *argv, int fine, apr_pool_t *p)
 {
     sb_spawn_t what = {.argv = argv, .timeout = TOOL_TIMEOUT};
     sb_spawned_t how;
     apr_status_t rv = sb_spawn(&how, &what, p);
+    int tries;
+
+    for (tries = 1; rv == APR_SUCCESS && is_locked(&how) && tries < LOCK_TRIES; tries++) {
+        apr_sleep(LOCK_PAUSE);
+        rv = sb_spawn(&how, &what, p);
+    }
 
     if (rv != APR_SUCCESS) {
         return failed(rv, "running", argv[0], p);

@@ -55,7 +55,7 @@ static apr_status_t is_waiting(int *pwaiting, const revive_t *r, const char *gui
         &rows, r->stats,
         sb_sql(r->p,
                "SELECT FROM {schema}.udl_stats WHERE batch_guid = $1 AND tenant = $2"
-               " AND load_status IN ('udl.received', 'udl.ingested', 'migrate.failed')",
+               " AND load_status IN ('udl.received', 'udl.ingested')",
                "schema", r->conf->stats_schema, NULL),
         2, args, r->p);
     if (rv == APR_SUCCESS) {

@@ -59,7 +59,7 @@ my @refused = (
     ['no sender', ['add', 'ga', '--state', 'GA', '--owner-url', $owner], qr/nobody could send anything/],
     ['a secret key', [@add, '--sender', $secret], qr/it is a secret key/],
     ['two keys in a file', [@add, '--sender', $two], qr/several keys/],
-    ['a key with a tail, which gpg does not read to its end', [@add, '--sender', $junk], qr/comes to no end|something else than a key/],
+    ['a key with a tail, which gpg does not read to its end', [@add, '--sender', $junk], qr/comes to no end|something else than a key|no OpenPGP key in it/],
     ['no key in it', [@add, '--sender', spew("$dir/none.asc", 'hello')], qr/none\.asc: /],
     ['no file', [@add, '--sender', "$dir/nothing"], qr/nothing: /],
     ['an unknown fingerprint', [@add, '--sender', 'A' x 40], qr/not in the loader's key ring/],
