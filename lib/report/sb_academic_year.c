@@ -33,4 +33,8 @@ static const sb_param_t params[] = {
     {.name = NULL},
 };
 
-const sb_report_t sb_report_academic_year = {"academic_year", NULL, NULL, params, NULL, NULL, run};
+const sb_report_t sb_report_academic_year = {
+    .name = "academic_year",
+    .params = params,
+    .run = run,
+};

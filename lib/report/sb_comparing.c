@@ -571,4 +571,10 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_comparing_populations = {
-    "comparing_populations", "get_comparing_populations_report", NULL, params, check, shared, run};
+    .name = "comparing_populations",
+    .callable = "get_comparing_populations_report",
+    .params = params,
+    .check = check,
+    .shared = shared,
+    .run = run,
+};

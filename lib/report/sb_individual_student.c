@@ -342,4 +342,9 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_individual_student = {
-    "individual_student_report", "get_student_report", "PII", params, NULL, NULL, run};
+    .name = "individual_student_report",
+    .callable = "get_student_report",
+    .role = "PII",
+    .params = params,
+    .run = run,
+};

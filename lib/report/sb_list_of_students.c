@@ -575,4 +575,9 @@ static const sb_param_t params[] = {
 };
 
 const sb_report_t sb_report_list_of_students = {
-    "list_of_students", "get_list_of_students_report", "PII", params, NULL, NULL, run};
+    .name = "list_of_students",
+    .callable = "get_list_of_students_report",
+    .role = "PII",
+    .params = params,
+    .run = run,
+};

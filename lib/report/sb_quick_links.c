@@ -176,4 +176,8 @@ static const sb_param_t params[] = {
     {.name = NULL},
 };
 
-const sb_report_t sb_report_quick_links = {"quick_links", NULL, NULL, params, NULL, NULL, run};
+const sb_report_t sb_report_quick_links = {
+    .name = "quick_links",
+    .params = params,
+    .run = run,
+};
