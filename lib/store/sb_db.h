@@ -2,7 +2,7 @@
 #define SB_DB_H
 
 /**
- * PostgreSQL. This file's implementation is the only one that sees libpq-fe.h; repository functions
+ * PostgreSQL. The files sb_db*.c are the only ones that see libpq-fe.h; repository functions
  * elsewhere hold SQL and shape rows. Values are parameters, never pasted into the text. Schema names
  * come from configuration or are batch guids; they enter SQL only by sb_sql().
  */

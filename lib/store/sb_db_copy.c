@@ -1,0 +1,299 @@
+/* COPY: a typed stream into a table, and from one database straight into another. */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <apr_strings.h>
+#include "store/sb_db_private.h"
+
+/* ---- typed COPY stream ----------------------------------------------------------------------- */
+
+#define COPY_BUFFER (64 * 1024)
+#define COPY_FLUSH (COPY_BUFFER - 64) /* room for any fixed-size field */
+
+struct sb_copy_t {
+    sb_db_t *db;
+    apr_status_t rv;
+    int ncols, left; /* columns a row; still missing in this one */
+    apr_size_t used;
+    unsigned char buf[COPY_BUFFER];
+};
+
+static void flush(sb_copy_t *c)
+{
+    if (c->rv == APR_SUCCESS && c->used &&
+        PQputCopyData(c->db->conn, (const char *)c->buf, (int)c->used) != 1) {
+        c->rv = sb_db_failed(c->db, NULL);
+    }
+    c->used = 0;
+}
+
+static void room(sb_copy_t *c, apr_size_t n)
+{
+    if (c->used + n > COPY_BUFFER) {
+        flush(c);
+    }
+}
+
+static void put(sb_copy_t *c, const void *data, apr_size_t n)
+{
+    memcpy(c->buf + c->used, data, n);
+    c->used += n;
+}
+
+static void put16(sb_copy_t *c, int v)
+{
+    apr_uint16_t net = htons((apr_uint16_t)v);
+
+    put(c, &net, sizeof(net));
+}
+
+static void put32(sb_copy_t *c, apr_int32_t v)
+{
+    apr_uint32_t net = htonl((apr_uint32_t)v);
+
+    put(c, &net, sizeof(net));
+}
+
+apr_status_t sb_copy_begin(sb_copy_t **pcopy, sb_db_t *db, const char *sql, int ncols,
+                           apr_pool_t *p)
+{
+    static const char header[] =
+        "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* signature, flags, extension */
+    sb_copy_t *c = apr_palloc(p, sizeof(*c));
+    PGresult *res;
+    apr_status_t rv = APR_SUCCESS;
+
+    *pcopy = NULL;
+    sb_db_forget_error(db);
+    res = PQexec(db->conn, sql);
+    if (PQresultStatus(res) != PGRES_COPY_IN) {
+        rv = sb_db_failed(db, res);
+    }
+    PQclear(res);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    c->db = db;
+    c->rv = APR_SUCCESS;
+    c->ncols = ncols;
+    c->left = 0;
+    c->used = 0;
+    put(c, header, 19);
+    *pcopy = c;
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_copy_row(sb_copy_t *c)
+{
+    if (c->left != 0) {
+        fprintf(stderr, "sb_copy: a row of %d columns has %d too few\n", c->ncols, c->left);
+        abort();
+    }
+    if (c->used >= COPY_FLUSH) {
+        flush(c);
+    }
+    c->left = c->ncols;
+    room(c, 2);
+    put16(c, c->ncols);
+    return c->rv;
+}
+
+/* Room for a field of n bytes and its length word. */
+static void field(sb_copy_t *c, apr_size_t n)
+{
+    if (c->left-- == 0) {
+        fprintf(stderr, "sb_copy: more than %d columns in a row\n", c->ncols);
+        abort();
+    }
+    room(c, n + 4);
+}
+
+void sb_copy_null(sb_copy_t *c)
+{
+    field(c, 0);
+    put32(c, -1);
+}
+
+void sb_copy_bool(sb_copy_t *c, int value)
+{
+    field(c, 1);
+    put32(c, 1);
+    c->buf[c->used++] = value != 0;
+}
+
+void sb_copy_int2(sb_copy_t *c, int value)
+{
+    field(c, 2);
+    put32(c, 2);
+    put16(c, value);
+}
+
+void sb_copy_int4(sb_copy_t *c, apr_int32_t value)
+{
+    field(c, 4);
+    put32(c, 4);
+    put32(c, value);
+}
+
+void sb_copy_int8(sb_copy_t *c, apr_int64_t value)
+{
+    field(c, 8);
+    put32(c, 8);
+    put32(c, (apr_int32_t)(value >> 32));
+    put32(c, (apr_int32_t)value);
+}
+
+void sb_copy_text(sb_copy_t *c, const char *s, apr_size_t len)
+{
+    if (len + 4 <= COPY_FLUSH) {
+        field(c, len);
+        put32(c, (apr_int32_t)len);
+        put(c, s, len);
+        return;
+    }
+    field(c, 0);
+    put32(c, (apr_int32_t)len);
+    flush(c);
+    if (c->rv == APR_SUCCESS && PQputCopyData(c->db->conn, s, (int)len) != 1) {
+        c->rv = sb_db_failed(c->db, NULL);
+    }
+}
+
+/* The server's verdict on a COPY that was ended. */
+static apr_status_t end_copy(sb_copy_t *c, const char *reason, apr_int64_t *prows)
+{
+    apr_status_t rv = APR_SUCCESS;
+    PGresult *res;
+
+    if (PQputCopyEnd(c->db->conn, reason) != 1) {
+        return sb_db_failed(c->db, NULL);
+    }
+    while ((res = PQgetResult(c->db->conn)) != NULL) {
+        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+            rv = sb_db_failed(c->db, res);
+        }
+        else if (prows) {
+            *prows = apr_atoi64(PQcmdTuples(res));
+        }
+        PQclear(res);
+    }
+    return rv;
+}
+
+apr_status_t sb_copy_finish(sb_copy_t *c, apr_int64_t *prows)
+{
+    if (prows) {
+        *prows = 0;
+    }
+    if (c->rv == APR_SUCCESS) {
+        room(c, 2);
+        put16(c, -1);
+        flush(c);
+    }
+    if (c->rv != APR_SUCCESS) {
+        return c->rv;
+    }
+    return end_copy(c, NULL, prows);
+}
+
+void sb_copy_abort(sb_copy_t *c, const char *reason)
+{
+    char error[sizeof(c->db->error)];
+
+    memcpy(error, c->db->error, sizeof(error));
+    (void)!end_copy(c, reason, NULL); /* the server's complaint is the reason we just gave */
+    memcpy(c->db->error, error, sizeof(error));
+}
+
+/* ---- from one database into another -------------------------------------------------------------- */
+
+static apr_status_t start_copy(sb_db_t *db, const char *sql, ExecStatusType want)
+{
+    PGresult *res;
+    apr_status_t rv;
+
+    sb_db_forget_error(db);
+    res = PQexec(db->conn, sql);
+    rv = PQresultStatus(res) == want ? APR_SUCCESS : sb_db_failed(db, res);
+    PQclear(res);
+    return rv;
+}
+
+/* What the server says at the end of a COPY; reads to the end of the answer. */
+static apr_status_t verdict(sb_db_t *db)
+{
+    apr_status_t rv = APR_SUCCESS;
+    PGresult *res;
+
+    while ((res = PQgetResult(db->conn)) != NULL && PQstatus(db->conn) == CONNECTION_OK) {
+        if (PQresultStatus(res) != PGRES_COMMAND_OK && rv == APR_SUCCESS) {
+            rv = sb_db_failed(db, res);
+        }
+        PQclear(res);
+    }
+    PQclear(res);
+    return PQstatus(db->conn) == CONNECTION_OK ? rv : sb_db_failed(db, NULL);
+}
+
+/* Nobody wants the rest: the server is told, and what is under way is thrown away. */
+static void stop_reading(sb_db_t *db)
+{
+    PGcancel *cancel = PQgetCancel(db->conn);
+    char why[256], *row;
+
+    if (cancel) {
+        PQcancel(cancel, why, sizeof(why));
+        PQfreeCancel(cancel);
+    }
+    while (PQgetCopyData(db->conn, &row, 0) > 0) {
+        PQfreemem(row);
+    }
+    (void)!verdict(db); /* cancelled, as we asked */
+}
+
+apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
+                             const char *from_sql)
+{
+    apr_status_t rv_from, rv_to;
+    char *row;
+    int n, sent = 1;
+
+    *perror = NULL;
+    rv_from = start_copy(from, from_sql, PGRES_COPY_OUT);
+    if (rv_from != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        return rv_from;
+    }
+    rv_to = start_copy(to, to_sql, PGRES_COPY_IN);
+    if (rv_to != APR_SUCCESS) {
+        stop_reading(from);
+        *perror = sb_db_error(to);
+        return rv_to;
+    }
+    while ((n = PQgetCopyData(from->conn, &row, 0)) > 0) {
+        sent = PQputCopyData(to->conn, row, n);
+        PQfreemem(row);
+        if (sent != 1) {
+            stop_reading(from);
+            break;
+        }
+    }
+    rv_from = sent == 1 ? verdict(from) : APR_SUCCESS;
+    if (PQputCopyEnd(to->conn, rv_from == APR_SUCCESS ? NULL : "the other side failed") != 1) {
+        rv_to = sb_db_failed(to, NULL);
+    }
+    else {
+        rv_to = verdict(to);
+    }
+    /* A side that failed first is to blame: the other one only says that it was told to stop. */
+    if (rv_from != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        return rv_from;
+    }
+    if (rv_to != APR_SUCCESS) {
+        *perror = sb_db_error(to);
+    }
+    return rv_to;
+}

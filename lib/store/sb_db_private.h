@@ -1,0 +1,49 @@
+#ifndef SB_DB_PRIVATE_H
+#define SB_DB_PRIVATE_H
+
+/**
+ * What the files sb_db*.c share, and nobody else: these are the only ones that see libpq.
+ */
+
+#include <apr_hash.h>
+#include <libpq-fe.h>
+#include "store/sb_db.h"
+
+#define TEXT_RESULT 0
+#define BINARY_RESULT 1
+
+struct sb_db_t {
+    PGconn *conn;
+    apr_pool_t *pool; /* of the connection itself: statements live as long as it */
+    sb_db_opts_t opts;
+    apr_hash_t *prepared; /* name of a statement -> its SQL with the schema filled in */
+    sb_dbpool_t *home;    /* NULL: not borrowed */
+    char sqlstate[6];
+    char error[400];
+};
+
+struct sb_rows_t {
+    PGresult *res;
+};
+
+/** Connect; the sb_db_t and all it owns live in p. *pdb is there on failure too, for its complaint. */
+apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts,
+                           apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Keep the complaint of a result (NULL: of the connection) and say what it means. The detail is left
+ * out, and for data exceptions what follows the colon: they quote values of rows, and values are
+ * children's data.
+ */
+apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res) SB_MUST_CHECK;
+void sb_db_forget_error(sb_db_t *db);
+
+typedef struct {
+    const char *name, *value;
+} sb_db_place_t;
+
+/** The template with each {name} replaced by its value as a quoted identifier. */
+const char *sb_db_expand(apr_pool_t *p, const char *template, const sb_db_place_t *places,
+                         int nplaces);
+
+#endif
