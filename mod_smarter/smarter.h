@@ -4,8 +4,8 @@
 /**
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
- * addresses and the order of questions, smarter_data.c and smarter_services.c the handlers,
- * smarter_auth.c sign-in and sign-out.
+ * addresses and the order of questions, smarter_params.c query and body, smarter_data.c and
+ * smarter_services.c the handlers, smarter_auth.c sign-in and sign-out.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.
@@ -18,6 +18,7 @@
 #include "auth/sb_session.h"
 #include "core/sb_conf.h"
 #include "report/sb_audit.h"
+#include "report/sb_params.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
 #include "web/sb_web.h"
@@ -48,9 +49,12 @@ typedef struct {
     request_rec *r;
     smarter_child_t *child;
     const char *request_id;
-    const char *rest;            /* the last segment, where the route has one: "/data/{name}" */
-    const sb_session_t *session; /* NULL: anonymous */
-    const sb_identity_t *user;   /* session->identity; NULL: anonymous */
+    const char *rest;                /* the last segment, where the route has one: "/data/{name}" */
+    const sb_session_t *session;     /* NULL: anonymous */
+    const sb_identity_t *user;       /* session->identity; NULL: anonymous */
+    const apr_array_header_t *query; /* sb_pair_t; NULL until smarter_params_query() */
+    const char *type;                /* "content-type" of the query; NULL: the header counts */
+    const sb_params_t *params;       /* of routes that have a table of them, else NULL */
 } smarter_req_t;
 
 /* ---- smarter_conf.c -------------------------------------------------------------------------- */
@@ -66,6 +70,19 @@ smarter_child_t *smarter_conf_child(server_rec *s);
 
 /** Answers everything below the Locations that say "SetHandler smarter". */
 int smarter_handler(request_rec *r);
+
+/* ---- smarter_params.c ------------------------------------------------------------------------ */
+
+/** Decode the query into q->query and q->type. @return OK; DONE the answer is written */
+int smarter_params_query(smarter_req_t *q) SB_MUST_CHECK;
+
+/**
+ * The body of a POST as JSON, within limits; of other methods it is not read. Wants the type
+ * application/json, by the query's "content-type" or the header.
+ * @param pbody NULL: there is none, or an empty one
+ * @return OK; DONE the answer is written
+ */
+int smarter_params_body(sb_json_t **pbody, smarter_req_t *q) SB_MUST_CHECK;
 
 /* ---- handlers -------------------------------------------------------------------------------- */
 

@@ -9,8 +9,6 @@
 #include "core/sb_time.h"
 #include "report/sb_report.h"
 
-#define BODY_MAX 65536 /* bytes of a report request */
-
 int smarter_data_list(smarter_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
@@ -51,63 +49,17 @@ int smarter_data_describe(smarter_req_t *q)
 
 /* ---- a report's parameters ------------------------------------------------------------------- */
 
-/* The body of a POST as JSON. An empty one says nothing. @return OK, or DONE and the answer is
- * written */
-static int read_body(sb_json_t **pbody, smarter_req_t *q)
-{
-    static const sb_json_limits_t limits = {
-        .max_bytes = BODY_MAX, .max_depth = 4, .max_nodes = 2000};
-    const char *why = NULL;
-    apr_status_t rv;
-    apr_size_t len;
-    char *text;
-
-    *pbody = NULL;
-    if (q->r->method_number != M_POST) {
-        return OK;
-    }
-    if (!sb_web_has_type(q->r, "application/json")) {
-        sb_web_problem(q->r, HTTP_UNSUPPORTED_MEDIA_TYPE, "want Content-Type: application/json");
-        return DONE;
-    }
-    rv = sb_web_body(&text, &len, q->r, BODY_MAX);
-    if (rv == SB_ETOOBIG) {
-        sb_web_problem(q->r, HTTP_REQUEST_ENTITY_TOO_LARGE, "want at most 65536 bytes");
-        return DONE;
-    }
-    if (rv != APR_SUCCESS) {
-        sb_web_fail(q->r, rv, SBLOGNO(3020), "reading a request body");
-        return DONE;
-    }
-    if (len == 0) {
-        return OK;
-    }
-    rv = sb_json_parse(pbody, &why, text, len, &limits, q->r->pool);
-    if (rv != APR_SUCCESS) {
-        sb_web_problem(q->r, HTTP_BAD_REQUEST,
-                       apr_psprintf(q->r->pool, "the body: %s", why ? why : "not JSON"));
-        return DONE;
-    }
-    return OK;
-}
-
+/* @return OK; DONE the answer is written */
 static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_report_t *report)
 {
-    const apr_array_header_t *query;
     const char *complaint;
     sb_json_t *body;
-    apr_status_t rv;
 
     *pparams = NULL;
-    rv = sb_pairs_read(&query, q->r->args, q->r->pool);
-    if (rv != APR_SUCCESS) {
-        sb_web_problem(q->r, HTTP_BAD_REQUEST, "the query string cannot be decoded");
+    if (smarter_params_query(q) != OK || smarter_params_body(&body, q) != OK) {
         return DONE;
     }
-    if (read_body(&body, q) != OK) {
-        return DONE;
-    }
-    complaint = sb_report_params(pparams, report, query, body, q->r->pool);
+    complaint = sb_report_params(pparams, report, q->query, body, q->r->pool);
     if (complaint) {
         sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
         return DONE;

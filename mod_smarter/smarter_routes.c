@@ -1,7 +1,7 @@
 /**
  * The table of addresses. Every address below our Locations is in it or answers 404: what nobody
  * has thought about is refused. The questions of a request come in a fixed order: known? method?
- * too long? who? allowed?
+ * too long? who? allowed? which parameters?
  */
 
 #include "smarter.h"
@@ -31,20 +31,25 @@ typedef struct {
     sb_perm_t perm;
     audience_t audience;
     int (*run)(smarter_req_t *q);
+    const sb_param_t *params; /* what the query may say, judged before run; NULL: run judges it */
 } route_t;
 
+/* Services refuse what they do not know. */
+static const sb_param_t no_params[] = {{.name = NULL}};
+
 static const route_t routes[] = {
-    {"/data", GET, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_list},
-    {"/data/{}", OPTIONS, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_describe},
-    {"/data/{}", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_report},
-    {"/services/ready", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_ready},
-    {"/services/heartbeat", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_heartbeat},
-    {"/services/userinfo", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_services_userinfo},
-    {"/login", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_login},
-    {"/saml_post", POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_saml_post},
-    {"/logout", GET | POST, SB_PERM_LOGOUT, FOR_PEOPLE, smarter_auth_logout},
-    {"/logout_redirect", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_logout_redirect},
-    {"/saml_metadata", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_metadata},
+    {"/data", GET, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_list, NULL},
+    {"/data/{}", OPTIONS, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_describe, NULL},
+    {"/data/{}", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_report, NULL},
+    {"/services/ready", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_ready, no_params},
+    {"/services/heartbeat", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_heartbeat, no_params},
+    {"/services/userinfo", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_services_userinfo,
+     no_params},
+    {"/login", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_login, NULL},
+    {"/saml_post", POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_saml_post, NULL},
+    {"/logout", GET | POST, SB_PERM_LOGOUT, FOR_PEOPLE, smarter_auth_logout, NULL},
+    {"/logout_redirect", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_logout_redirect, NULL},
+    {"/saml_metadata", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_metadata, NULL},
 };
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -147,6 +152,23 @@ static int admit(smarter_req_t *q, const route_t *route)
 
 /* ---- the handler --------------------------------------------------------------------------------- */
 
+/* @return OK; DONE the answer is written */
+static int read_query(smarter_req_t *q, const sb_param_t *schema)
+{
+    const char *complaint;
+
+    if (smarter_params_query(q) != OK) {
+        return DONE;
+    }
+    complaint =
+        sb_params_read(&q->params, schema, q->query, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool);
+    if (complaint) {
+        sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
+        return DONE;
+    }
+    return OK;
+}
+
 static int answer(request_rec *r)
 {
     smarter_req_t q = {.r = r};
@@ -169,7 +191,10 @@ static int answer(request_rec *r)
         return sb_web_problem(r, HTTP_REQUEST_URI_TOO_LARGE,
                               "Request URI too long - maximum size supported is 2000 characters");
     }
-    return admit(&q, route) == OK ? route->run(&q) : OK;
+    if (admit(&q, route) != OK || (route->params && read_query(&q, route->params) != OK)) {
+        return OK;
+    }
+    return route->run(&q);
 }
 
 int smarter_handler(request_rec *r)

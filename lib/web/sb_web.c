@@ -65,17 +65,20 @@ apr_size_t sb_web_url_length(request_rec *r)
            strlen(r->unparsed_uri);
 }
 
-int sb_web_has_type(request_rec *r, const char *type)
+int sb_web_is_type(const char *have, const char *type)
 {
-    const char *have = apr_table_get(r->headers_in, "Content-Type");
     apr_size_t len;
 
-    if (!have) {
-        return 0;
-    }
     have += strspn(have, " \t");
     len = strcspn(have, "; \t");
     return len == strlen(type) && !ap_cstr_casecmpn(have, type, len);
+}
+
+int sb_web_has_type(request_rec *r, const char *type)
+{
+    const char *have = apr_table_get(r->headers_in, "Content-Type");
+
+    return have && sb_web_is_type(have, type);
 }
 
 int sb_web_same_origin(request_rec *r, const char *origin)

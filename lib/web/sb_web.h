@@ -26,7 +26,9 @@ const char *sb_web_request_id(request_rec *r);
 /** Length of the address as the client wrote it: scheme, host, path, query. */
 apr_size_t sb_web_url_length(request_rec *r);
 
-/** Does the request carry this media type? Parameters (charset) and case do not matter. */
+/** Is this the media type? Parameters (charset) and case do not matter. */
+int sb_web_is_type(const char *have, const char *type);
+/** Does the request carry it? */
 int sb_web_has_type(request_rec *r, const char *type);
 
 /**

@@ -91,6 +91,14 @@ is(post($report, jar => $jar, type => 'Application/JSON; charset=utf-8', body =>
     'case and character set of the type do not matter');
 is(get("$report?stateCode=$state", jar => $jar, headers => { 'Content-Type' => 'text/plain' })->{status}, 200,
     'GET needs no type and ignores one');
+is(post("$report?content-type=application/json", jar => $jar, type => 'text/plain', body => qq({"stateCode":"$state"}))->{status}, 200,
+    'a type in the query wins over the header');
+problem(post("$report?content-type=text/html", jar => $jar, headers => $json, body => qq({"stateCode":"$state"})), 415, 'also when it is another');
+is(get("$report?stateCode=$state&content-type=text/html&sl=1", jar => $jar)->{status}, 200, 'GET ignores it, and names that no report knows');
+is(get("$_?content-type=application/json", jar => $jar)->{status}, 200, "$_ takes a type in the query") for '/services/userinfo', '/services/ready';
+problem(get("$_?x=1", jar => $jar), 412, "an unknown name: $_", qr/unknown name/) for '/services/userinfo', '/services/ready', '/services/heartbeat';
+problem(post('/services/userinfo?sl=1', jar => $jar), 412, 'and of POST', qr/unknown name/);
+problem(get('/services/userinfo?%zz', jar => $jar), 400, 'a broken escape to a service');
 my %allow = ($report => 'GET, HEAD, POST, OPTIONS', '/data' => 'GET, HEAD', '/services/userinfo' => 'GET, HEAD, POST',
     '/services/ready' => 'GET, HEAD', '/services/heartbeat' => 'GET, HEAD');
 for my $path (sort keys %allow) {

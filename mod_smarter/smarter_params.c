@@ -1,0 +1,81 @@
+/**
+ * What a request says: its query, and the JSON body of a POST.
+ */
+
+#include "smarter.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include "core/sb_log.h"
+
+#define BODY_MAX 65536      /* bytes */
+#define TYPE "content-type" /* a name of the query that no report or service ever sees */
+
+int smarter_params_query(smarter_req_t *q)
+{
+    const apr_array_header_t *all;
+    apr_array_header_t *query;
+
+    if (sb_pairs_read(&all, q->r->args, q->r->pool) != APR_SUCCESS) {
+        sb_web_problem(q->r, HTTP_BAD_REQUEST, "the query string cannot be decoded");
+        return DONE;
+    }
+    query = apr_array_make(q->r->pool, all->nelts, sizeof(sb_pair_t));
+    for (int i = 0; i < all->nelts; i++) {
+        const sb_pair_t *pair = &APR_ARRAY_IDX(all, i, const sb_pair_t);
+
+        if (!strcmp(pair->name, TYPE)) {
+            q->type = pair->value;
+        }
+        else {
+            APR_ARRAY_PUSH(query, sb_pair_t) = *pair;
+        }
+    }
+    q->query = query;
+    return OK;
+}
+
+/* Some clients cannot set the header: they say it in the query, which wins. */
+static int is_json(const smarter_req_t *q)
+{
+    return q->type ? sb_web_is_type(q->type, "application/json")
+                   : sb_web_has_type(q->r, "application/json");
+}
+
+int smarter_params_body(sb_json_t **pbody, smarter_req_t *q)
+{
+    static const sb_json_limits_t limits = {
+        .max_bytes = BODY_MAX, .max_depth = 4, .max_nodes = 2000};
+    const char *why = NULL;
+    apr_status_t rv;
+    apr_size_t len;
+    char *text;
+
+    *pbody = NULL;
+    if (q->r->method_number != M_POST) {
+        return OK;
+    }
+    if (!is_json(q)) {
+        sb_web_problem(q->r, HTTP_UNSUPPORTED_MEDIA_TYPE, "want Content-Type: application/json");
+        return DONE;
+    }
+    rv = sb_web_body(&text, &len, q->r, BODY_MAX);
+    if (rv == SB_ETOOBIG) {
+        sb_web_problem(q->r, HTTP_REQUEST_ENTITY_TOO_LARGE, "want at most 65536 bytes");
+        return DONE;
+    }
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3020), "reading a request body");
+        return DONE;
+    }
+    if (len == 0) {
+        return OK;
+    }
+    rv = sb_json_parse(pbody, &why, text, len, &limits, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        sb_web_problem(q->r, HTTP_BAD_REQUEST,
+                       apr_psprintf(q->r->pool, "the body: %s", why ? why : "not JSON"));
+        return DONE;
+    }
+    return OK;
+}
