@@ -42,9 +42,13 @@ apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res)
     const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
     const char *text = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *constraint = res ? PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME) : NULL;
-    int lost = PQstatus(db->conn) != CONNECTION_OK;
+    int lost = PQstatus(db->conn) != CONNECTION_OK || db->gave_up;
     apr_size_t len;
 
+    if (db->gave_up) {
+        state = NULL;
+        text = "no answer in time; the connection is given up";
+    }
     if (!text || !*text) {
         text = PQerrorMessage(db->conn);
     }
@@ -124,6 +128,8 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
     keys[n] = NULL, values[n] = NULL;
     db->pool = p;
     db->prepared = apr_hash_make(p);
+    apr_pool_create(&db->texts_pool, p);
+    db->texts = apr_hash_make(db->texts_pool);
     db->conn = PQconnectdbParams(keys, values, 1);
     if (!db->conn) {
         return APR_ENOMEM;
@@ -159,14 +165,13 @@ static apr_status_t clear_rows(void *data)
     return APR_SUCCESS;
 }
 
-static apr_status_t keep_rows(sb_rows_t **prows, PGresult *res, apr_pool_t *p)
+void sb_db_keep_rows(sb_rows_t **prows, PGresult *res, apr_pool_t *p)
 {
     sb_rows_t *rows = apr_palloc(p, sizeof(*rows));
 
     rows->res = res;
     apr_pool_cleanup_register(p, res, clear_rows, apr_pool_cleanup_null);
     *prows = rows;
-    return APR_SUCCESS;
 }
 
 /* The SQL of a statement with the schema filled in, prepared on this connection if it may be. */
@@ -178,7 +183,8 @@ static apr_status_t prepare_once(const char **psql, sb_db_t *db, const sb_stmt_t
     if (!sql) {
         sql = sb_db_expand(db->pool, st->sql, &schema, 1);
         if (!db->opts.no_prepare) {
-            PGresult *res = PQprepare(db->conn, st->name, sql, st->nargs, NULL);
+            PGresult *res =
+                sb_db_finish(db, PQsendPrepare(db->conn, st->name, sql, st->nargs, NULL));
             ExecStatusType got = PQresultStatus(res);
             apr_status_t rv = got == PGRES_COMMAND_OK ? APR_SUCCESS : sb_db_failed(db, res);
 
@@ -202,11 +208,21 @@ static apr_status_t run(PGresult **pres, sb_db_t *db, const sb_stmt_t *st, const
     sb_db_forget_error(db);
     rv = prepare_once(&sql, db, st);
     if (rv == APR_SUCCESS) {
-        *pres = db->opts.no_prepare
-                    ? PQexecParams(db->conn, sql, st->nargs, NULL, args, NULL, NULL, TEXT_RESULT)
-                    : PQexecPrepared(db->conn, st->name, st->nargs, args, NULL, NULL, TEXT_RESULT);
+        int sent =
+            db->opts.no_prepare
+                ? PQsendQueryParams(db->conn, sql, st->nargs, NULL, args, NULL, NULL, TEXT_RESULT)
+                : PQsendQueryPrepared(db->conn, st->name, st->nargs, args, NULL, NULL, TEXT_RESULT);
+
+        *pres = sb_db_finish(db, sent);
     }
     return rv;
+}
+
+static PGresult *run_text(sb_db_t *db, const char *sql, int nargs, const char *const *args,
+                          int format)
+{
+    return sb_db_finish(db,
+                        PQsendQueryParams(db->conn, sql, nargs, NULL, args, NULL, NULL, format));
 }
 
 static apr_status_t want_rows(sb_rows_t **prows, sb_db_t *db, PGresult *res, apr_pool_t *p)
@@ -214,7 +230,8 @@ static apr_status_t want_rows(sb_rows_t **prows, sb_db_t *db, PGresult *res, apr
     apr_status_t rv;
 
     if (PQresultStatus(res) == PGRES_TUPLES_OK) {
-        return keep_rows(prows, res, p);
+        sb_db_keep_rows(prows, res, p);
+        return APR_SUCCESS;
     }
     rv = sb_db_failed(db, res);
     PQclear(res);
@@ -261,8 +278,7 @@ apr_status_t sb_db_query_text(sb_rows_t **prows, sb_db_t *db, const char *sql, i
 {
     *prows = NULL;
     sb_db_forget_error(db);
-    return want_rows(prows, db,
-                     PQexecParams(db->conn, sql, nargs, NULL, args, NULL, NULL, TEXT_RESULT), p);
+    return want_rows(prows, db, run_text(db, sql, nargs, args, TEXT_RESULT), p);
 }
 
 apr_status_t sb_db_query_binary(sb_rows_t **prows, sb_db_t *db, const char *sql, int nargs,
@@ -270,8 +286,7 @@ apr_status_t sb_db_query_binary(sb_rows_t **prows, sb_db_t *db, const char *sql,
 {
     *prows = NULL;
     sb_db_forget_error(db);
-    return want_rows(prows, db,
-                     PQexecParams(db->conn, sql, nargs, NULL, args, NULL, NULL, BINARY_RESULT), p);
+    return want_rows(prows, db, run_text(db, sql, nargs, args, BINARY_RESULT), p);
 }
 
 apr_status_t sb_db_exec_text(apr_int64_t *paffected, sb_db_t *db, const char *sql, int nargs,
@@ -281,14 +296,13 @@ apr_status_t sb_db_exec_text(apr_int64_t *paffected, sb_db_t *db, const char *sq
         *paffected = 0;
     }
     sb_db_forget_error(db);
-    return want_count(paffected, db,
-                      PQexecParams(db->conn, sql, nargs, NULL, args, NULL, NULL, TEXT_RESULT));
+    return want_count(paffected, db, run_text(db, sql, nargs, args, TEXT_RESULT));
 }
 
 apr_status_t sb_db_script(sb_db_t *db, const char *sql)
 {
     sb_db_forget_error(db);
-    return want_count(NULL, db, PQexec(db->conn, sql));
+    return want_count(NULL, db, sb_db_finish(db, PQsendQuery(db->conn, sql)));
 }
 
 apr_status_t sb_db_begin(sb_db_t *db, sb_tx_t kind)
@@ -303,7 +317,7 @@ apr_status_t sb_db_commit(sb_db_t *db)
     int committed;
 
     sb_db_forget_error(db);
-    res = PQexec(db->conn, "COMMIT");
+    res = sb_db_finish(db, PQsendQuery(db->conn, "COMMIT"));
     committed = PQresultStatus(res) == PGRES_COMMAND_OK && !strcmp(PQcmdStatus(res), "COMMIT");
     if (PQresultStatus(res) == PGRES_COMMAND_OK && !committed) {
         PQclear(res); /* the server answers ROLLBACK when a statement had failed */
@@ -317,7 +331,7 @@ void sb_db_rollback(sb_db_t *db)
 {
     char error[sizeof(db->error)], sqlstate[sizeof(db->sqlstate)];
 
-    if (PQtransactionStatus(db->conn) == PQTRANS_IDLE) {
+    if (PQtransactionStatus(db->conn) == PQTRANS_IDLE || db->gave_up) {
         return;
     }
     memcpy(error, db->error, sizeof(error)); /* the first complaint is the one that matters */

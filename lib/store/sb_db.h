@@ -17,13 +17,14 @@ typedef struct sb_rows_t sb_rows_t;     /* a result, in memory */
 /* ---- connections ----------------------------------------------------------------------------- */
 
 typedef struct {
-    const char *schema;                    /* replaces {schema} in statements; NULL: none */
-    const char *app;                       /* application_name, as seen in pg_stat_activity */
-    int max_connections;                   /* pool only; 0: 16 */
-    apr_interval_time_t wait;              /* pool only: how long to wait for a free one; 0: 5 s */
-    apr_interval_time_t connect_timeout;   /* 0: 5 s */
-    apr_interval_time_t statement_timeout; /* 0: none */
-    int no_prepare;                        /* behind a pooler in transaction mode */
+    const char *schema;                  /* replaces {schema} in statements; NULL: none */
+    const char *app;                     /* application_name, as seen in pg_stat_activity */
+    int max_connections;                 /* pool only; 0: 16 */
+    apr_interval_time_t wait;            /* pool only: how long to wait for a free one; 0: 5 s */
+    apr_interval_time_t connect_timeout; /* 0: 5 s */
+    apr_interval_time_t
+        statement_timeout; /* 0: none; with one, no call waits longer than it and a second */
+    int no_prepare;        /* behind a pooler in transaction mode */
 } sb_db_opts_t;
 
 /** Connect now. Closed when p is cleared. @return SB_EUNAVAILABLE when the server does not answer */
@@ -96,6 +97,42 @@ typedef enum {
 apr_status_t sb_db_begin(sb_db_t *db, sb_tx_t kind) SB_MUST_CHECK;
 apr_status_t sb_db_commit(sb_db_t *db) SB_MUST_CHECK;
 void sb_db_rollback(sb_db_t *db); /* harmless outside a transaction */
+
+/* ---- several statements, one round trip ------------------------------------------------------ */
+
+/**
+ * Statements are queued, sent together and answered together. They run in the order of the queue, each
+ * seeing what those before it did; without a begin among them they are one transaction.
+ *
+ *     pipe = sb_pipe_make(db, p);
+ *     sb_pipe_begin(pipe, SB_TX_SNAPSHOT);
+ *     sb_pipe_query(&places, pipe, &find_places, args);
+ *     sb_pipe_query(&years, pipe, &find_years, NULL);
+ *     sb_pipe_commit(pipe);
+ *     rv = sb_pipe_run(pipe);
+ */
+typedef struct sb_pipe_t sb_pipe_t;
+
+sb_pipe_t *sb_pipe_make(sb_db_t *db, apr_pool_t *p);
+
+/* Queue. *prows is NULL until sb_pipe_run. The array args is copied, its texts must stay until then. */
+void sb_pipe_begin(sb_pipe_t *pipe, sb_tx_t kind);
+void sb_pipe_commit(sb_pipe_t *pipe);
+void sb_pipe_query(sb_rows_t **prows, sb_pipe_t *pipe, const sb_stmt_t *st,
+                   const char *const *args);
+/** SQL made at run time by sb_sql(): prepared as well, if the connection may; keep the number of
+ *  different texts small. @param what its name in complaints */
+void sb_pipe_query_text(sb_rows_t **prows, sb_pipe_t *pipe, const char *what, const char *sql,
+                        int nargs, const char *const *args);
+
+/**
+ * Send what is queued and wait for all results, together no longer than for one statement. The queue is
+ * empty afterwards.
+ * @return as sb_db_query, of the first statement that failed, and sb_db_error() begins with its name;
+ *         then no *prows is set, those behind it were not run, and a transaction that the queue began is
+ *         rolled back: the connection can be used
+ */
+apr_status_t sb_pipe_run(sb_pipe_t *pipe) SB_MUST_CHECK;
 
 /** Wait for a NOTIFY on a channel listened to (LISTEN by sb_db_script). @return APR_TIMEUP none */
 apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout) SB_MUST_CHECK;

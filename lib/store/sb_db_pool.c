@@ -78,8 +78,8 @@ static apr_status_t give_back(void *data)
 {
     sb_db_t *db = data;
     sb_dbpool_t *dp = db->home;
-    int reusable =
-        PQstatus(db->conn) == CONNECTION_OK && PQtransactionStatus(db->conn) == PQTRANS_IDLE;
+    int reusable = PQstatus(db->conn) == CONNECTION_OK && !db->gave_up &&
+                   PQtransactionStatus(db->conn) == PQTRANS_IDLE;
 
     if (!reusable) {
         apr_pool_destroy(db->pool);

@@ -17,7 +17,11 @@ struct sb_db_t {
     apr_pool_t *pool; /* of the connection itself: statements live as long as it */
     sb_db_opts_t opts;
     apr_hash_t *prepared; /* name of a statement -> its SQL with the schema filled in */
-    sb_dbpool_t *home;    /* NULL: not borrowed */
+    apr_hash_t *texts;    /* SQL made at run time -> the name it is prepared under */
+    apr_pool_t *texts_pool;
+    unsigned ntexts;   /* for names */
+    int gave_up;       /* no answer in time, or out of step */
+    sb_dbpool_t *home; /* NULL: not borrowed */
     char sqlstate[6];
     char error[400];
 };
@@ -37,6 +41,21 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
  */
 apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res) SB_MUST_CHECK;
 void sb_db_forget_error(sb_db_t *db);
+
+/** When to stop waiting for what is sent now: sb_time_monotonic(), 0 never. */
+double sb_db_deadline(const sb_db_t *db);
+
+/** End the connection, so that nobody reads a late answer as that to the next question. */
+void sb_db_give_up(sb_db_t *db);
+
+/** The next result, as PQgetResult; after the deadline the connection is given up. */
+PGresult *sb_db_next(sb_db_t *db, double until);
+
+/** The result of what was sent by itself, as PQexec; NULL: the connection failed. @param sent was it? */
+PGresult *sb_db_finish(sb_db_t *db, int sent);
+
+/** Rows in p, which owns the result from now on. */
+void sb_db_keep_rows(sb_rows_t **prows, PGresult *res, apr_pool_t *p);
 
 typedef struct {
     const char *name, *value;
