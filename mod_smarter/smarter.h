@@ -4,8 +4,8 @@
 /**
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
- * addresses and the order of questions, smarter_params.c query and body, smarter_data.c and
- * smarter_services.c the handlers, smarter_auth.c sign-in and sign-out.
+ * addresses and the order of questions, smarter_params.c query and body, smarter_data.c,
+ * smarter_services.c and smarter_openapi.c the handlers, smarter_auth.c sign-in and sign-out.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.
@@ -18,7 +18,7 @@
 #include "auth/sb_session.h"
 #include "core/sb_conf.h"
 #include "report/sb_audit.h"
-#include "report/sb_params.h"
+#include "report/sb_openapi.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
 #include "web/sb_web.h"
@@ -40,6 +40,8 @@ typedef struct {
     sb_session_store_t sessions;
     smarter_auth_t *auth;
     smarter_heartbeat_t *heartbeat;
+    const char *openapi; /* the description of the API; NULL: it could not be made */
+    apr_size_t openapi_len;
     server_rec *server;
     apr_pool_t *pool;
 } smarter_child_t;
@@ -71,6 +73,9 @@ smarter_child_t *smarter_conf_child(server_rec *s);
 /** Answers everything below the Locations that say "SetHandler smarter". */
 int smarter_handler(request_rec *r);
 
+/** The table for the description of the API. @return how many */
+int smarter_routes_describe(const sb_openapi_route_t **proutes, apr_pool_t *p);
+
 /* ---- smarter_params.c ------------------------------------------------------------------------ */
 
 /** Decode the query into q->query and q->type. @return OK; DONE the answer is written */
@@ -95,6 +100,9 @@ int smarter_services_ready(smarter_req_t *q);
 int smarter_services_heartbeat(smarter_req_t *q);
 int smarter_services_userinfo(smarter_req_t *q);
 
+void smarter_openapi_child_init(smarter_child_t *child);
+int smarter_services_openapi(smarter_req_t *q);
+
 /* ---- smarter_auth.c -------------------------------------------------------------------------- */
 
 /** Judge the sign-in part of the configuration, without Lasso (this runs in httpd's parent), and read
@@ -111,6 +119,9 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child) SB_MUST_CHECK;
  * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EUNAVAILABLE the session store
  */
 apr_status_t smarter_auth_find(smarter_req_t *q) SB_MUST_CHECK;
+
+/** Name of the session cookie of this installation. */
+const char *smarter_auth_cookie_name(const smarter_child_t *child);
 
 /** Answer a request that needs a sign-in: pages are sent there, scripts get 401 with "redirect". */
 int smarter_auth_required(smarter_req_t *q);

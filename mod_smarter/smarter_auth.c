@@ -362,6 +362,11 @@ static void add_redirect(sb_jw_t *w, const void *url)
     sb_jw_str(w, "redirect", url);
 }
 
+const char *smarter_auth_cookie_name(const smarter_child_t *child)
+{
+    return child->auth->session_cookie;
+}
+
 int smarter_auth_required(smarter_req_t *q)
 {
     request_rec *r = q->r;

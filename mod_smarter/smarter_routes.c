@@ -45,6 +45,7 @@ static const route_t routes[] = {
     {"/services/heartbeat", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_heartbeat, no_params},
     {"/services/userinfo", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_services_userinfo,
      no_params},
+    {"/services/openapi.json", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_openapi, no_params},
     {"/login", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_login, NULL},
     {"/saml_post", POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_saml_post, NULL},
     {"/logout", GET | POST, SB_PERM_LOGOUT, FOR_PEOPLE, smarter_auth_logout, NULL},
@@ -52,6 +53,17 @@ static const route_t routes[] = {
     {"/saml_metadata", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_metadata, NULL},
 };
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))
+
+int smarter_routes_describe(const sb_openapi_route_t **proutes, apr_pool_t *p)
+{
+    sb_openapi_route_t *all = apr_pcalloc(p, NROUTES * sizeof(*all));
+
+    for (apr_size_t i = 0; i < NROUTES; i++) {
+        all[i] = (sb_openapi_route_t){routes[i].path, routes[i].perm, routes[i].params};
+    }
+    *proutes = all;
+    return (int)NROUTES;
+}
 
 /* ---- which route? -------------------------------------------------------------------------------- */
 
