@@ -36,7 +36,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     (void)ptemp;
     sb_log_set(log_line, s);
     apr_pool_cleanup_register(p, NULL, stop_logging, apr_pool_cleanup_null);
-    return OK;
+    return smarter_conf_share(s) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void child_init(apr_pool_t *p, server_rec *s)

@@ -19,6 +19,8 @@
 #include "core/sb_conf.h"
 #include "report/sb_audit.h"
 #include "report/sb_openapi.h"
+#include "report/sb_version.h"
+#include "report/sb_params.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
 #include "web/sb_web.h"
@@ -36,6 +38,8 @@ typedef struct {
     apr_hash_t *pools;                 /* tenant -> sb_dbpool_t * */
     sb_dbpool_t *stats;                /* statistics database; NULL not configured */
     sb_cache_t *data_cache;            /* NULL: reports are not cached */
+    sb_near_t *near;                   /* parts of reports of this process; NULL: none */
+    sb_versions_t *versions;           /* of the data */
     const sb_saml_config_t *saml_config; /* read as root, in the parent */
     sb_session_store_t sessions;
     smarter_auth_t *auth;
@@ -63,6 +67,8 @@ typedef struct {
 
 extern const command_rec smarter_cmds[];
 void *smarter_conf_create(apr_pool_t *p, server_rec *s);
+/** In the parent, before processes are made: the memory they share. Failures are logged. */
+apr_status_t smarter_conf_share(server_rec *s) SB_MUST_CHECK;
 /** Make what this process owns. Failures are logged; the process then answers 503. */
 void smarter_conf_child_init(apr_pool_t *p, server_rec *s);
 /** NULL: no SmarterIni, or the child could not be made ready. */
@@ -111,7 +117,7 @@ int smarter_services_openapi(smarter_req_t *q);
 const char *smarter_auth_check(sb_saml_config_t **psaml, const sb_conf_t *conf,
                                apr_pool_t *p) SB_MUST_CHECK;
 
-/** Session store, keys, Lasso: child->sessions and child->auth. */
+/** Session store, keys, Lasso: child->sessions (with its "ended" set before) and child->auth. */
 apr_status_t smarter_auth_child_init(smarter_child_t *child) SB_MUST_CHECK;
 
 /**

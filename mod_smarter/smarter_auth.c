@@ -27,6 +27,7 @@
 #define BROWSER_COOKIE_SECS "600"
 #define ROUNDS_MAX 5 /* sign-ins of one browser within ROUNDS_SECS: it turns in circles */
 #define ROUNDS_SECS 20
+#define NEAR_SESSIONS (4 * 1024 * 1024) /* bytes of sessions that a process keeps opened */
 
 struct smarter_auth_t {
     const sb_saml_t *saml;
@@ -124,6 +125,9 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child)
     store->tenants = child->tenants;
     rv =
         sb_cache_make(&store->cache, sb_conf_str(child->conf, "cache.session.url"), 0, child->pool);
+    if (rv == APR_SUCCESS) {
+        rv = sb_near_make(&store->near, NEAR_SESSIONS, child->pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = sb_keyring_make(&session_keys, secrets, SB_SESSION_KEYS, child->pool);
     }

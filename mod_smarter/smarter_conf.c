@@ -6,11 +6,13 @@
 
 #include <string.h>
 #include <apr_lib.h>
+#include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include "core/sb_log.h"
 
 #define STATS_CONNECTIONS 2
+#define SHARED "smarter-shared" /* key of what outlives a reload, in the process's pool */
 
 typedef struct {
     const char *path;
@@ -141,6 +143,37 @@ const command_rec smarter_cmds[] = {
     AP_INIT_TAKE1(NULL, NULL, NULL, RSRC_CONF, NULL),
 };
 
+/* ---- shared by processes ------------------------------------------------------------------------- */
+
+/* Made once and kept over reloads: processes of the old and of the new generation must see the same
+ * sessions end. */
+apr_status_t smarter_conf_share(server_rec *s)
+{
+    apr_pool_t *p = s->process->pool;
+    apr_shm_t *shm;
+    void *known;
+    apr_status_t rv;
+
+    apr_pool_userdata_get(&known, SHARED, p);
+    if (known) {
+        return APR_SUCCESS;
+    }
+    rv = apr_shm_create(&shm, SB_SESSION_GROUPS * sizeof(apr_uint32_t), NULL, p); /* zeros */
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3070), rv, "shared memory of ended sessions");
+        return rv;
+    }
+    return apr_pool_userdata_setn(apr_shm_baseaddr_get(shm), SHARED, NULL, p);
+}
+
+static apr_uint32_t *ended_sessions(const server_rec *s)
+{
+    void *counters = NULL;
+
+    apr_pool_userdata_get(&counters, SHARED, s->process->pool);
+    return counters;
+}
+
 /* ---- child processes --------------------------------------------------------------------------- */
 
 static apr_status_t make_pool(sb_dbpool_t **ppool, const sb_conf_t *conf, const char *url,
@@ -204,6 +237,13 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
         rv = sb_cache_make(&child->data_cache, sb_conf_str(c->conf, "cache.data.url"), 0, p);
     }
     if (rv == APR_SUCCESS) {
+        rv = sb_near_make(&child->near, (apr_size_t)sb_conf_bytes(c->conf, "cache.data.near"), p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_versions_make(&child->versions, p);
+    }
+    if (rv == APR_SUCCESS) {
+        child->sessions.ended = ended_sessions(s);
         rv = smarter_auth_child_init(child);
     }
     if (rv != APR_SUCCESS) {

@@ -106,16 +106,27 @@ static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t
     return OK;
 }
 
-static apr_status_t run(const char **pjson, apr_size_t *plen, smarter_req_t *q,
-                        const sb_report_t *report, sb_report_ctx_t *ctx)
+static apr_status_t run(sb_report_body_t *body, smarter_req_t *q, const sb_report_t *report,
+                        sb_report_ctx_t *ctx)
 {
     const char *tenant = sb_scope_tenant(ctx->aggregates);
-    sb_dbpool_t *pool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
-    apr_status_t rv;
 
     ctx->schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant);
-    rv = sb_dbpool_get(&ctx->db, pool, q->r->pool);
-    return rv == APR_SUCCESS ? sb_report_run(pjson, plen, report, ctx, q->r->pool) : rv;
+    ctx->dbpool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
+    return sb_report_make(body, report, ctx, q->r->pool);
+}
+
+/* What names persons must not be kept; the rest has a tag of what is shared and of what is added for
+ * this user. */
+static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
+{
+    const sb_web_part_t parts[] = {{body->head, body->head_len}, {body->tail, body->tail_len}};
+
+    return report->role ? sb_web_json(q->r, body->tail, body->tail_len)
+           : body->head_hash
+               ? sb_web_json_parts(q->r, parts, 2,
+                                   apr_pstrcat(q->r->pool, body->head_hash, body->tail, NULL))
+               : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
 /* One line before and one after, with the time between: guid, no name. */
@@ -140,9 +151,10 @@ int smarter_data_report(smarter_req_t *q)
     sb_report_ctx_t ctx = {.conf = q->child->conf,
                            .tenants = q->child->tenants,
                            .user = q->user,
-                           .cache = q->child->data_cache};
-    const char *json = NULL;
-    apr_size_t len = 0;
+                           .cache = q->child->data_cache,
+                           .near = q->child->near,
+                           .versions = q->child->versions};
+    sb_report_body_t body;
     apr_status_t rv;
     double start;
 
@@ -154,7 +166,7 @@ int smarter_data_report(smarter_req_t *q)
         return OK;
     }
     start = enter(q, report);
-    rv = run(&json, &len, q, report, &ctx);
+    rv = run(&body, q, report, &ctx);
     if (report->callable) {
         sb_audit_write(report->callable, ctx.params, q->user, q->request_id, status_of(rv),
                        q->r->pool);
@@ -169,5 +181,5 @@ int smarter_data_report(smarter_req_t *q)
     sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
            "left report %s after %.3f seconds, user_guid %s", report->name,
            sb_time_monotonic() - start, q->user->guid ? q->user->guid : "");
-    return report->role ? sb_web_json(q->r, json, len) : sb_web_json_etag(q->r, json, len);
+    return send_body(q, report, &body);
 }

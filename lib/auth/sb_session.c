@@ -1,6 +1,8 @@
 /* Sessions in memcached: sealed records, limits, and the way from a name to its sessions. */
 
+#include <stdlib.h>
 #include <string.h>
+#include <apr_atomic.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include "auth/sb_session.h"
@@ -11,6 +13,7 @@
 #define CSRF_BYTES 16
 #define RECORD_VERSION 1
 #define SEEN_GAP apr_time_from_sec(60) /* how stale "seen" may get, at most */
+#define NEAR_BYTES 16384               /* what an opened record takes, about */
 
 /* What a slot of a name holds. */
 typedef struct {
@@ -164,6 +167,28 @@ static apr_status_t parse_record(sb_session_t *s, int *pslot, const char *text, 
     return APR_SUCCESS;
 }
 
+/* ---- ended, for all processes of this node -------------------------------------------------------- */
+
+/* Groups are by the hash's first digits: two sessions of one group cost a look at memcached. */
+static apr_uint32_t *group_of(const sb_session_store_t *store, const char *hash)
+{
+    char digits[4] = {hash[0], hash[1], hash[2], 0};
+
+    return &store->ended[strtoul(digits, NULL, 16) % SB_SESSION_GROUPS];
+}
+
+static apr_uint32_t mark_of(const sb_session_store_t *store, const char *hash)
+{
+    return store->ended ? apr_atomic_read32(group_of(store, hash)) : 0;
+}
+
+static void mark_ended(const sb_session_store_t *store, const char *hash)
+{
+    if (store->ended) {
+        apr_atomic_inc32(group_of(store, hash));
+    }
+}
+
 static apr_status_t find_by_hash(sb_session_t *s, int *pslot, const sb_session_store_t *store,
                                  const char *hash, apr_pool_t *p)
 {
@@ -214,6 +239,7 @@ static apr_status_t end_by_hash(const sb_session_store_t *store, const char *has
     apr_status_t rv = sb_cache_delete(store->cache, record_key(hash, p));
     apr_status_t rest = sb_cache_delete(store->cache, lasso_key(hash, p));
 
+    mark_ended(store, hash); /* behind it, or it could be opened once more under the new mark */
     return rv != APR_SUCCESS ? rv : rest;
 }
 
@@ -303,23 +329,66 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
     return rv == APR_SUCCESS ? put_record(sb_cache_set, store, s, slot, p) : rv;
 }
 
+/* A record as this process keeps it: the session, and what is needed to write it again. */
+typedef struct {
+    sb_session_t session;
+    int slot;
+    apr_uint32_t mark; /* of its group before it was read */
+} opened_t;
+
+/* Read it from memcached, and keep it. @param popened valid until p is cleared */
+static apr_status_t open_record(const opened_t **popened, const sb_session_store_t *store,
+                                const char *hash, apr_pool_t *p)
+{
+    sb_near_item_t *item = NULL;
+    apr_pool_t *own = p;
+    opened_t *o;
+    apr_status_t rv = store->near ? sb_near_begin(&item, &own, p) : APR_SUCCESS;
+
+    *popened = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    o = apr_pcalloc(own, sizeof(*o));
+    o->mark = mark_of(store, hash);
+    rv = find_by_hash(&o->session, &o->slot, store, hash, own);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (item) {
+        sb_near_put(store->near, hash, item, o, NEAR_BYTES, SB_SESSION_TRUST);
+    }
+    *popened = o;
+    return APR_SUCCESS;
+}
+
+static apr_status_t find_opened(const opened_t **popened, const sb_session_store_t *store,
+                                const char *hash, apr_pool_t *p)
+{
+    *popened = store->near ? sb_near_get(store->near, hash, p) : NULL;
+    return *popened && (*popened)->mark == mark_of(store, hash)
+               ? APR_SUCCESS
+               : open_record(popened, store, hash, p);
+}
+
 apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
                              apr_pool_t *p)
 {
-    sb_session_t *s = apr_pcalloc(p, sizeof(*s));
     apr_time_t now = now_of(store);
+    const opened_t *opened;
     apr_status_t rv;
-    int slot;
+    sb_session_t *s;
 
     *ps = NULL;
     if (!id_is_valid(id)) {
         return APR_NOTFOUND;
     }
-    s->id = apr_pstrdup(p, id);
-    rv = find_by_hash(s, &slot, store, hash_of(id, p), p);
+    rv = find_opened(&opened, store, hash_of(id, p), p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    s = apr_pmemdup(p, &opened->session, sizeof(*s));
+    s->id = apr_pstrdup(p, id);
     /* The limits of now count, also for sessions made under longer ones. */
     if (now >= s->not_after || now >= s->created + store->absolute ||
         now >= s->seen + store->idle) {
@@ -327,7 +396,7 @@ apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store,
     }
     if (now - s->seen >= seen_gap(store)) {
         s->seen = now;
-        rv = put_record(sb_cache_replace, store, s, slot, p);
+        rv = put_record(sb_cache_replace, store, s, opened->slot, p);
         if (rv != APR_SUCCESS) {
             return rv; /* APR_NOTFOUND: ended while we looked */
         }

@@ -10,15 +10,22 @@
  *                        come back by a request that was under way
  *   smarter_lasso_H      Lasso's session, needed only at sign-out
  *   smarter_name_N_I     slot I of the sessions of one name: H and the session index
+ *
+ * A process that has just opened a record may use it again for a second without asking memcached. Whoever
+ * ends a session on this node also raises the counter of the session's group, which all processes of the
+ * node share: there it is over at once, on other nodes within that second.
  */
 
 #include "auth/sb_identity.h"
 #include "core/sb_crypto.h"
 #include "store/sb_cache.h"
+#include "store/sb_near.h"
 
 #define SB_SESSION_ID_LEN 64       /* hex digits */
 #define SB_SESSION_KEYS "session"  /* label of the key ring */
 #define SB_SESSIONS_OF_ONE_NAME 16 /* more: one of the others is ended */
+#define SB_SESSION_GROUPS 4096     /* counters of ended sessions */
+#define SB_SESSION_TRUST apr_time_from_sec(1)
 
 typedef struct {
     const char *id;            /* 64 hex digits; never logged: sb_session_ref() is */
@@ -36,7 +43,10 @@ typedef struct {
     const sb_keyring_t *keys;
     apr_interval_time_t idle, absolute; /* limits */
     const apr_array_header_t *tenants;  /* sb_tenant_t */
-    apr_time_t (*clock)(void);          /* NULL: apr_time_now; for tests */
+    sb_near_t *near;                    /* records opened lately; NULL: memcached is always asked */
+    apr_uint32_t *ended;       /* SB_SESSION_GROUPS counters in memory that the processes of
+                                           this node share; NULL: there is but one process */
+    apr_time_t (*clock)(void); /* NULL: apr_time_now; for tests */
 } sb_session_store_t;
 
 /**
@@ -49,6 +59,7 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
 
 /**
  * @param id straight from the cookie, may be nonsense
+ * @param ps in p; the identity may be shared with others: read it only
  * @return APR_SUCCESS; APR_NOTFOUND none, expired or forged; SB_EUNAVAILABLE the cache is down
  */
 apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,

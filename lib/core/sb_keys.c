@@ -100,6 +100,7 @@ const sb_key_t sb_keys[] = {
     TEXT("cache.session.url", "127.0.0.1:11211", "memcached servers of the sessions: host:port;host:port"),
     TEXT("cache.data.url", "127.0.0.1:11211", "memcached servers of report data: host:port;host:port"),
     SECONDS("cache.data.expire", "1h", 0, 2592000, "how long a report stays cached at most"),
+    BYTES("cache.data.near", "32M", 0, 4294967296, "what each httpd process keeps of cached reports in its own memory; 0: nothing"),
     INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
     NEVER("disable.context.security", "accepted for old files when False"),
 

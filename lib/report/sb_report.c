@@ -5,6 +5,7 @@
 #include "report/sb_report.h"
 
 #include <string.h>
+#include <apr_strings.h>
 #include "core/sb_log.h"
 #include "report/sb_shared.h"
 
@@ -41,69 +42,95 @@ const char *sb_report_params(const sb_params_t **pparams, const sb_report_t *rep
     return complaint;
 }
 
-/* The object that was shared, and behind its members those of this user. */
-static const char *join(apr_size_t *plen, const sb_shared_t *shared, sb_jw_t *w, apr_pool_t *p)
+apr_status_t sb_report_connect(sb_report_ctx_t *ctx)
 {
-    apr_size_t more_len, head = shared->len - 1; /* without its closing brace */
-    const char *more = sb_jw_text(w, &more_len);
-    char *all = apr_palloc(p, head + more_len + 1);
-
-    memcpy(all, shared->object, head);
-    memcpy(all + head, more, more_len);
-    all[head] = ','; /* for the opening brace */
-    all[head + more_len] = '\0';
-    *plen = head + more_len;
-    return all;
+    return ctx->db ? APR_SUCCESS : sb_dbpool_get(&ctx->db, ctx->dbpool, ctx->db_until);
 }
 
-static apr_status_t run_shared(const char **pjson, apr_size_t *plen, const sb_report_t *report,
-                               const sb_report_ctx_t *ctx, apr_pool_t *p)
+/* The object that was shared without its closing brace, and behind it the members of this user, with a
+ * comma for their opening brace. */
+static apr_status_t run_shared(sb_report_body_t *body, const sb_report_t *report,
+                               sb_report_ctx_t *ctx, apr_pool_t *p)
 {
-    sb_report_ctx_t mine = *ctx;
     sb_jw_t *w = sb_jw_make(p);
     sb_shared_t shared;
     apr_status_t rv = sb_shared_find(&shared, report, ctx, p);
+    const char *more;
+    char *tail;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    mine.items = shared.items;
-    mine.items_len = shared.items_len;
-    rv = report->run(w, &mine, p);
-    *pjson = join(plen, &shared, w, p);
+    ctx->items = shared.items;
+    ctx->items_len = shared.items_len;
+    rv = report->run(w, ctx, p);
+    more = sb_jw_text(w, &body->tail_len);
+    body->tail = tail = apr_pstrmemdup(p, more, body->tail_len);
+    tail[0] = ',';
+    body->head = shared.object;
+    body->head_len = shared.len - 1;
+    body->head_hash = shared.hash;
     return rv;
 }
 
-static apr_status_t run_alone(const char **pjson, apr_size_t *plen, const sb_report_t *report,
-                              const sb_report_ctx_t *ctx, apr_pool_t *p)
+static apr_status_t run_alone(sb_report_body_t *body, const sb_report_t *report,
+                              sb_report_ctx_t *ctx, apr_pool_t *p)
 {
     sb_jw_t *w = sb_jw_make(p);
-    apr_status_t rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
+    apr_status_t rv = sb_report_connect(ctx);
 
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
+    }
     if (rv == APR_SUCCESS) {
         rv = report->run(w, ctx, p);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_db_commit(ctx->db);
     }
-    *pjson = sb_jw_text(w, plen);
+    body->tail = sb_jw_text(w, &body->tail_len);
+    return rv;
+}
+
+apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
+                            const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    sb_report_ctx_t mine = *ctx;
+    apr_status_t rv;
+
+    *body = (sb_report_body_t){.head = "", .tail = ""};
+    apr_pool_create(&mine.db_until, p);
+    rv = report->shared ? run_shared(body, report, &mine, p) : run_alone(body, report, &mine, p);
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(2002), rv, "report %s: %s", report->name,
+               mine.db ? sb_db_error(mine.db) : "no connection");
+    }
+    if (rv != APR_SUCCESS) {
+        if (mine.db) {
+            sb_db_rollback(mine.db);
+        }
+        *body = (sb_report_body_t){.head = "", .tail = ""};
+    }
+    apr_pool_destroy(
+        mine.db_until); /* the connection goes back before anything is sent to a slow client */
     return rv;
 }
 
 apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
                            const sb_report_ctx_t *ctx, apr_pool_t *p)
 {
-    apr_status_t rv = report->shared ? run_shared(pjson, plen, report, ctx, p)
-                                     : run_alone(pjson, plen, report, ctx, p);
+    sb_report_body_t body;
+    apr_status_t rv = sb_report_make(&body, report, ctx, p);
+    char *json;
 
-    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
-        sb_log(SB_LOG_ERROR, SBLOGNO(2002), rv, "report %s: %s", report->name,
-               sb_db_error(ctx->db));
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(ctx->db);
-        *pjson = NULL;
-        *plen = 0;
+    *pjson = NULL;
+    *plen = 0;
+    if (rv == APR_SUCCESS) {
+        *plen = body.head_len + body.tail_len;
+        *pjson = json = apr_palloc(p, *plen + 1);
+        memcpy(json, body.head, body.head_len);
+        memcpy(json + body.head_len, body.tail, body.tail_len);
+        json[*plen] = '\0';
     }
     return rv;
 }

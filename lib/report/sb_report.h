@@ -11,6 +11,9 @@
 #include "report/sb_params.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
+#include "store/sb_near.h"
+
+typedef struct sb_versions_t sb_versions_t; /* sb_version.h */
 
 /** What a report is made from. */
 typedef struct {
@@ -20,8 +23,12 @@ typedef struct {
     const sb_scope_t *scope;      /* of the report's role; of aggregates if it has none */
     const sb_scope_t *aggregates; /* of the same state, for what names no person */
     const char *schema;           /* production schema of the scope's tenant */
-    sb_db_t *db;                  /* inside a SB_TX_SNAPSHOT transaction */
+    sb_db_t *db;                  /* inside a SB_TX_SNAPSHOT transaction; NULL until it is needed */
+    sb_dbpool_t *dbpool;          /* where it comes from; NULL if db is given */
+    apr_pool_t *db_until;         /* when it goes back; of sb_report_make() */
     sb_cache_t *cache;            /* NULL: nothing is cached */
+    sb_near_t *near;              /* what this process keeps of the cache; NULL: nothing */
+    sb_versions_t *versions;      /* what it knows of data versions; NULL: nothing */
     const sb_params_t *params;
     const char *items; /* with a shared part: the breadcrumb as JSON */
     apr_size_t items_len;
@@ -55,13 +62,30 @@ const char *sb_report_params(const sb_params_t **pparams, const sb_report_t *rep
                              const apr_array_header_t *query, const sb_json_t *body,
                              apr_pool_t *p) SB_MUST_CHECK;
 
+/** A response in two pieces, one behind the other: the first may be shared by many, and is not copied. */
+typedef struct {
+    const char *head;
+    apr_size_t head_len; /* 0: there is none */
+    const char *tail;
+    apr_size_t tail_len;
+    const char *head_hash; /* SHA-256 of what is shared; NULL: nothing is */
+} sb_report_body_t;
+
 /**
- * Run a report in a snapshot of its own on ctx->db.
- * @param pjson the response body, allocated in p
+ * Run a report in a snapshot of its own, with a connection of ctx->dbpool that goes back before this
+ * returns, or on ctx->db.
+ * @param body what p and others own, until p is cleared
  * @return APR_SUCCESS; APR_NOTFOUND; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
  */
+apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
+                            const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
+
+/** The same in one piece. @param pjson the response body, allocated in p */
 apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
                            const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Give ctx a connection, if it has none yet; for the parts of running a report. */
+apr_status_t sb_report_connect(sb_report_ctx_t *ctx) SB_MUST_CHECK;
 
 /* The reports, one file each. */
 extern const sb_report_t sb_report_academic_year;

@@ -9,24 +9,15 @@
 #include "core/sb_crypto.h"
 #include "core/sb_log.h"
 #include "core/sb_time.h"
+#include "report/sb_version.h"
 
 #define FORM "1"                     /* raise it when the form of what is kept changes */
 #define MAKING apr_time_from_sec(20) /* whoever makes it and dies holds up others that long */
 #define PATIENCE 4.0                 /* seconds to wait for somebody else's */
 #define POLL apr_time_from_msec(10)
+#define NEAR apr_time_from_sec(60) /* how long a process keeps one without asking memcached */
 
 /* ---- keys ------------------------------------------------------------------------------------ */
-
-static apr_status_t find_version(const char **pversion, const sb_report_ctx_t *ctx, apr_pool_t *p)
-{
-    static const sb_stmt_t st = {"report_data_version", 0,
-                                 "SELECT version FROM {schema}.data_version"};
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, ctx->db, &st, NULL, p);
-
-    *pversion = rv == APR_SUCCESS && sb_rows_count(rows) ? sb_rows_text(rows, 0, 0) : NULL;
-    return rv;
-}
 
 static const char *key_of(const sb_report_t *report, const sb_report_ctx_t *ctx,
                           const char *version, apr_pool_t *p)
@@ -43,32 +34,51 @@ static const char *key_of(const sb_report_t *report, const sb_report_ctx_t *ctx,
 
 /* ---- keeping --------------------------------------------------------------------------------- */
 
-/* JSON has no line breaks of its own: one separates the two texts. */
-static int fetch(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, apr_pool_t *p)
+/* JSON has no line breaks of its own: one separates the two texts. @return 0: it is something else */
+static int split(sb_shared_t *s, const char *data, apr_size_t len, apr_pool_t *p)
 {
-    apr_size_t len;
-    const char *end;
-    char *data;
+    const char *end = memchr(data, '\n', len);
+    char *hash = apr_palloc(p, SB_SHA256_HEX_SIZE);
 
-    if (sb_cache_get(&data, &len, ctx->cache, key, p) != APR_SUCCESS) {
-        return 0;
-    }
-    end = memchr(data, '\n', len);
-    if (!end) {
+    if (!end || data + len - end < 3) {
         return 0;
     }
     s->items = data;
     s->items_len = (apr_size_t)(end - data);
     s->object = end + 1;
     s->len = len - s->items_len - 1;
-    return s->len > 1;
+    s->hash = sb_sha256_hex(hash, data, len);
+    return 1;
 }
 
-static void keep(const sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, apr_pool_t *p)
+/* From this process, or from memcached and then kept in this process. */
+static int fetch(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, apr_pool_t *p)
 {
-    const char *both = apr_pstrcat(p, s->items, "\n", s->object, NULL);
-    apr_status_t rv = sb_cache_set(ctx->cache, key, both, s->items_len + 1 + s->len,
-                                   sb_conf_interval(ctx->conf, "cache.data.expire"));
+    const sb_shared_t *have = ctx->near ? sb_near_get(ctx->near, key, p) : NULL;
+    sb_near_item_t *item = NULL;
+    apr_pool_t *own = p;
+    apr_size_t len;
+    char *data;
+
+    if (have) {
+        *s = *have;
+        return 1;
+    }
+    if ((ctx->near && sb_near_begin(&item, &own, p) != APR_SUCCESS) ||
+        sb_cache_get(&data, &len, ctx->cache, key, own) != APR_SUCCESS ||
+        !split(s, data, len, own)) {
+        return 0;
+    }
+    if (item) {
+        sb_near_put(ctx->near, key, item, apr_pmemdup(own, s, sizeof(*s)), len, NEAR);
+    }
+    return 1;
+}
+
+static void keep(const char *both, apr_size_t len, const sb_report_ctx_t *ctx, const char *key)
+{
+    apr_status_t rv =
+        sb_cache_set(ctx->cache, key, both, len, sb_conf_interval(ctx->conf, "cache.data.expire"));
 
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_DEBUG, 0, rv, "%s is not kept", key);
@@ -79,16 +89,20 @@ static void keep(const sb_shared_t *s, const sb_report_ctx_t *ctx, const char *k
 
 /* In one snapshot, whose version is the one it is kept under: a replica that lags cannot store old data
  * under a new key. */
-static apr_status_t make(sb_shared_t *s, const sb_report_t *report, const sb_report_ctx_t *ctx,
+static apr_status_t make(sb_shared_t *s, const sb_report_t *report, sb_report_ctx_t *ctx,
                          apr_pool_t *p)
 {
     sb_jw_t *object = sb_jw_make(p), *items = sb_jw_make(p);
-    const char *version = NULL;
+    const char *version = NULL, *both;
     double start = sb_time_monotonic();
-    apr_status_t rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
+    apr_size_t len, items_len;
+    apr_status_t rv = sb_report_connect(ctx);
 
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
+    }
     if (rv == APR_SUCCESS && ctx->cache) {
-        rv = find_version(&version, ctx, p);
+        rv = sb_version_ask(&version, ctx, p);
     }
     if (rv == APR_SUCCESS) {
         rv = report->shared(object, items, ctx, p);
@@ -101,12 +115,12 @@ static apr_status_t make(sb_shared_t *s, const sb_report_t *report, const sb_rep
     }
     sb_log(SB_LOG_INFO, SBLOGNO(2004), SB_NO_STATUS, "made report %s of version %s in %.1f ms",
            report->name, version ? version : "?", 1000 * (sb_time_monotonic() - start));
-    s->object = sb_jw_text(object, &s->len);
-    s->items = sb_jw_text(items, &s->items_len);
+    both = apr_pstrcat(p, sb_jw_text(items, &items_len), "\n", sb_jw_text(object, &len), NULL);
+    len += items_len + 1;
     if (version) {
-        keep(s, ctx, key_of(report, ctx, version, p), p);
+        keep(both, len, ctx, key_of(report, ctx, version, p));
     }
-    return APR_SUCCESS;
+    return split(s, both, len, p) ? APR_SUCCESS : APR_EGENERAL;
 }
 
 /* Is somebody making it, and done in time? */
@@ -128,7 +142,7 @@ static int wait_for_other(sb_shared_t *s, const sb_report_ctx_t *ctx, const char
     return 0;
 }
 
-apr_status_t sb_shared_find(sb_shared_t *s, const sb_report_t *report, const sb_report_ctx_t *ctx,
+apr_status_t sb_shared_find(sb_shared_t *s, const sb_report_t *report, sb_report_ctx_t *ctx,
                             apr_pool_t *p)
 {
     const char *version = NULL, *key, *lock;
@@ -137,7 +151,7 @@ apr_status_t sb_shared_find(sb_shared_t *s, const sb_report_t *report, const sb_
     if (!ctx->cache) {
         return make(s, report, ctx, p);
     }
-    rv = find_version(&version, ctx, p);
+    rv = sb_version_find(&version, ctx, p);
     if (rv != APR_SUCCESS || !version) {
         return rv == APR_SUCCESS ? make(s, report, ctx, p) : rv;
     }

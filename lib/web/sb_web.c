@@ -204,19 +204,47 @@ static int client_has(request_rec *r, const char *etag)
            (!strcmp(have, "*") || ap_find_etag_weak(r->pool, have, etag));
 }
 
-int sb_web_json_etag(request_rec *r, const char *json, apr_size_t len)
+/* @return DONE: the client has it, and there is nothing to send */
+static int tagged(request_rec *r, const char *data, apr_size_t len)
 {
     char hash[SB_SHA256_HEX_SIZE];
-    const char *etag = apr_psprintf(r->pool, "\"%.32s\"", sb_sha256_hex(hash, json, len));
+    const char *etag = apr_psprintf(r->pool, "\"%.32s\"", sb_sha256_hex(hash, data, len));
 
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
     apr_table_setn(r->headers_out, "ETag", etag);
     apr_table_setn(r->headers_out, "Vary", "Cookie");
     if (client_has(r, etag)) {
         r->status = HTTP_NOT_MODIFIED;
+        return DONE;
+    }
+    return OK;
+}
+
+int sb_web_json_etag(request_rec *r, const char *json, apr_size_t len)
+{
+    return tagged(r, json, len) == DONE ? OK : sb_web_json(r, json, len);
+}
+
+int sb_web_json_parts(request_rec *r, const sb_web_part_t *parts, int n, const char *tag)
+{
+    apr_bucket_alloc_t *list = r->connection->bucket_alloc;
+    apr_bucket_brigade *body;
+    apr_size_t len = 0;
+
+    if (tagged(r, tag, strlen(tag)) == DONE) {
         return OK;
     }
-    return sb_web_json(r, json, len);
+    body = apr_brigade_create(r->pool, list);
+    for (int i = 0; i < n; i++) {
+        APR_BRIGADE_INSERT_TAIL(body,
+                                apr_bucket_pool_create(parts[i].text, parts[i].len, r->pool, list));
+        len += parts[i].len;
+    }
+    APR_BRIGADE_INSERT_TAIL(body, apr_bucket_eos_create(list));
+    ap_set_content_type(r, "application/json; charset=UTF-8");
+    ap_set_content_length(r, (apr_off_t)len);
+    ap_pass_brigade(r->output_filters, body); /* a client that is gone is its own business */
+    return OK;
 }
 
 /* "404 Not Found" -> "Not Found" */

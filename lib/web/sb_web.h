@@ -63,6 +63,18 @@ int sb_web_json(request_rec *r, const char *json, apr_size_t len);
  */
 int sb_web_json_etag(request_rec *r, const char *json, apr_size_t len);
 
+/** A piece of a body. */
+typedef struct {
+    const char *text; /* lives at least as long as r->pool */
+    apr_size_t len;
+} sb_web_part_t;
+
+/**
+ * The same for a body in pieces, which are sent from where they are.
+ * @param tag of which the ETag is made: differs where the body does
+ */
+int sb_web_json_parts(request_rec *r, const sb_web_part_t *parts, int n, const char *tag);
+
 /**
  * A problem document, never stored: {"type","title","status","detail","error","request_id"}.
  * @param detail for people; also the member "error", which older clients read; NULL: the title

@@ -285,6 +285,24 @@ subtest 'cookies that are none' => sub {
     is(join('|', grep { !/\Aforbidden/ } events(1)), '', 'no alarm: it may as well be an old cookie');
 };
 
+# Statuses of so many requests at once, so that every process of the server gets some.
+sub at_once {
+    my ($jar, $n) = @_;
+    my $list = spew(tmpdir() . '/requests', join '', map { sprintf qq(url = "%s"\noutput = "/dev/null"\n), url('/services/userinfo') } 1 .. $n);
+    my $codes = qx(curl -s -Z --parallel-immediate --parallel-max $n --cacert '@{[env('SMARTER_CA')]}' -b '$jar' -w '%{http_code}\\n' -K '$list' 2>/dev/null);
+    my %n;
+    $n{$_}++ for split /\n/, $codes;
+    return \%n;
+}
+
+subtest 'signed out everywhere' => sub {
+    my $jar = sign_in('school');
+    my $copy = jar_with($SESSION, cookie($jar, $SESSION));
+    is_deeply(at_once($copy, 30), { 200 => 30 }, 'all processes know the session');
+    is(get('/logout', jar => $jar, headers => \%CLICK)->{status}, 302, 'it is ended by one');
+    is_deeply(at_once($copy, 30), { 401 => 30 }, 'none of them goes by it any more');
+};
+
 subtest 'signing out here' => sub {
     my $jar = jar();
     deliver_answer(idp_answer('school', jar => $jar));

@@ -281,6 +281,52 @@ static void many(void)
     is_int(n, 3, "slots are freed");
 }
 
+/* Two processes of one node share the counters; a third one, of another node, does not. */
+static void near_at_hand(void)
+{
+    static apr_uint32_t node[SB_SESSION_GROUPS], other_node[SB_SESSION_GROUPS];
+    sb_session_store_t one = store, two = store, far = store;
+    sb_session_t *s = created("name-n", "index-n"), *found;
+    const char *lasso;
+    int ended;
+
+    one.ended = two.ended = node;
+    far.ended = other_node;
+    if (sb_near_make(&one.near, 1 << 20, p) != APR_SUCCESS ||
+        sb_near_make(&two.near, 1 << 20, p) != APR_SUCCESS ||
+        sb_near_make(&far.near, 1 << 20, p) != APR_SUCCESS) {
+        ok(0, "a store");
+        return;
+    }
+    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS, "found in memcached");
+    is_int(sb_cache_delete(store.cache, cache_key(s)), APR_SUCCESS, "which then forgets it");
+    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS && !strcmp(found->id, s->id) &&
+           !strcmp(found->identity->guid, "guid-1") && !strcmp(found->csrf, s->csrf),
+       "whoever has just opened it knows it still, all of it");
+    is_int(sb_session_find(&found, &two, s->id, p), APR_NOTFOUND, "nobody else does");
+    fake_now += store.idle;
+    is_int(sb_session_find(&found, &one, s->id, p), APR_NOTFOUND, "the limits hold for him too");
+    fake_now -= store.idle;
+
+    s = created("name-n", "index-n");
+    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS &&
+           sb_session_find(&found, &two, s->id, p) == APR_SUCCESS &&
+           sb_session_find(&found, &far, s->id, p) == APR_SUCCESS,
+       "all three have opened one");
+    is_int(sb_session_end(&one, s->id), APR_SUCCESS, "one ends it");
+    ok(sb_session_find(&found, &one, s->id, p) == APR_NOTFOUND &&
+           sb_session_find(&found, &two, s->id, p) == APR_NOTFOUND,
+       "it is over at once on that node");
+    apr_sleep(SB_SESSION_TRUST + APR_USEC_PER_SEC / 20);
+    is_int(sb_session_find(&found, &far, s->id, p), APR_NOTFOUND, "on the others a second later");
+
+    s = created("name-m", "index-m");
+    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS, "opened");
+    is_int(sb_session_end_named(&ended, &lasso, &two, "name-m", "index-m", p), APR_SUCCESS,
+           "the identity provider ends it");
+    ok(ended == 1 && sb_session_find(&found, &one, s->id, p) == APR_NOTFOUND, "over at once");
+}
+
 int main(void)
 {
     static const char *const secrets[] = {"a secret of this test only", NULL};
@@ -326,6 +372,7 @@ int main(void)
     ends();
     single_logout();
     many();
+    near_at_hand();
     s = created("last", NULL);
     server_stop(pid, SIGKILL);
     is_int(sb_session_find(&found, &store, s->id, p), SB_EUNAVAILABLE,

@@ -1,0 +1,146 @@
+/* Values near at hand: a hash, a ring in the order of use, and counted references. */
+
+#include "store/sb_near.h"
+
+#include <apr_atomic.h>
+#include <apr_hash.h>
+#include <apr_ring.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include "core/sb_time.h"
+
+struct sb_near_item_t {
+    APR_RING_ENTRY(sb_near_item_t) link;
+    apr_pool_t *pool; /* of the item and its value */
+    const char *key;
+    const void *value;
+    apr_size_t bytes;
+    double until;     /* monotonic seconds */
+    apr_uint32_t ref; /* one of the store while it is kept, one of each pool it was given to */
+};
+
+struct sb_near_t {
+    apr_thread_mutex_t *mutex;
+    apr_hash_t *by_key;
+    APR_RING_HEAD(sb_near_ring_t, sb_near_item_t) used; /* the most recent one first */
+    apr_size_t bytes, max_bytes;
+};
+
+static apr_status_t release(void *data)
+{
+    sb_near_item_t *item = data;
+
+    if (!apr_atomic_dec32(&item->ref)) {
+        apr_pool_destroy(item->pool);
+    }
+    return APR_SUCCESS;
+}
+
+/* Under the lock. */
+static void drop(sb_near_t *near, sb_near_item_t *item)
+{
+    apr_hash_set(near->by_key, item->key, APR_HASH_KEY_STRING, NULL);
+    APR_RING_REMOVE(item, link);
+    near->bytes -= item->bytes;
+    release(item);
+}
+
+void sb_near_clear(sb_near_t *near)
+{
+    apr_thread_mutex_lock(near->mutex);
+    while (!APR_RING_EMPTY(&near->used, sb_near_item_t, link)) {
+        drop(near, APR_RING_FIRST(&near->used));
+    }
+    apr_thread_mutex_unlock(near->mutex);
+}
+
+static apr_status_t destroy(void *data)
+{
+    sb_near_clear(data);
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_near_make(sb_near_t **pnear, apr_size_t max_bytes, apr_pool_t *p)
+{
+    sb_near_t *near = apr_pcalloc(p, sizeof(*near));
+    apr_status_t rv;
+
+    *pnear = NULL;
+    near->max_bytes = max_bytes;
+    near->by_key = apr_hash_make(p);
+    APR_RING_INIT(&near->used, sb_near_item_t, link);
+    rv = apr_thread_mutex_create(&near->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, near, destroy, apr_pool_cleanup_null);
+        *pnear = near;
+    }
+    return rv;
+}
+
+const void *sb_near_get(sb_near_t *near, const char *key, apr_pool_t *p)
+{
+    double now = sb_time_monotonic();
+    sb_near_item_t *item;
+
+    apr_thread_mutex_lock(near->mutex);
+    item = apr_hash_get(near->by_key, key, APR_HASH_KEY_STRING);
+    if (item && item->until <= now) {
+        drop(near, item);
+        item = NULL;
+    }
+    if (item) {
+        apr_atomic_inc32(&item->ref);
+        APR_RING_REMOVE(item, link);
+        APR_RING_INSERT_HEAD(&near->used, item, sb_near_item_t, link);
+    }
+    apr_thread_mutex_unlock(near->mutex);
+    if (!item) {
+        return NULL;
+    }
+    apr_pool_cleanup_register(p, item, release, apr_pool_cleanup_null);
+    return item->value;
+}
+
+apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, apr_pool_t *p)
+{
+    sb_near_item_t *item;
+    apr_status_t rv = apr_pool_create_unmanaged_ex(ppool, NULL, NULL);
+
+    *pitem = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    item = apr_pcalloc(*ppool, sizeof(*item));
+    item->pool = *ppool;
+    item->ref = 1;
+    apr_pool_cleanup_register(p, item, release, apr_pool_cleanup_null);
+    *pitem = item;
+    return APR_SUCCESS;
+}
+
+void sb_near_put(sb_near_t *near, const char *key, sb_near_item_t *item, const void *value,
+                 apr_size_t bytes, apr_interval_time_t ttl)
+{
+    sb_near_item_t *old;
+
+    if (bytes > near->max_bytes / 4) {
+        return;
+    }
+    item->key = apr_pstrdup(item->pool, key);
+    item->value = value;
+    item->bytes = bytes;
+    item->until = sb_time_monotonic() + (double)ttl / APR_USEC_PER_SEC;
+    apr_atomic_inc32(&item->ref);
+    apr_thread_mutex_lock(near->mutex);
+    old = apr_hash_get(near->by_key, key, APR_HASH_KEY_STRING);
+    if (old) {
+        drop(near, old);
+    }
+    while (near->bytes + bytes > near->max_bytes) {
+        drop(near, APR_RING_LAST(&near->used));
+    }
+    apr_hash_set(near->by_key, item->key, APR_HASH_KEY_STRING, item);
+    APR_RING_INSERT_HEAD(&near->used, item, sb_near_item_t, link);
+    near->bytes += bytes;
+    apr_thread_mutex_unlock(near->mutex);
+}

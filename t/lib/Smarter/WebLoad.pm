@@ -1,0 +1,105 @@
+package Smarter::WebLoad;
+
+# For benchmarks of the web tier: wrk with signed-in users, and a second httpd with the stack's own
+# configuration that serves one answer as a file: the limit.
+
+use strict;
+use warnings;
+use Exporter 'import';
+use IO::Socket::INET ();
+use JSON::PP ();
+use Smarter::Test;
+
+our @EXPORT = qw(session_cookie wrk static_server);
+
+# "name=value" of a jar's session.
+sub session_cookie {
+    my ($jar) = @_;
+    for (split /\n/, slurp($jar)) {
+        s/\A#HttpOnly_//;
+        my @f = split /\t/;
+        return "$f[5]=$f[6]" if @f == 7 && $f[5] =~ /\A__Host-smarter/;
+    }
+    die "no session in $jar\n";
+}
+
+# wrk(seconds, url, size, cookies...): answers a second on 16 kept-alive connections, the cookies in turn.
+# Dies if one failed, or if they were shorter than that size.
+sub wrk {
+    my ($seconds, $url, $size, @cookies) = @_;
+    my $script = spew(tmpdir() . '/wrk.lua', <<'LUA');
+local requests, turn = {}, 0
+function init(cookies)
+    for i = 1, #cookies do
+        requests[i] = wrk.format('GET', nil, { Host = wrk.headers['Host'], Cookie = cookies[i] })
+    end
+end
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+function done(summary, latency)
+    local e = summary.errors
+    print(string.format('{"requests":%d,"seconds":%.6f,"bytes":%d,"errors":%d}', summary.requests, summary.duration / 1e6, summary.bytes,
+        e.connect + e.read + e.write + e.status + e.timeout))
+end
+LUA
+    my $r = Smarter::Test::run({ timeout => $seconds + 60 }, 'wrk', '-t1', '-c16', '-d', "${seconds}s", '-s', $script, $url, '--', @cookies);
+    my ($line) = $r->{out} =~ /^(\{"requests.*)$/m or die "wrk: $r->{out}$r->{err}\n";
+    my $got = JSON::PP->new->decode($line);
+    die "wrk: $r->{out}\n" if $got->{errors} || !$got->{requests} || $got->{bytes} < $got->{requests} * $size;
+    return $got->{requests} / $got->{seconds};
+}
+
+my $server;
+
+sub free_port {
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no free port: $!\n";
+    return $socket->sockport;
+}
+
+# static_server(path => answer): its address. The same program, modules, limits, TLS and log format; the
+# headers that the product wrote are set on the file. It goes when the benchmark ends.
+sub static_server {
+    my ($path, $answer) = @_;
+    my $dir = tmpdir();
+    my ($http, $https) = (free_port(), free_port());
+    my $var = env('SMARTER_VAR');
+    my $conf = slurp("$var/httpd/httpd.conf");
+    mkdir "$dir/run";
+    mkdir "$dir/web";
+    spew("$dir/web$path", $answer->{body});
+    my %place = (DefaultRuntimeDir => 'run', PidFile => 'run/pid', ErrorLog => 'run/log');
+    $conf =~ s{^$_ .*}{$_ $dir/$place{$_}}m for keys %place;
+    my @ports = ($http, $https);
+    $conf =~ s/^Listen .*/'Listen 127.0.0.1:' . shift @ports/gem;
+    $conf =~ s{^(SSLSessionCache shmcb:)[^(]*}{$1$dir/run/tls}m;
+    my %define = (SMARTER_URL => "https://localhost:$https", SMARTER_HTTP_PORT => $http, SMARTER_HTTPS_PORT => $https,
+        SMARTER_WEB => "$dir/web", SMARTER_LOGDIR => "$dir/run");
+    $conf =~ s/^Define $_ .*/Define $_ $define{$_}/m for keys %define;
+    $conf .= join '', "<Location $path>\n", (map { qq(    Header set $_ "$answer->{headers}{lc $_}"\n) }
+        grep { defined $answer->{headers}{lc $_} } qw(Cache-Control Vary X-Request-Id)), "</Location>\n";
+    spew("$dir/httpd.conf", $conf);
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        setpgrp;
+        exec '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND';
+    }
+    $server = $pid;
+    my $url = $define{SMARTER_URL};
+    wait_until(20, 'the server of the limit', sub { http('GET', "$url$path")->{status} == 200 });
+    my $got = http('GET', "$url$path");
+    die "the limit serves something else\n" if $got->{body} ne $answer->{body};
+    return $url;
+}
+
+END {
+    my $status = $?;
+    if ($server) {
+        kill 'TERM', $server;
+        waitpid $server, 0;
+    }
+    $? = $status;
+}
+
+1;
