@@ -113,24 +113,28 @@ static const char sample[] = "SET LOCAL default_statistics_target = 10;"
 static const char sample_scratch[] = "ANALYZE promote_repeat, promote_inst, promote_student";
 
 static const char scratch[] =
-    /* lines of students that have several; old_*: a later line counts instead */
-    "CREATE TEMP TABLE promote_repeat (file_line bigint, old_student boolean, old_fact boolean)"
+    /* lines of students that have several; last_line: what counts of the student, old_fact: a later line
+     * counts instead */
+    "CREATE TEMP TABLE promote_repeat (r_line bigint, r_last_line bigint, r_old_fact boolean)"
     " ON COMMIT DROP;"
     /* the schools of the batch: same: production has exactly that row */
     "CREATE TEMP TABLE promote_inst (i_state varchar(2) COLLATE \"C\","
     " i_district varchar(40) COLLATE \"C\", i_school varchar(40) COLLATE \"C\", i_line bigint,"
     " i_old_id bigint, i_id bigint, i_same boolean) ON COMMIT DROP;"
-    /* the students of the batch: n new, s same as in production, x changed, u not known yet */
-    "CREATE TEMP TABLE promote_student (s_student varchar(40) COLLATE \"C\", s_line bigint,"
-    " s_old_id bigint, s_id bigint, s_state \"char\") ON COMMIT DROP";
+    /* the students of the batch by the line that counts: n new, s same as in production, x changed,
+     * u not known yet */
+    "CREATE TEMP TABLE promote_student (s_line bigint, s_old_id bigint, s_id bigint,"
+    " s_state \"char\") ON COMMIT DROP";
 
+/* Found by a digest, which is counted faster than ids of 32 letters; told apart by the ids. */
+#define DIGEST "hashtextextended(student_id, 0)"
 static const char find_repeats[] =
     "INSERT INTO promote_repeat"
-    " SELECT file_line, file_line < max(file_line) OVER (PARTITION BY student_id),"
+    " SELECT file_line, max(file_line) OVER (PARTITION BY student_id),"
     " file_line < max(file_line) OVER (PARTITION BY student_id, asmt_guid, date_taken)"
-    " FROM {batch}.asmt_outcome WHERE op = 'C' AND student_id IN"
-    " (SELECT student_id FROM {batch}.asmt_outcome WHERE op = 'C'"
-    " GROUP BY student_id HAVING count(*) > 1)";
+    " FROM {batch}.asmt_outcome WHERE op = 'C' AND " DIGEST " IN"
+    " (SELECT " DIGEST " FROM {batch}.asmt_outcome WHERE op = 'C'"
+    " GROUP BY 1 HAVING count(*) > 1)";
 
 /* Levels and claims of an assessment: of the batch, and as production has them. */
 #define BATCH_LEVELS                                                                               \
@@ -180,6 +184,7 @@ static const char insert_levels[] =
 static const char insert_claims[] =
     "INSERT INTO {schema}.asmt_claim SELECT $1::bigint, c.* FROM (" BATCH_CLAIMS ") c";
 
+/* The last line of a school names it. */
 static const char find_insts[] =
     "INSERT INTO promote_inst"
     " SELECT state_code, district_id, school_id, file_line, old_id,"
@@ -187,8 +192,11 @@ static const char find_insts[] =
     "SELECT b.state_code, b.district_id, b.school_id, b.file_line, d.inst_hier_rec_id AS old_id,"
     " (d.district_name, d.school_name) IS NOT DISTINCT FROM (b.district_name, b.school_name) AS "
     "same"
-    " FROM (SELECT max(file_line) AS file_line FROM {batch}.asmt_outcome WHERE op = 'C'"
-    " GROUP BY state_code, district_id, school_id) l JOIN {batch}.asmt_outcome b USING (file_line)"
+    " FROM (SELECT DISTINCT ON (state_code, district_id, school_id) * FROM ("
+    "SELECT state_code, district_id, school_id, district_name, school_name,"
+    " max(file_line) AS file_line FROM {batch}.asmt_outcome WHERE op = 'C'"
+    " GROUP BY 1, 2, 3, 4, 5) names"
+    " ORDER BY state_code, district_id, school_id, file_line DESC) b"
     " LEFT JOIN {schema}.dim_inst_hier d ON d.state_code = b.state_code"
     " AND d.district_id = b.district_id AND d.school_id = b.school_id AND d.rec_status = 'C') x";
 static const char retire_insts[] =
@@ -205,7 +213,7 @@ static const char insert_insts[] =
 /* Only the narrow index of production is read here: student_id, id and digest. */
 static const char find_students[] =
     "INSERT INTO promote_student"
-    " SELECT b.student_id, b.file_line, d.student_rec_id,"
+    " SELECT b.file_line, d.student_rec_id,"
     " CASE WHEN d.student_hash = b.student_hash THEN d.student_rec_id"
     " ELSE $1::bigint + b.file_line END,"
     " CASE WHEN d.student_rec_id IS NULL THEN 'n' WHEN d.student_hash = b.student_hash THEN 's'"
@@ -213,19 +221,19 @@ static const char find_students[] =
     " FROM {batch}.asmt_outcome b LEFT JOIN {schema}.dim_student d"
     " ON d.student_id = b.student_id AND d.rec_status = 'C'"
     " WHERE b.op = 'C'"
-    " AND NOT EXISTS (SELECT FROM promote_repeat r WHERE r.file_line = b.file_line"
-    " AND r.old_student)"; /* an anti-join: NOT IN would be quadratic over many repeats */
+    " AND NOT EXISTS (SELECT FROM promote_repeat WHERE r_line = b.file_line"
+    " AND r_line < r_last_line)"; /* an anti-join: NOT IN would be quadratic over many repeats */
 static const char count_students[] =
     "SELECT count(*) FILTER (WHERE s_state = 's'), count(*) FILTER (WHERE s_state = 'u')"
     " FROM promote_student";
 /* Without a digest on either side the columns decide. */
 static const char compare_students[] =
-    "UPDATE promote_student SET s_state = 's', s_id = s_old_id WHERE s_state = 'u' AND s_student IN"
-    " (SELECT student_id FROM ("
-    "SELECT " STUDENT_COLUMNS
+    "UPDATE promote_student SET s_state = 's', s_id = s_old_id WHERE s_state = 'u' AND s_line IN"
+    " (SELECT s_line FROM ("
+    "SELECT s_line, " STUDENT_COLUMNS
     " FROM {batch}.asmt_outcome JOIN promote_student ON s_line = file_line"
     " WHERE s_state = 'u' INTERSECT "
-    "SELECT " STUDENT_COLUMNS " FROM {schema}.dim_student JOIN promote_student"
+    "SELECT s_line, " STUDENT_COLUMNS " FROM {schema}.dim_student JOIN promote_student"
     " ON s_old_id = student_rec_id WHERE s_state = 'u') x)";
 static const char retire_students[] =
     "UPDATE {schema}.dim_student SET rec_status = 'I', to_date = $1, ended_by = $2::bigint"
@@ -264,16 +272,17 @@ static const char insert_students[] =
     "UPDATE " table " f SET rec_status = 'I', to_date = $2, ended_by = $3::bigint"                 \
     " FROM {batch}.asmt_outcome b"                                                                 \
     " WHERE b.op = 'C' AND " SAME_KEY
+/* Left joins, of which each line finds one row: with them the planner reads the lines in their order and
+ * hashes the rest. So rows and keys are stored in the order of the file, school by school as a rule. */
 #define INSERT_FACTS(table, key, columns)                                                          \
     "INSERT INTO " table " (" key ", asmt_rec_id, student_rec_id, inst_hier_rec_id, " columns ","  \
     " from_date, to_date, rec_status, batch_guid)"                                                 \
     " SELECT $1::bigint + file_line, $2::bigint, s_id, i_id, " columns ","                         \
-    " $3, '" SB_FOREVER "', 'C', $4 FROM {batch}.asmt_outcome b"                                   \
-    " JOIN promote_student ON s_student = student_id"                                              \
-    " JOIN promote_inst ON i_school = school_id AND i_district = district_id"                      \
-    " AND i_state = state_code WHERE op = 'C'"                                                     \
-    " AND NOT EXISTS (SELECT FROM promote_repeat r WHERE r.file_line = b.file_line AND "           \
-    "r.old_fact)"
+    " $3, '" SB_FOREVER "', 'C', $4 FROM {batch}.asmt_outcome"                                     \
+    " LEFT JOIN promote_repeat ON r_line = file_line"                                              \
+    " LEFT JOIN promote_student ON s_line = coalesce(r_last_line, file_line)"                      \
+    " LEFT JOIN promote_inst ON i_school = school_id AND i_district = district_id"                 \
+    " AND i_state = state_code WHERE op = 'C' AND r_old_fact IS NOT TRUE"
 
 /* Statements of facts: [0] summative and comprehensive, [1] blocks. */
 static const char *const find_bad_deletes[] = {FIND_BAD_DELETES(FACTS), FIND_BAD_DELETES(BLOCKS)};
@@ -332,7 +341,7 @@ static apr_status_t find_repeated(results_t *rs)
     }
     if (rv == APR_SUCCESS) {
         rv = sb_work_count(rs->w, &rs->result->deduplicated, "counting repeated lines",
-                           "SELECT count(*) FROM promote_repeat WHERE old_fact", 0, NULL);
+                           "SELECT count(*) FROM promote_repeat WHERE r_old_fact", 0, NULL);
     }
     return rv;
 }
