@@ -21,15 +21,15 @@ typedef struct {
     const char *school_id;
 } school_t;
 
-/* Roles that are given for a state or more, never for a part of one. */
+/* Roles that are given for a state or more: held for a part of one, they mean nothing. */
 static const char *const state_roles[] = {"SRSEXTRACTS", "SRCEXTRACTS", "AUDITXML", "IIRDEXTRACTS"};
 
-static int is_state_role(const char *role)
+static int is_void(const sb_grant_t *g)
 {
     apr_size_t i;
 
-    for (i = 0; i < sizeof(state_roles) / sizeof(state_roles[0]); i++) {
-        if (!strcmp(state_roles[i], role)) {
+    for (i = 0; g->district_id && i < sizeof(state_roles) / sizeof(state_roles[0]); i++) {
+        if (!strcmp(state_roles[i], g->role)) {
             return 1;
         }
     }
@@ -78,14 +78,11 @@ apr_status_t sb_scope_role(const sb_scope_t **pscope, const sb_identity_t *id, c
         const sb_grant_t *g = &APR_ARRAY_IDX(id->grants, i, const sb_grant_t);
 
         if (strcmp(g->role, role) || strcmp(g->tenant, tenant) ||
-            (g->state_code && strcmp(g->state_code, state_code))) {
+            (g->state_code && strcmp(g->state_code, state_code)) || is_void(g)) {
             continue;
         }
         if (!g->district_id) {
             all = 1;
-        }
-        else if (is_state_role(role)) {
-            continue; /* held for a part of a state, it means nothing */
         }
         else if (!g->school_id) {
             APR_ARRAY_PUSH(districts, const char *) = apr_pstrdup(p, g->district_id);
@@ -254,8 +251,8 @@ static void chain(sb_jw_t *w, const char *key, const sb_identity_t *id, const ch
         const sb_grant_t *g = &APR_ARRAY_IDX(id->grants, i, const sb_grant_t);
         const char *path[LEVELS] = {g->state_code, g->district_id, g->school_id};
 
-        if (strcmp(g->role, role) || strcmp(g->tenant, tenant)) {
-            continue;
+        if (strcmp(g->role, role) || strcmp(g->tenant, tenant) || is_void(g)) {
+            continue; /* what would be refused is not offered */
         }
         for (level = 0; level < depth && path[level]; level++) {
             if (!place[level] || strcmp(path[level], place[level])) {

@@ -95,6 +95,9 @@ static void roles(void)
     is_str(join(id->tenants), "ca,nc,ny", "holds everywhere");
     is_str(join(id->states), "CA,NC,NY", "in every state");
     is_str(join(person("")->roles), "NONE", "no assignment");
+    id = person("badrole");
+    is_str(join(id->roles), "GENERAL", "an unknown role without places, alone");
+    is_str(join(id->tenants), "ca,nc,ny", "holds everywhere, too");
     is_str(join(person("NONE nc NC")->roles), "NONE", "an assignment of NONE grants nothing");
     ok(!sb_identity_may(person(""), SB_PERM_VIEW) && sb_identity_may(person(""), SB_PERM_LOGOUT),
        "NONE may only sign out");
@@ -106,65 +109,114 @@ static void roles(void)
        "ALLSTATES has a home");
 }
 
-static const char *permissions(const char *who, const char *state, const char *district,
-                               const char *school)
+/* One member of the permissions: {"all":...,"guid":[...]} */
+static const char *permission(const char *member, const char *who, const char *state,
+                              const char *district, const char *school)
 {
+    const char *name = apr_pstrcat(p, "\"", member, "\":", NULL);
     sb_jw_t *w = sb_jw_make(p);
-    const char *text, *from;
+    const char *from;
 
     sb_permissions_json(w, NULL, person(who), tenants, state, district, school);
-    text = sb_jw_text(w, NULL);
-    from = strstr(text, "\"sar_extracts\":") + 15;
+    from = strstr(sb_jw_text(w, NULL), name) + strlen(name);
     return apr_pstrmemdup(p, from, (apr_size_t)(strchr(from, '}') + 1 - from));
 }
+
+/* "R ny NY;R ny" with the name of a role for R */
+static const char *with_role(const char *who, const char *role)
+{
+    const char *out = "";
+
+    for (; *who; who++) {
+        out = *who == 'R' && (who[1] == ' ' || !who[1]) ? apr_pstrcat(p, out, role, NULL)
+                                                        : apr_psprintf(p, "%s%c", out, *who);
+    }
+    return out;
+}
+
+#define ALL "{\"all\":true,\"guid\":[]}"
+#define NONE "{\"all\":false,\"guid\":[]}"
+#define ONLY(ids) "{\"all\":false,\"guid\":[" ids "]}"
 
 static void what_pages_are_told(void)
 {
     static const struct {
-        const char *who, *state, *district, *school, *want;
-    } cases[] = {
-        {"SAREXTRACTS ny NY D S1", "NY", NULL, NULL, "{\"all\":false,\"guid\":[\"D\"]}"},
-        {"SAREXTRACTS ny NY D S1", "NY", "D", NULL, "{\"all\":false,\"guid\":[\"S1\"]}"},
-        {"SAREXTRACTS ny NY D S1", "NY", "D", "S1", "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY D S1", "NC", NULL, NULL, "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY D S1", "NY", "D2", NULL, "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY D S1", "NY", "D", "S2", "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny", "NY", NULL, NULL, "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny", "NY", "x", "y", "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny", NULL, NULL, NULL, "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny", "NC", NULL, NULL, "{\"all\":false,\"guid\":[]}"},
-        {"PII ny", "NY", NULL, NULL, "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY", "NY", "x", "y", "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY 123", "NY", NULL, NULL, "{\"all\":false,\"guid\":[\"123\"]}"},
-        {"SAREXTRACTS ny NY 123", "NY", "123", "any", "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY 123", "NY", "aaa", NULL, "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY a 1;SAREXTRACTS ny NY a 2;SAREXTRACTS ny NY b", "NY", NULL, NULL,
-         "{\"all\":false,\"guid\":[\"a\",\"b\"]}"},
-        {"SAREXTRACTS ny NY a 1;SAREXTRACTS ny NY a 2;SAREXTRACTS ny NY b", "NY", "b", "3",
-         "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY a 1;SAREXTRACTS ny NY a 2;SAREXTRACTS ny NY b", "NY", "a", "3",
-         "{\"all\":false,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY a 1;SAREXTRACTS ny NY", "NY", NULL, NULL, "{\"all\":true,\"guid\":[]}"},
-        {"SAREXTRACTS ny NY a 1", "NY", NULL, "1", "{\"all\":false,\"guid\":[]}"},
+        const char *member, *role;
+        int of_state; /* held for less than a state it is void */
+    } members[] = {
+        {"pii", "PII", 0},
+        {"sar_extracts", "SAREXTRACTS", 0},
+        {"srs_extracts", "SRSEXTRACTS", 1},
+        {"src_extracts", "SRCEXTRACTS", 1},
+        {"audit_xml_extracts", "AUDITXML", 1},
+        {"item_extracts", "IIRDEXTRACTS", 1},
     };
-    sb_jw_t *w = sb_jw_make(p);
-    apr_size_t i;
+    static const struct {
+        const char *who, *state, *district, *school;
+        const char *want, *of_state; /* the second of roles of a state; NULL: the same */
+    } cases[] = {
+        {"R ny NY D S1", "NY", NULL, NULL, ONLY("\"D\""), NONE},
+        {"R ny NY D S1", "NY", "D", NULL, ONLY("\"S1\""), NONE},
+        {"R ny NY D S1", "NY", "D", "S1", ALL, NONE},
+        {"R ny NY D S1", "NC", NULL, NULL, NONE, NULL},
+        {"R ny NY D S1", "NY", "D2", NULL, NONE, NULL},
+        {"R ny NY D S1", "NY", "D", "S2", NONE, NULL},
+        {"R ny NY D S1", "NY", "D2", "S1", NONE, NULL},
+        {"R ny", "NY", NULL, NULL, ALL, NULL},
+        {"R ny", "NY", "x", NULL, ALL, NULL},
+        {"R ny", "NY", "x", "y", ALL, NULL},
+        {"R ny", NULL, NULL, NULL, NONE, NULL},
+        {"R ny", "", "", "", NONE, NULL},
+        {"R ny", "NC", NULL, NULL, NONE, NULL},
+        {"R", "NC", "x", "y", ALL, NULL},
+        {"GENERAL ny", "NY", NULL, NULL, NONE, NULL},
+        {"GENERAL ny", "NY", "x", "y", NONE, NULL},
+        {"R ny NY", "NY", NULL, NULL, ALL, NULL},
+        {"R ny NY", "NY", "x", NULL, ALL, NULL},
+        {"R ny NY", "NY", "x", "y", ALL, NULL},
+        {"R ny NY 123", "NY", NULL, NULL, ONLY("\"123\""), NONE},
+        {"R ny NY 123", "NY", "123", NULL, ALL, NONE},
+        {"R ny NY 123", "NY", "123", "any", ALL, NONE},
+        {"R ny NY 123", "NY", "aaa", NULL, NONE, NULL},
+        {"R ny NY 123", "NY", "aaa", "123", NONE, NULL},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", NULL, NULL, ONLY("\"a\",\"b\""), NONE},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", "a", NULL, ONLY("\"1\",\"2\""), NONE},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", "b", NULL, ALL, NONE},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", "b", "3", ALL, NONE},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", "a", "2", ALL, NONE},
+        {"R ny NY a 1;R ny NY a 2;R ny NY b", "NY", "a", "3", NONE, NULL},
+        {"R ny NY a 1;R ny NY", "NY", NULL, NULL, ALL, NULL},
+        {"R ny NY;R ny NY a 1", "NY", "b", "1", ALL, NULL},
+        {"R ny NY a 1;R ny NY a", "NY", "a", NULL, ALL, NONE},
+        {"R ny NY a 1", "NY", NULL, "1", NONE, NULL},
+        {"R nc NC a 1;R ny NY", "NC", "a", "2", NONE, NULL},
+    };
+    const char *both = "PII nc NC 228 242;PII nc NC 228 245;SRSEXTRACTS nc NC;SRCEXTRACTS nc NC;"
+                       "AUDITXML nc NC";
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        is_str(permissions(cases[i].who, cases[i].state, cases[i].district, cases[i].school),
-               cases[i].want,
-               apr_psprintf(p, "%s asks for %s %s %s", cases[i].who,
-                            cases[i].state ? cases[i].state : "-",
-                            cases[i].district ? cases[i].district : "-",
-                            cases[i].school ? cases[i].school : "-"));
+    for (apr_size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+        for (apr_size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            const char *who = with_role(cases[i].who, members[m].role);
+            int at_school = cases[i].school && *cases[i].school;
+            const char *want = members[m].of_state && cases[i].of_state ? cases[i].of_state
+                               : !strcmp(members[m].member, "pii") && !at_school
+                                   ? "{\"all\":true}" /* above schools there is nobody to hide */
+                                   : cases[i].want;
+
+            is_str(permission(members[m].member, who, cases[i].state, cases[i].district,
+                              cases[i].school),
+                   want,
+                   apr_psprintf(p, "%s of %s at %s %s %s", members[m].member, who,
+                                cases[i].state ? cases[i].state : "-",
+                                cases[i].district ? cases[i].district : "-",
+                                cases[i].school ? cases[i].school : "-"));
+        }
     }
-    sb_permissions_json(w, NULL, person("PII ny NY D S1"), tenants, "NY", "D", NULL);
-    ok(strstr(sb_jw_text(w, NULL), "\"pii\":{\"all\":true}") != NULL,
-       "pii is constant above school level");
-    w = sb_jw_make(p);
-    sb_permissions_json(w, NULL, person("PII ny NY D S1"), tenants, "NY", "D", "S2");
-    ok(strstr(sb_jw_text(w, NULL), "\"pii\":{\"all\":false,\"guid\":[]}") != NULL,
-       "and true to the school at school level");
+    is_str(permission("pii", both, "NC", NULL, NULL), "{\"all\":true}", "several roles: students");
+    is_str(permission("pii", both, "NC", "228", "242"), ALL, "at a school that is his");
+    is_str(permission("pii", both, "NC", "229", "bad"), NONE, "at another");
+    is_str(permission("sar_extracts", both, "NC", NULL, NULL), NONE, "a role he has not");
+    is_str(permission("srs_extracts", both, "NC", "229", "bad"), ALL, "a role of the whole state");
 }
 
 static const char *condition(const char *who, const char *role, const char *state)
@@ -182,6 +234,8 @@ static const char *condition(const char *who, const char *role, const char *stat
 
 static void scopes(void)
 {
+    static const char *const of_state[] = {"SRSEXTRACTS", "SRCEXTRACTS", "AUDITXML",
+                                           "IIRDEXTRACTS"};
     const sb_scope_t *a, *b, *c;
     apr_array_header_t *args = apr_array_make(p, 4, sizeof(const char *));
 
@@ -200,8 +254,18 @@ static void scopes(void)
     is_str(condition("PII nc NC", "PII", NULL), "denied", "no state");
     is_str(condition("PII nc NC", "SAREXTRACTS", "NC"), "denied", "another role");
     is_str(condition("GENERAL nc NC", "PII", "NC"), "denied", "GENERAL sees no individuals");
-    is_str(condition("SRSEXTRACTS nc NC d1", "SRSEXTRACTS", "NC"), "denied",
-           "a state role held for a district is void");
+    for (apr_size_t i = 0; i < sizeof(of_state) / sizeof(of_state[0]); i++) {
+        const char *role = of_state[i];
+
+        is_str(
+            condition(apr_pstrcat(p, role, " nc NC d1;", role, " nc NC d1 s1", NULL), role, "NC"),
+            "denied", "a state role held for a district or school is void");
+        is_str(condition(apr_pstrcat(p, role, " nc", NULL), role, "NC"), "all NC",
+               "held for the tenant it is not");
+        is_str(condition(apr_pstrcat(p, role, NULL), role, "NC"), "all NC", "nor everywhere");
+        is_str(condition(apr_pstrcat(p, role, " ny NY", NULL), role, "NC"), "denied",
+               "but in another state");
+    }
     is_str(condition("SRSEXTRACTS nc NC d1;SRSEXTRACTS nc NC", "SRSEXTRACTS", "NC"), "all NC",
            "beside one for the state it is not");
     is_str(condition("", "PII", "NC"), "denied", "nobody");
@@ -228,7 +292,8 @@ static void wire(void)
 {
     sb_identity_t *id = person("A;PII ca CA 1 2;PII ca CA 1 3;PII ca CA 1;SAREXTRACTS ny NY 2 4"),
                   back;
-    sb_jw_t *w = sb_jw_make(p), *again = sb_jw_make(p), *saved = sb_jw_make(p);
+    sb_jw_t *w = sb_jw_make(p), *again = sb_jw_make(p), *saved = sb_jw_make(p),
+            *wide = sb_jw_make(p);
     sb_json_t *root;
 
     id->uid = "u1";
@@ -244,6 +309,12 @@ static void wire(void)
            NULL,
        "of its own tenant");
     ok(!strstr(sb_jw_text(w, NULL), "\"email\""), "no e-mail, no member");
+    sb_identity_json(wide, NULL, person("PII ca;PII ca CA 1 3;PII ca CA 1;SAREXTRACTS ca CA"));
+    ok(strstr(sb_jw_text(wide, NULL),
+              "\"PII\":{\"state_code\":[],\"district_id\":[\"1\"],\"school_id\":[\"3\"]}") &&
+           strstr(sb_jw_text(wide, NULL),
+                  "\"SAREXTRACTS\":{\"state_code\":[\"CA\"],\"district_id\":[],\"school_id\":[]}"),
+       "a whole tenant adds no id, a state its own");
     sb_identity_save(saved, NULL, id);
     ok(sb_json_parse(&root, NULL, sb_jw_text(saved, NULL), strlen(sb_jw_text(saved, NULL)), NULL,
                      p) == APR_SUCCESS &&

@@ -14,14 +14,28 @@ use warnings;
 use Exporter 'import';
 use Smarter::Test;
 
-our @EXPORT = qw(school assessment student results put metadata);
+our @EXPORT = qw(school assessment student results put metadata elsewhere);
 
-my $schema;
+our ($schema, $state);
 my $batch = sprintf 'test-%d-%d', $$, time;
 my $next = 9_000_000_000_000 + ($$ % 100_000) * 1_000_000;
-my (@statements, %asmt, @asmts, $put, @metadata);
+our %asmt;
+my (@statements, @asmts, $put, @metadata);
 
 sub schema { return $schema //= env('SMARTER_SCHEMA') }
+
+sub state_code { return $state //= env('SMARTER_STATE') }
+
+# elsewhere(schema, state, sub): what the sub asks for, put() included, goes into another tenant's schema. It does
+# not go away with the test: the tenant should.
+sub elsewhere {
+    my ($other, $code, $do) = @_;
+    local ($schema, $state) = ($other, $code);
+    local %asmt = ();
+    my $mine = @asmts;
+    $do->();
+    splice @asmts, $mine;
+}
 
 my %types = (
     SUMMATIVE => ['fact_asmt_outcome_vw', 'asmt_outcome_vw_rec_id'],
@@ -53,7 +67,7 @@ my @meta = (from_date => '20150101', to_date => '99991231', batch_guid => $batch
 sub school {
     my ($district, $district_name, $school, $school_name, $status) = @_;
     my $id = $next++;
-    insert('dim_inst_hier', { inst_hier_rec_id => $id, state_code => env('SMARTER_STATE'),
+    insert('dim_inst_hier', { inst_hier_rec_id => $id, state_code => state_code(),
         district_id => $district, district_name => $district_name, school_id => $school,
         school_name => $school_name, rec_status => $status // 'C', @meta });
     return { id => $id, district => $district, school => $school };
@@ -115,7 +129,7 @@ sub results {
     my $block = $type =~ /BLOCKS/;
     $next += $count;
     my %row = (asmt_rec_id => $asmt->{id}, inst_hier_rec_id => $school->{id}, asmt_guid => $asmt->{guid},
-        state_code => env('SMARTER_STATE'), district_id => $school->{district},
+        state_code => state_code(), district_id => $school->{district},
         school_id => $school->{school}, asmt_type => $type, asmt_year => $year, asmt_subject => $subject,
         asmt_grade => $grade, enrl_grade => $grade, date_taken => "${year}0405", date_taken_day => 5,
         date_taken_month => 4, date_taken_year => $year, sex => 'male', dmg_eth_derived => 6,

@@ -30,8 +30,8 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(
     env url top need tmpdir slurp spew
     sql sql_one quote
-    http get post post_json json jar cookie
-    user sign_in idp_answer deliver_answer
+    http http_all get post post_json json jar cookie
+    user add_user sign_in idp_answer deliver_answer
     wait_until
     run_program datagen make_package drop_package batch_status
     worker_pid kill_worker server_pid stack
@@ -225,10 +225,15 @@ sub http {
     push @args, '-H', $headers{$_} eq '' ? "$_:" : "$_: $headers{$_}" for sort keys %headers;
     my $r = run({}, 'curl', @args, @{ $opt{args} // [] }, url($where));
     my ($status, $time, $end) = $r->{out} =~ /\A(\d+) (\S+) (.*)\z/s;
-    my %answer = (status => ($status // 0) + 0, time => $time, url => $end, headers => {}, cookies => [],
-        body => -e $body ? slurp($body) : '', error => $r->{err});
+    return { answer_of($head, $body), status => ($status // 0) + 0, time => $time, url => $end, error => $r->{err} };
+}
+
+sub answer_of {
+    my ($head, $body) = @_;
+    my %answer = (status => 0, headers => {}, cookies => [], body => -e $body ? slurp($body) : '');
     for (split /\r?\n/, -e $head ? slurp($head) : '') {
-        if (m{\AHTTP/}) {
+        if (m{\AHTTP/\S+ (\d+)}) {
+            $answer{status} = $1 + 0;
             $answer{headers} = {};    # of the last answer only; cookies of all
         }
         elsif (/\A([^:]+):\s*(.*?)\s*\z/) {
@@ -236,7 +241,29 @@ sub http {
             push @{ $answer{cookies} }, $2 if lc $1 eq 'set-cookie';
         }
     }
-    return \%answer;
+    return %answer;
+}
+
+# http_all([METHOD, path, jar => ..., json => data], ...): many exchanges over a few connections, for tests
+# with hundreds of them; the answers in their order, with status, headers, body. Jars are only read.
+sub http_all {
+    my @requests = @_;
+    my $config = '';
+    my $text = sub { my ($v) = @_; $v =~ s/([\\"])/\\$1/g; return "\"$v\"" };
+    my $dir = File::Temp::tempdir(DIR => scratch(''), CLEANUP => 1);
+    for my $i (0 .. $#requests) {
+        my ($method, $path, %opt) = @{ $requests[$i] };
+        my %option = (url => url($path), request => $method, output => "$dir/b$i", 'dump-header' => "$dir/h$i",
+            cacert => env('SMARTER_CA'), 'max-time' => 60);
+        $option{'data-raw'} = JSON::PP->new->utf8->canonical->encode($opt{json}) if exists $opt{json};
+        my @headers = ('Expect:', exists $opt{json} ? ('Content-Type: application/json', 'Accept: application/json') : ());
+        push @headers, 'Cookie: ' . join '; ', map { my @f = split /\t/; @f == 7 ? "$f[5]=$f[6]" : () }
+            map { s/\A#HttpOnly_//r } split /\n/, slurp($opt{jar}) if $opt{jar};
+        $config .= join('', $i ? "next\n" : '', map { "$_ = " . $text->($option{$_}) . "\n" } sort keys %option)
+            . join('', map { 'header = ' . $text->($_) . "\n" } @headers) . "globoff\npath-as-is\n";
+    }
+    my $r = run({}, 'curl', '-sS', '-Z', '--parallel-max', 8, '-K', spew("$dir/config", $config));
+    return map { { answer_of("$dir/h$_", "$dir/b$_"), error => $r->{err} } } 0 .. $#requests;
 }
 
 sub get { return http('GET', @_) }
@@ -276,9 +303,33 @@ sub unhtml {
 
 # ---- sign-in ----------------------------------------------------------------------------------
 
-# (user, password) of a kind of SMARTER_USERS: state, district, school, norole, ...
+my (%added, $users_before);
+
+# add_user(kind, chains...): one more sign-in at the identity provider until the test ends. A chain is a
+# memberOf value, 17 fields between bars, or [role, tenant, state, district, school] with undef for no place.
+sub add_user {
+    my ($kind, @chains) = @_;
+    my $file = env('SMARTER_VAR') . '/idp/users';
+    $users_before //= slurp($file);
+    $added{$kind} = ["t-$kind", "$kind-pw"];
+    @chains = map { my ($role, $tenant, $state, $district, $school) = ref $_ ? map { $_ // '' } @{$_}[0 .. 4] : ();
+        ref $_ ? "||$role||||||$tenant|$state|||$district||||$school||" : $_ } @chains;
+    open my $out, '>>', $file or die "$file: $!\n";
+    print {$out} join(' ', @{ $added{$kind} }, $kind, 'Tess', "T-$kind", @chains), "\n";
+    close $out or die "$file: $!\n";
+}
+
+# The text goes back into the same file: the identity provider's user owns it.
+END {
+    my $status = $?;
+    spew(env('SMARTER_VAR') . '/idp/users', $users_before) if defined $users_before;
+    $? = $status;
+}
+
+# (user, password) of a kind of SMARTER_USERS (state, district, school, norole, ...) or of add_user().
 sub user {
     my ($kind) = @_;
+    return @{ $added{$kind} } if $added{$kind};
     for (split / /, env('SMARTER_USERS')) {
         my ($user, $password, $have) = split /:/;
         return ($user, $password) if $have eq $kind;
