@@ -1,0 +1,81 @@
+# Every address of the server, every method, every role: who may, and who may not. The table is written by hand; an
+# address that the server has and the table has not is a failure.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Smarter::Test;
+
+need('httpd');
+
+my $state = env('SMARTER_STATE');
+my $tenant = env('SMARTER_TENANT');
+
+# Route => [who may, what to ask for it by (the route itself), by POST with this]. Who: all; view; logout; super.
+my $report = "/data/comparing_populations?stateCode=$state";
+my %table = (
+    'GET /data' => ['view'], 'OPTIONS /data/{}' => ['view', '/data/comparing_populations'],
+    'GET /data/{}' => ['view', $report], 'POST /data/{}' => ['view', '/data/comparing_populations', { stateCode => $state }],
+    'GET /services/ready' => ['all'], 'GET /services/heartbeat' => ['all'], 'GET /services/openapi.json' => ['all'],
+    'GET /services/userinfo' => ['view'], 'POST /services/userinfo' => ['view', undef, {}],
+    'GET /login' => ['all'], 'POST /saml_post' => ['all', undef, {}], 'GET /logout_redirect' => ['all'], 'GET /saml_metadata' => ['all'],
+    'GET /logout' => ['logout'], 'POST /logout' => ['logout', undef, {}],
+);
+
+my %routes;
+my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
+while ($source =~ /^\s*\{"(\/[^"]*)",\s*([A-Z |]+),\s*SB_PERM_\w+,/mg) {
+    $routes{"$_ $1"} = 1 for split /\s*\|\s*/, $2;
+}
+cmp_ok(scalar keys %routes, '>', 12, 'the server\'s table can be read');
+is_deeply([sort keys %routes], [sort keys %table], 'every address of the server is in the table here, and no other');
+
+# Role => what it may. Every role but NONE implies GENERAL, so the loader of score batches may look, too.
+my @view = qw(all view logout);
+my %roles = ((map { $_ => \@view } qw(GENERAL PII SAREXTRACTS SRSEXTRACTS SRCEXTRACTS AUDITXML IIRDEXTRACTS ALLSTATES ASMTDATALOAD)),
+    SUPER_USER => [@view, 'super'], NONE => ['all', 'logout'], nobody => ['all']);
+my %jar;
+for my $role (grep { $_ ne 'nobody' } sort keys %roles) {
+    add_user($role, $role eq 'NONE' ? () : [$role, $tenant, $state]);
+    $jar{$role} = sign_in($role);
+}
+
+my (@cells, @requests);
+for my $route (sort keys %table) {
+    my ($may, $path, $body) = @{ $table{$route} };
+    my ($method, $address) = split / /, $route;
+    for my $role (sort keys %roles) {
+        push @cells, [$route, $role, scalar grep { $_ eq $may } @{ $roles{$role} }];
+        push @requests, [$method, $path // $address, $jar{$role} ? (jar => $jar{$role}) : (), $body ? (json => $body) : ()];
+    }
+}
+my @answers = http_all(@requests);
+my %events;
+for my $i (0 .. $#cells) {
+    my ($route, $role, $may) = @{ $cells[$i] };
+    my $answer = $answers[$i];
+    my $what = "$route: $role";
+    if ($may) {
+        # /saml_post refuses a form that is none, whoever sends it
+        like($answer->{status}, $route eq 'POST /saml_post' ? qr/\A403\z/ : qr/\A(?:200|302)\z/, "$what may");
+        next;
+    }
+    is($answer->{status}, $role eq 'nobody' ? 401 : 403, "$what may not") or diag(substr $answer->{body}, 0, 200);
+    my $told = eval { json($answer) } // {};
+    is_deeply([sort keys %$told], [sort(qw(detail error request_id status title type), $role eq 'nobody' ? 'redirect' : ())],
+        'and is told nothing else');
+    $events{$route}++ if $role ne 'nobody';
+}
+my @log = log_since('security');
+for my $route (sort keys %events) {
+    is(scalar(grep { /"forbidden: \Q$route\E"/ } map { s{\\/}{/}gr } @log), $events{$route}, "$route: each refusal is a security event");
+}
+
+# HEAD is GET without the body: to the same people.
+my @get = grep { $cells[$_][0] =~ /\AGET/ && $cells[$_][1] =~ /\A(?:nobody|NONE|GENERAL)\z/ && $cells[$_][0] !~ /logout|login/ } 0 .. $#cells;
+for my $i (@get) {
+    my (undef, $path, %opt) = @{ $requests[$i] };
+    is(http('HEAD', $path, %opt)->{status}, $answers[$i]{status}, "HEAD like $cells[$i][0]: $cells[$i][1]");
+}
+
+finish();
