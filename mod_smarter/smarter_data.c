@@ -31,6 +31,11 @@ static int no_such_report(smarter_req_t *q)
                           apr_psprintf(q->r->pool, "Report %s is not found", q->rest));
 }
 
+static const char *methods_of(const sb_report_t *report)
+{
+    return report->post_only ? "POST, OPTIONS" : "GET, HEAD, POST, OPTIONS";
+}
+
 int smarter_data_describe(smarter_req_t *q)
 {
     const sb_report_t *report = sb_report_find(q->rest);
@@ -43,7 +48,7 @@ int smarter_data_describe(smarter_req_t *q)
     }
     sb_params_describe(w, NULL, report->params);
     json = sb_jw_text(w, &len);
-    apr_table_setn(q->r->headers_out, "Allow", "GET, HEAD, POST, OPTIONS");
+    apr_table_setn(q->r->headers_out, "Allow", methods_of(report));
     return sb_web_json(q->r, json, len);
 }
 
@@ -56,7 +61,15 @@ static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_r
     sb_json_t *body;
 
     *pparams = NULL;
-    if (smarter_params_query(q) != OK || smarter_params_body(&body, q) != OK) {
+    if (smarter_params_query(q) != OK) {
+        return DONE;
+    }
+    if (report->post_only && q->query->nelts > 0) { /* addresses are logged on their way */
+        sb_web_problem(q->r, HTTP_PRECONDITION_FAILED,
+                       "parameters of this report go into the body");
+        return DONE;
+    }
+    if (smarter_params_body(&body, q) != OK) {
         return DONE;
     }
     complaint = sb_report_params(pparams, report, q->query, body, q->r->pool);
@@ -160,6 +173,9 @@ int smarter_data_report(smarter_req_t *q)
 
     if (!report) {
         return no_such_report(q);
+    }
+    if (report->post_only && q->r->method_number != M_POST) {
+        return sb_web_not_allowed(q->r, methods_of(report));
     }
     if (read_params(&ctx.params, q, report) != OK ||
         make_scopes(&ctx, q, report, ctx.params) != OK) {

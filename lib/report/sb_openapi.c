@@ -272,7 +272,8 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
 {
     sb_jw_object(w, "responses");
     if (sb_json_get(file, "schema")) {
-        write_answer(w, report->name, is_post ? NULL : sb_json_get(file, "example"));
+        write_answer(w, report->name,
+                     is_post && !report->post_only ? NULL : sb_json_get(file, "example"));
     }
     if (!is_post && !report->role) {
         write_problem(w, "304");
@@ -322,13 +323,15 @@ static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report)
     const sb_json_t *file = apr_hash_get(k->files, report->name, APR_HASH_KEY_STRING);
 
     sb_jw_object(w, apr_pstrcat(k->p, "/data/", report->name, NULL));
-    begin_operation(w, "get", report, "", file);
-    write_query(w, k, report->params);
-    write_responses(w, report, file, 0);
-    write_security(w, SB_PERM_VIEW, report->role);
-    sb_jw_end(w);
+    if (!report->post_only) {
+        begin_operation(w, "get", report, "", file);
+        write_query(w, k, report->params);
+        write_responses(w, report, file, 0);
+        write_security(w, SB_PERM_VIEW, report->role);
+        sb_jw_end(w);
+    }
 
-    begin_operation(w, "post", report, "_post", file);
+    begin_operation(w, "post", report, report->post_only ? "" : "_post", file);
     write_body(w, k, report->params);
     write_responses(w, report, file, 1);
     write_security(w, SB_PERM_VIEW, report->role);

@@ -38,6 +38,7 @@ typedef struct {
     const char *name;     /* last segment of the address */
     const char *callable; /* its name in audit lines; NULL: not audited */
     const char *role;     /* about persons: who holds it sees his places; NULL: aggregates */
+    int post_only;        /* its parameters must not be in an address: names of persons */
     const sb_param_t *params;
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
     const char *(*check)(const sb_params_t *params);
