@@ -3,12 +3,14 @@
     schemas.py DOCUMENT CASES      CASES: [{"schema": {...} or {"$ref": "#/..."}, "instance": ...}]
 
 Prints {"schemas": [complaints about schemas themselves],
+        "unseen": [members of #/components/schemas that no instance has],
         "cases": [{"errors": [...], "open": [places where a member nobody documented passes]}]}.
 """
 import json
 import sys
 
 from jsonschema import Draft202012Validator, RefResolver
+from jsonschema.validators import extend
 
 STRAY = "zz_undocumented"
 
@@ -40,6 +42,35 @@ def refs_of(node):
             yield from refs_of(value)
 
 
+def members_of(node, path):
+    """Every described member below a schema, by the schema that describes it."""
+    if isinstance(node, dict):
+        if isinstance(node.get("properties"), dict):
+            for name in node["properties"]:
+                yield id(node["properties"]), name, f"{path}/{name}"
+        for key, value in node.items():
+            if key == "properties":
+                for name, schema in value.items():
+                    yield from members_of(schema, f"{path}/{name}")
+            else:
+                yield from members_of(value, path)
+    elif isinstance(node, list):
+        for value in node:
+            yield from members_of(value, path)
+
+
+seen = set()
+
+
+def note(validator, properties, instance, schema):
+    if isinstance(instance, dict):
+        seen.update((id(properties), name) for name in instance if name in properties)
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+Validator = extend(Draft202012Validator, {"properties": note})
+
+
 def objects_of(node, path=()):
     """One object of each shape: elements of a list count as one place."""
     if isinstance(node, dict):
@@ -61,14 +92,20 @@ def complaints(validator, instance):
 
 
 def judge(case, resolver):
-    validator = Draft202012Validator(case["schema"], resolver=resolver)
+    if "example" in case:  # invented: what it has need not exist
+        before = set(seen)
+        verdict = judge({key: value for key, value in case.items() if key != "example"}, resolver)
+        seen.clear()
+        seen.update(before)
+        return verdict
+    validator = Validator(case["schema"], resolver=resolver)
     errors = complaints(validator, case["instance"])
     if errors or not case.get("closed", True):
         return {"errors": errors, "open": []}
-    places, seen = [], set()
+    places, known = [], set()
     for path, node in objects_of(case["instance"]):
-        if path not in seen:
-            seen.add(path)
+        if path not in known:
+            known.add(path)
             node[STRAY] = True
             if validator.is_valid(case["instance"]):
                 places.append("/" + "/".join(path))
@@ -93,7 +130,14 @@ def main():
             resolver.resolve(ref)
         except Exception:
             bad.append(f"{ref} leads nowhere")
-    print(json.dumps({"schemas": bad, "cases": [judge(case, resolver) for case in cases]}))
+    verdicts = [judge(case, resolver) for case in cases]
+    unseen = [
+        path
+        for component, schema in document["components"]["schemas"].items()
+        for owner, name, path in members_of(schema, component)
+        if (owner, name) not in seen
+    ]
+    print(json.dumps({"schemas": bad, "unseen": sorted(set(unseen)), "cases": verdicts}))
 
 
 main()
