@@ -5,7 +5,8 @@
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
  * addresses and the order of questions, smarter_params.c query and body, smarter_data.c,
- * smarter_services.c and smarter_openapi.c the handlers, smarter_auth.c sign-in and sign-out.
+ * smarter_services.c, smarter_openapi.c and smarter_admin.c the handlers, smarter_auth.c sign-in and
+ * sign-out.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.
@@ -23,6 +24,7 @@
 #include "report/sb_params.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
+#include "store/sb_generation.h"
 #include "web/sb_web.h"
 
 extern module AP_MODULE_DECLARE_DATA smarter_module;
@@ -40,6 +42,7 @@ typedef struct {
     sb_cache_t *data_cache;            /* NULL: reports are not cached */
     sb_near_t *near;                   /* parts of reports of this process; NULL: none */
     sb_versions_t *versions;           /* of the data */
+    sb_generations_t *generations;     /* of both caches; NULL without stats */
     const sb_saml_config_t *saml_config; /* read as root, in the parent */
     sb_session_store_t sessions;
     smarter_auth_t *auth;
@@ -60,7 +63,10 @@ typedef struct {
     const sb_identity_t *user;       /* session->identity; NULL: anonymous */
     const apr_array_header_t *query; /* sb_pair_t; NULL until smarter_params_query() */
     const char *type;                /* "content-type" of the query; NULL: the header counts */
-    const sb_params_t *params;       /* of routes that have a table of them, else NULL */
+    const sb_params_t *params;       /* judged ones; NULL until then */
+    const char *callable;            /* what the audit stream calls it; the route's at first */
+    const char *denial; /* refused: what, and for want of which role; for the security stream, so
+                                        without names and ids. NULL: not */
 } smarter_req_t;
 
 /* ---- smarter_conf.c -------------------------------------------------------------------------- */
@@ -109,6 +115,8 @@ int smarter_services_userinfo(smarter_req_t *q);
 void smarter_openapi_child_init(smarter_child_t *child);
 int smarter_services_openapi(smarter_req_t *q);
 
+int smarter_admin_flush(smarter_req_t *q); /* DELETE /services/cache/{name} */
+
 /* ---- smarter_auth.c -------------------------------------------------------------------------- */
 
 /** Judge the sign-in part of the configuration, without Lasso (this runs in httpd's parent), and read
@@ -128,6 +136,10 @@ apr_status_t smarter_auth_find(smarter_req_t *q) SB_MUST_CHECK;
 
 /** Name of the session cookie of this installation. */
 const char *smarter_auth_cookie_name(const smarter_child_t *child);
+
+/** May this request change something? It comes from our own pages, or has the session's token, which
+ *  userinfo tells, in X-CSRF-Token. */
+int smarter_auth_may_change(const smarter_req_t *q);
 
 /** Answer a request that needs a sign-in: pages are sent there, scripts get 401 with "redirect". */
 int smarter_auth_required(smarter_req_t *q);

@@ -123,6 +123,7 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child)
     store->idle = sb_conf_interval(child->conf, "auth.session.idle");
     store->absolute = sb_conf_interval(child->conf, "auth.session.timeout");
     store->tenants = child->tenants;
+    store->generations = child->generations;
     rv =
         sb_cache_make(&store->cache, sb_conf_str(child->conf, "cache.session.url"), 0, child->pool);
     if (rv == APR_SUCCESS) {
@@ -310,6 +311,15 @@ apr_status_t smarter_auth_find(smarter_req_t *q)
 }
 
 /* A browser showing a page to a person, or a script? */
+int smarter_auth_may_change(const smarter_req_t *q)
+{
+    const char *token = apr_table_get(q->r->headers_in, "X-CSRF-Token");
+    const char *mine = q->session->csrf;
+
+    return sb_web_same_origin(q->r, q->child->auth->origin) == 1 ||
+           (token && sb_equal_secret(token, strlen(token), mine, strlen(mine)));
+}
+
 static int is_navigation(const request_rec *r)
 {
     const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");

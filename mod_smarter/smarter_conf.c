@@ -211,9 +211,15 @@ static apr_status_t make_pools(smarter_child_t *child)
         }
         apr_hash_set(child->pools, tenant, APR_HASH_KEY_STRING, pool);
     }
-    return url ? make_pool(&child->stats, conf, url,
-                           sb_conf_str(conf, "edware_stats.db.schema_name"), STATS_CONNECTIONS, p)
-               : APR_SUCCESS;
+    if (!url) {
+        return APR_SUCCESS;
+    }
+    rv = make_pool(&child->stats, conf, url, sb_conf_str(conf, "edware_stats.db.schema_name"),
+                   STATS_CONNECTIONS, p);
+    return rv == APR_SUCCESS ? sb_generations_make(&child->generations, sb_conf_db_url(url, p),
+                                                   sb_conf_str(conf, "edware_stats.db.schema_name"),
+                                                   sb_conf_bool(conf, "edware.db.prepare"), p)
+                             : rv;
 }
 
 void smarter_conf_child_init(apr_pool_t *p, server_rec *s)

@@ -55,12 +55,11 @@ int smarter_data_describe(smarter_req_t *q)
 /* ---- a report's parameters ------------------------------------------------------------------- */
 
 /* @return OK; DONE the answer is written */
-static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_report_t *report)
+static int read_params(smarter_req_t *q, const sb_report_t *report)
 {
     const char *complaint;
     sb_json_t *body;
 
-    *pparams = NULL;
     if (smarter_params_query(q) != OK) {
         return DONE;
     }
@@ -72,7 +71,7 @@ static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_r
     if (smarter_params_body(&body, q) != OK) {
         return DONE;
     }
-    complaint = sb_report_params(pparams, report, q->query, body, q->r->pool);
+    complaint = sb_report_params(&q->params, report, q->query, body, q->r->pool);
     if (complaint) {
         sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
         return DONE;
@@ -84,9 +83,7 @@ static int read_params(const sb_params_t **pparams, smarter_req_t *q, const sb_r
 
 static int refuse(smarter_req_t *q, const sb_report_t *report, const char *why)
 {
-    sb_security_write(SB_SECURITY_WARNING,
-                      apr_psprintf(q->r->pool, "forbidden: report %s %s", report->name, why),
-                      q->user, q->request_id, q->r->pool);
+    q->denial = apr_psprintf(q->r->pool, "report %s %s", report->name, why);
     return sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
 }
 
@@ -124,6 +121,11 @@ static apr_status_t run(sb_report_body_t *body, smarter_req_t *q, const sb_repor
 {
     const char *tenant = sb_scope_tenant(ctx->aggregates);
 
+    if (sb_generation_find(&ctx->generation, q->child->generations, SB_GENERATION_DATA) !=
+        APR_SUCCESS) {
+        ctx->cache = NULL; /* it may hold what was thrown away */
+        ctx->near = NULL;
+    }
     ctx->schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant);
     ctx->dbpool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
     return sb_report_make(body, report, ctx, q->r->pool);
@@ -150,14 +152,6 @@ static double enter(const smarter_req_t *q, const sb_report_t *report)
     return sb_time_monotonic();
 }
 
-static int status_of(apr_status_t rv)
-{
-    return rv == APR_SUCCESS       ? HTTP_OK
-           : rv == APR_NOTFOUND    ? HTTP_NOT_FOUND
-           : rv == SB_EUNAVAILABLE ? HTTP_SERVICE_UNAVAILABLE
-                                   : HTTP_INTERNAL_SERVER_ERROR;
-}
-
 int smarter_data_report(smarter_req_t *q)
 {
     const sb_report_t *report = sb_report_find(q->rest);
@@ -174,19 +168,16 @@ int smarter_data_report(smarter_req_t *q)
     if (!report) {
         return no_such_report(q);
     }
+    q->callable = report->callable;
     if (report->post_only && q->r->method_number != M_POST) {
         return sb_web_not_allowed(q->r, methods_of(report));
     }
-    if (read_params(&ctx.params, q, report) != OK ||
-        make_scopes(&ctx, q, report, ctx.params) != OK) {
+    if (read_params(q, report) != OK || make_scopes(&ctx, q, report, q->params) != OK) {
         return OK;
     }
+    ctx.params = q->params;
     start = enter(q, report);
     rv = run(&body, q, report, &ctx);
-    if (report->callable) {
-        sb_audit_write(report->callable, ctx.params, q->user, q->request_id, status_of(rv),
-                       q->r->pool);
-    }
     if (rv == APR_NOTFOUND) { /* the same whether he does not exist or may not be seen */
         return sb_web_problem(q->r, HTTP_NOT_FOUND, "There are no results for this request");
     }

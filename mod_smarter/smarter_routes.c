@@ -17,7 +17,8 @@
 enum { /* methods of a route */
        GET = 1,
        POST = 2,
-       OPTIONS = 4
+       OPTIONS = 4,
+       DELETE = 8
 };
 
 typedef enum {
@@ -27,31 +28,45 @@ typedef enum {
 
 typedef struct {
     const char *path; /* exact; "/{}" at the end stands for one segment */
-    int methods;      /* HEAD goes with GET */
+    int methods;      /* HEAD goes with GET, unless it changes something */
     sb_perm_t perm;
     audience_t audience;
     int (*run)(smarter_req_t *q);
     const sb_param_t *params; /* what the query may say, judged before run; NULL: run judges it */
+    /* What the audit stream calls it; NULL: it shows and changes nothing, or is about sign-in, of which the
+     * security stream tells. */
+    const char *audit;
+    int changes; /* wants our own pages as its origin, or the session's token */
 } route_t;
 
 /* Services refuse what they do not know. */
 static const sb_param_t no_params[] = {{.name = NULL}};
 
+/* clang-format off */
 static const route_t routes[] = {
-    {"/data", GET, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_list, NULL},
-    {"/data/{}", OPTIONS, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_describe, NULL},
-    {"/data/{}", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_data_report, NULL},
-    {"/services/ready", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_ready, no_params},
-    {"/services/heartbeat", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_heartbeat, no_params},
-    {"/services/userinfo", GET | POST, SB_PERM_VIEW, FOR_SCRIPTS, smarter_services_userinfo,
-     no_params},
-    {"/services/openapi.json", GET, SB_PERM_NONE, FOR_SCRIPTS, smarter_services_openapi, no_params},
-    {"/login", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_login, NULL},
-    {"/saml_post", POST, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_saml_post, NULL},
-    {"/logout", GET | POST, SB_PERM_LOGOUT, FOR_PEOPLE, smarter_auth_logout, NULL},
-    {"/logout_redirect", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_logout_redirect, NULL},
-    {"/saml_metadata", GET, SB_PERM_NONE, FOR_PEOPLE, smarter_auth_metadata, NULL},
+    {.path = "/data", .methods = GET, .perm = SB_PERM_VIEW, .run = smarter_data_list,
+     .audit = "list_reports"},
+    {.path = "/data/{}", .methods = OPTIONS, .perm = SB_PERM_VIEW, .run = smarter_data_describe,
+     .audit = "describe_report"},
+    {.path = "/data/{}", .methods = GET | POST, .perm = SB_PERM_VIEW, .run = smarter_data_report,
+     .audit = "get_report"}, /* its own name, once it is known which */
+    {.path = "/services/ready", .methods = GET, .run = smarter_services_ready, .params = no_params},
+    {.path = "/services/heartbeat", .methods = GET, .run = smarter_services_heartbeat, .params = no_params},
+    {.path = "/services/userinfo", .methods = GET | POST, .perm = SB_PERM_VIEW,
+     .run = smarter_services_userinfo, .params = no_params, .audit = "user_info_service"},
+    {.path = "/services/cache/{}", .methods = DELETE, .perm = SB_PERM_SUPER_ADMIN,
+     .run = smarter_admin_flush, .params = no_params, .audit = "cache_flush_service", .changes = 1},
+    {.path = "/services/flush/{}", .methods = DELETE, .perm = SB_PERM_SUPER_ADMIN,
+     .run = smarter_admin_flush, .params = no_params, .audit = "cache_flush_service", .changes = 1},
+    {.path = "/services/openapi.json", .methods = GET, .run = smarter_services_openapi, .params = no_params},
+    {.path = "/login", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_login},
+    {.path = "/saml_post", .methods = POST, .audience = FOR_PEOPLE, .run = smarter_auth_saml_post},
+    {.path = "/logout", .methods = GET | POST, .perm = SB_PERM_LOGOUT, .audience = FOR_PEOPLE,
+     .run = smarter_auth_logout},
+    {.path = "/logout_redirect", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_logout_redirect},
+    {.path = "/saml_metadata", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_metadata},
 };
+/* clang-format on */
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))
 
 int smarter_routes_describe(const sb_openapi_route_t **proutes, apr_pool_t *p)
@@ -93,6 +108,8 @@ static int method_bit(const request_rec *r)
         return POST;
     case M_OPTIONS:
         return OPTIONS;
+    case M_DELETE:
+        return DELETE;
     default:
         return 0;
     }
@@ -107,7 +124,7 @@ static const route_t *find_route(int *pallowed, const char **prest, const reques
     for (apr_size_t i = 0; i < NROUTES; i++) {
         if (matches(prest, routes[i].path, r->uri)) {
             *pallowed |= routes[i].methods;
-            if (routes[i].methods & method_bit(r)) {
+            if (routes[i].methods & method_bit(r) && !(r->header_only && routes[i].changes)) {
                 found = &routes[i];
             }
         }
@@ -122,17 +139,33 @@ static const char *method_names(int methods, apr_pool_t *p)
 {
     const char *names =
         apr_pstrcat(p, methods & GET ? ", GET, HEAD" : "", methods & POST ? ", POST" : "",
-                    methods & OPTIONS ? ", OPTIONS" : "", NULL);
+                    methods & OPTIONS ? ", OPTIONS" : "", methods & DELETE ? ", DELETE" : "", NULL);
 
     return names + 2;
 }
 
 /* ---- who, and allowed? --------------------------------------------------------------------------- */
 
-static int refuse(smarter_req_t *q, audience_t audience, int status)
+static const char *const perm_names[] = {
+    [SB_PERM_VIEW] = "view",
+    [SB_PERM_LOGOUT] = "logout",
+    [SB_PERM_DOWNLOAD] = "download",
+    [SB_PERM_LOAD] = "load",
+    [SB_PERM_DISPLAY_HOME] = "display_home",
+    [SB_PERM_SUPER_ADMIN] = "super_admin_rights",
+};
+
+/* @return DONE */
+static int refuse(smarter_req_t *q, const route_t *route, const char *why, const char *detail)
 {
-    return audience == FOR_PEOPLE ? sb_web_page(q->r, status, NULL, NULL, NULL, NULL)
-                                  : sb_web_problem(q->r, status, NULL);
+    q->denial = apr_psprintf(q->r->pool, "%s %s %s", q->r->method, route->path, why);
+    if (route->audience == FOR_PEOPLE) {
+        sb_web_page(q->r, HTTP_FORBIDDEN, NULL, NULL, NULL, NULL);
+    }
+    else {
+        sb_web_problem(q->r, HTTP_FORBIDDEN, detail);
+    }
+    return DONE;
 }
 
 /* @return OK to go on; DONE the answer is written */
@@ -153,13 +186,44 @@ static int admit(smarter_req_t *q, const route_t *route)
         return DONE;
     }
     if (!sb_identity_may(q->user, route->perm)) {
-        sb_security_write(SB_SECURITY_WARNING,
-                          apr_psprintf(q->r->pool, "forbidden: %s %s", q->r->method, route->path),
-                          q->user, q->request_id, q->r->pool);
-        refuse(q, route->audience, HTTP_FORBIDDEN);
-        return DONE;
+        return refuse(q, route,
+                      apr_pstrcat(q->r->pool, "without permission ", perm_names[route->perm], NULL),
+                      NULL);
+    }
+    if (route->changes && !smarter_auth_may_change(q)) {
+        return refuse(q, route, "asked for from elsewhere",
+                      "want a request from our own pages, or the session's X-CSRF-Token");
     }
     return OK;
+}
+
+/* Refused before it meant anything: malformed, by another method, or a parameter breaks its rule. */
+static int is_senseless(int status)
+{
+    return status == HTTP_BAD_REQUEST || status == HTTP_METHOD_NOT_ALLOWED ||
+           status == HTTP_PRECONDITION_FAILED || status == HTTP_REQUEST_ENTITY_TOO_LARGE ||
+           status == HTTP_UNSUPPORTED_MEDIA_TYPE;
+}
+
+/* To the audit stream who saw or changed what, or tried to in vain; to the security stream who was denied it. */
+static void record(const smarter_req_t *q, const route_t *route, int rc)
+{
+    int status = rc == OK || rc == DONE ? q->r->status : rc;
+    const char *denial = q->denial;
+
+    if (!q->user && route->perm != SB_PERM_NONE) {
+        return; /* nobody yet: sent to sign in */
+    }
+    if (route->audit && status == HTTP_FORBIDDEN && !denial) {
+        denial = apr_pstrcat(q->r->pool, q->r->method, " ", route->path, NULL);
+    }
+    if (route->audit && status != HTTP_FORBIDDEN && !is_senseless(status)) {
+        sb_audit_write(q->callable, q->params, q->user, q->request_id, status, q->r->pool);
+    }
+    if (denial) {
+        sb_security_write(SB_SECURITY_WARNING, apr_pstrcat(q->r->pool, "forbidden: ", denial, NULL),
+                          q->user, q->request_id, q->r->pool);
+    }
 }
 
 /* ---- the handler --------------------------------------------------------------------------------- */
@@ -185,7 +249,7 @@ static int answer(request_rec *r)
 {
     smarter_req_t q = {.r = r};
     const route_t *route;
-    int allowed;
+    int allowed, rc = OK;
 
     q.request_id = sb_web_request_id(r);
     q.child = smarter_conf_child(r->server);
@@ -203,10 +267,12 @@ static int answer(request_rec *r)
         return sb_web_problem(r, HTTP_REQUEST_URI_TOO_LARGE,
                               "Request URI too long - maximum size supported is 2000 characters");
     }
-    if (admit(&q, route) != OK || (route->params && read_query(&q, route->params) != OK)) {
-        return OK;
+    q.callable = route->audit;
+    if (admit(&q, route) == OK && (!route->params || read_query(&q, route->params) == OK)) {
+        rc = route->run(&q);
     }
-    return route->run(&q);
+    record(&q, route, rc);
+    return rc;
 }
 
 int smarter_handler(request_rec *r)

@@ -217,6 +217,8 @@ int smarter_services_userinfo(smarter_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
 
+    /* for those whose browser does not say where a request comes from; other sites cannot read it */
+    apr_table_setn(q->r->headers_out, "X-CSRF-Token", q->session->csrf);
     sb_jw_object(w, NULL);
     sb_jw_object(w, "context");
     sb_jw_array(w, "items");

@@ -17,6 +17,7 @@
 #define SMARTER_COMMAND "smarter " /* what the name of a command begins with */
 
 extern const program_def_t smarter_status, smarter_batches, smarter_batch, smarter_retry,
-    smarter_discard, smarter_withdraw, smarter_queues, smarter_tenant, smarter_metadata;
+    smarter_discard, smarter_withdraw, smarter_queues, smarter_tenant, smarter_metadata,
+    smarter_cache;
 
 #endif

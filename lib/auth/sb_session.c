@@ -75,6 +75,17 @@ static const char *slot_key(const char *name_id, int slot, apr_pool_t *p)
     return apr_psprintf(p, "smarter_name_%s_%d", hash_of(name_id, p), slot);
 }
 
+/* The key as it stands in the cache: in front of it the generation, to which what is sealed is bound, too. */
+static apr_status_t full_key(const char **pfull, const sb_session_store_t *store, const char *key,
+                             apr_pool_t *p)
+{
+    apr_int64_t generation;
+    apr_status_t rv = sb_generation_find(&generation, store->generations, SB_GENERATION_SESSION);
+
+    *pfull = generation ? apr_psprintf(p, "g%" APR_INT64_T_FMT ":%s", generation, key) : key;
+    return rv;
+}
+
 typedef apr_status_t put_fn(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
                             apr_interval_time_t expire);
 
@@ -83,8 +94,11 @@ static apr_status_t put(put_fn *fn, const sb_session_store_t *store, const char 
 {
     unsigned char *sealed;
     apr_size_t sealed_len;
-    apr_status_t rv = sb_seal(&sealed, &sealed_len, store->keys, text, len, key, p);
+    apr_status_t rv = full_key(&key, store, key, p);
 
+    if (rv == APR_SUCCESS) {
+        rv = sb_seal(&sealed, &sealed_len, store->keys, text, len, key, p);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -100,13 +114,23 @@ static apr_status_t fetch(char **ptext, apr_size_t *plen, const sb_session_store
     apr_status_t rv;
 
     *ptext = NULL;
-    rv = sb_cache_get(ptext, plen, store->cache, key, p);
+    rv = full_key(&key, store, key, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_cache_get(ptext, plen, store->cache, key, p);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     rv = sb_unseal(&text, plen, store->keys, *ptext, *plen, key, p);
     *ptext = (char *)text;
     return rv == APR_SUCCESS ? APR_SUCCESS : APR_NOTFOUND; /* a key was changed, or it is forged */
+}
+
+static apr_status_t drop(const sb_session_store_t *store, const char *key, apr_pool_t *p)
+{
+    apr_status_t rv = full_key(&key, store, key, p);
+
+    return rv == APR_SUCCESS ? sb_cache_delete(store->cache, key) : rv;
 }
 
 /* ---- the record -------------------------------------------------------------------------------- */
@@ -236,8 +260,8 @@ static apr_status_t read_slot(slot_t *slot, const sb_session_store_t *store, con
 /* The record first: it is what lets somebody in. */
 static apr_status_t end_by_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
 {
-    apr_status_t rv = sb_cache_delete(store->cache, record_key(hash, p));
-    apr_status_t rest = sb_cache_delete(store->cache, lasso_key(hash, p));
+    apr_status_t rv = drop(store, record_key(hash, p), p);
+    apr_status_t rest = drop(store, lasso_key(hash, p), p);
 
     mark_ended(store, hash); /* behind it, or it could be opened once more under the new mark */
     return rv != APR_SUCCESS ? rv : rest;
@@ -294,7 +318,7 @@ static void free_slot(const sb_session_store_t *store, const sb_session_t *s, in
     }
     key = slot_key(s->name_id, slot, p);
     if (read_slot(&have, store, key, p) == APR_SUCCESS && !strcmp(have.hash, hash) &&
-        sb_cache_delete(store->cache, key) != APR_SUCCESS) {
+        drop(store, key, p) != APR_SUCCESS) {
         sb_log(SB_LOG_DEBUG, SBLOGNO(1600), SB_NO_STATUS,
                "a slot of a name stays until it expires");
     }
@@ -336,9 +360,10 @@ typedef struct {
     apr_uint32_t mark; /* of its group before it was read */
 } opened_t;
 
-/* Read it from memcached, and keep it. @param popened valid until p is cleared */
+/* Read it from memcached, and keep it. @param popened valid until p is cleared
+ * @param key of the process's own memory */
 static apr_status_t open_record(const opened_t **popened, const sb_session_store_t *store,
-                                const char *hash, apr_pool_t *p)
+                                const char *hash, const char *key, apr_pool_t *p)
 {
     sb_near_item_t *item = NULL;
     apr_pool_t *own = p;
@@ -356,7 +381,7 @@ static apr_status_t open_record(const opened_t **popened, const sb_session_store
         return rv;
     }
     if (item) {
-        sb_near_put(store->near, hash, item, o, NEAR_BYTES, SB_SESSION_TRUST);
+        sb_near_put(store->near, key, item, o, NEAR_BYTES, SB_SESSION_TRUST);
     }
     *popened = o;
     return APR_SUCCESS;
@@ -365,10 +390,14 @@ static apr_status_t open_record(const opened_t **popened, const sb_session_store
 static apr_status_t find_opened(const opened_t **popened, const sb_session_store_t *store,
                                 const char *hash, apr_pool_t *p)
 {
-    *popened = store->near ? sb_near_get(store->near, hash, p) : NULL;
-    return *popened && (*popened)->mark == mark_of(store, hash)
-               ? APR_SUCCESS
-               : open_record(popened, store, hash, p);
+    const char *key;
+    apr_status_t rv = full_key(&key, store, hash, p);
+
+    *popened = store->near && rv == APR_SUCCESS ? sb_near_get(store->near, key, p) : NULL;
+    if (rv != APR_SUCCESS || (*popened && (*popened)->mark == mark_of(store, hash))) {
+        return rv;
+    }
+    return open_record(popened, store, hash, key, p);
 }
 
 apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
@@ -456,7 +485,7 @@ apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_ses
             *pended += rv == APR_SUCCESS;
         }
         if (rv == APR_SUCCESS) {
-            rv = sb_cache_delete(store->cache, key);
+            rv = drop(store, key, p);
         }
         if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
             worst = rv;

@@ -10,6 +10,7 @@
  *                        come back by a request that was under way
  *   smarter_lasso_H      Lasso's session, needed only at sign-out
  *   smarter_name_N_I     slot I of the sessions of one name: H and the session index
+ * Where sessions have generations, each key begins with theirs: raising it signs everybody out.
  *
  * A process that has just opened a record may use it again for a second without asking memcached. Whoever
  * ends a session on this node also raises the counter of the session's group, which all processes of the
@@ -20,6 +21,7 @@
 #include "core/sb_crypto.h"
 #include "store/sb_cache.h"
 #include "store/sb_near.h"
+#include "store/sb_generation.h"
 
 #define SB_SESSION_ID_LEN 64       /* hex digits */
 #define SB_SESSION_KEYS "session"  /* label of the key ring */
@@ -40,6 +42,7 @@ typedef struct {
 
 typedef struct {
     sb_cache_t *cache;
+    sb_generations_t *generations; /* NULL: one for ever */
     const sb_keyring_t *keys;
     apr_interval_time_t idle, absolute; /* limits */
     const apr_array_header_t *tenants;  /* sb_tenant_t */

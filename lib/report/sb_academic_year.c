@@ -35,6 +35,7 @@ static const sb_param_t params[] = {
 
 const sb_report_t sb_report_academic_year = {
     .name = "academic_year",
+    .callable = "get_academic_year_report",
     .params = params,
     .run = run,
 };

@@ -178,6 +178,7 @@ static const sb_param_t params[] = {
 
 const sb_report_t sb_report_quick_links = {
     .name = "quick_links",
+    .callable = "get_quick_links_report",
     .params = params,
     .run = run,
 };

@@ -29,6 +29,7 @@ typedef struct {
     sb_cache_t *cache;            /* NULL: nothing is cached */
     sb_near_t *near;              /* what this process keeps of the cache; NULL: nothing */
     sb_versions_t *versions;      /* what it knows of data versions; NULL: nothing */
+    apr_int64_t generation;       /* of what is cached: store/sb_generation.h */
     const sb_params_t *params;
     const char *items; /* with a shared part: the breadcrumb as JSON */
     apr_size_t items_len;
@@ -36,7 +37,7 @@ typedef struct {
 
 typedef struct {
     const char *name;     /* last segment of the address */
-    const char *callable; /* its name in audit lines; NULL: not audited */
+    const char *callable; /* its name in audit lines */
     const char *role;     /* about persons: who holds it sees his places; NULL: aggregates */
     int post_only;        /* its parameters must not be in an address: names of persons */
     const sb_param_t *params;

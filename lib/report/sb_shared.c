@@ -28,8 +28,9 @@ static const char *key_of(const sb_report_t *report, const sb_report_ctx_t *ctx,
 
     sb_params_json(w, NULL, ctx->params);
     what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), NULL);
-    return apr_pstrcat(p, "r" FORM ":", sb_scope_tenant(ctx->scope), ":", version, ":",
-                       report->name, ":", sb_sha256_hex(hex, what, strlen(what)), NULL);
+    return apr_psprintf(p, "r" FORM ":%" APR_INT64_T_FMT ":%s:%s:%s:%s", ctx->generation,
+                        sb_scope_tenant(ctx->scope), version, report->name,
+                        sb_sha256_hex(hex, what, strlen(what)));
 }
 
 /* ---- keeping --------------------------------------------------------------------------------- */

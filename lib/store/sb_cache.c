@@ -1,5 +1,5 @@
 /* memcached: one pool of connections, consistent hashing, dead servers left out until they return.
- * Every call is bounded: connect and poll time-outs, few tries. */
+ * Every call is bounded: connect and poll time-outs, few tries. Large values are packed. */
 
 #include "store/sb_cache.h"
 
@@ -11,12 +11,17 @@
 #include <apr_strings.h>
 #include <libmemcached/memcached.h>
 #include <libmemcachedutil-1.0/pool.h>
+#include <zlib.h>
 
 #include "core/sb_crypto.h"
 #include "core/sb_log.h"
 
 #define KEY_MAX_LEN 200
-#define VALUE_MAX_LEN (1024 * 1024 - 1024)
+#define ITEM_MAX_LEN (1024 * 1024 - 1024) /* what a server stores at most */
+#define VALUE_MAX_LEN (64 * 1024 * 1024)  /* before it is packed */
+#define PACK_FROM (256 * 1024)            /* below, the time costs more than the room */
+#define PACKED 1                          /* flag: 8 bytes of length, then a zlib stream */
+#define LENGTH_SIZE 8
 #define EXPIRE_MAX_SECS (30 * 24 * 3600)
 #define DEFAULT_CONNECTIONS 32
 #define DEFAULT_PORT 11211
@@ -25,7 +30,8 @@
 #define MAX_TRIES 4
 
 struct sb_cache_t {
-    memcached_st *model; /* never connected; what the pool and health checks copy */
+    const apr_array_header_t *servers; /* const char * */
+    memcached_st *model;               /* never connected; what the pool and health checks copy */
     memcached_pool_st *pool;
     apr_uint32_t complained; /* second of the last log line: an outage must not flood the log */
 };
@@ -83,35 +89,46 @@ static apr_status_t destroy(void *data)
     return APR_SUCCESS;
 }
 
+/* A handle of some servers, not connected. */
+static apr_status_t make_model(memcached_st **pm, const char *const *servers, int n, apr_pool_t *p)
+{
+    memcached_st *m = *pm = memcached_create(NULL);
+    apr_status_t rv = m ? APR_SUCCESS : APR_ENOMEM;
+
+    for (apr_size_t i = 0; rv == APR_SUCCESS && i < sizeof(behaviours) / sizeof(behaviours[0]);
+         i++) {
+        if (memcached_behavior_set(m, behaviours[i].what, behaviours[i].value) !=
+            MEMCACHED_SUCCESS) {
+            rv = SB_ECONFIG;
+        }
+    }
+    for (int i = 0; rv == APR_SUCCESS && i < n; i++) {
+        rv = add_server(m, apr_pstrdup(p, servers[i]), p);
+    }
+    return rv;
+}
+
 apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_connections,
                            apr_pool_t *p)
 {
     sb_cache_t *c = apr_pcalloc(p, sizeof(*c));
+    apr_array_header_t *specs = apr_array_make(p, 4, sizeof(const char *));
     char *last, *spec;
-    apr_size_t i;
     apr_status_t rv;
 
     *pcache = NULL;
-    c->model = memcached_create(NULL);
-    if (!c->model) {
-        return APR_ENOMEM;
-    }
     apr_pool_cleanup_register(p, c, destroy, apr_pool_cleanup_null);
-    for (i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++) {
-        if (memcached_behavior_set(c->model, behaviours[i].what, behaviours[i].value) !=
-            MEMCACHED_SUCCESS) {
-            return SB_ECONFIG;
-        }
-    }
     spec = apr_strtok(apr_pstrdup(p, servers ? servers : ""), ";, \t", &last);
     for (; spec; spec = apr_strtok(NULL, ";, \t", &last)) {
-        rv = add_server(c->model, spec, p);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+        APR_ARRAY_PUSH(specs, const char *) = spec;
     }
-    if (!memcached_server_count(c->model)) {
+    if (!specs->nelts) {
         return SB_ECONFIG;
+    }
+    c->servers = specs;
+    rv = make_model(&c->model, (const char *const *)specs->elts, specs->nelts, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     c->pool = memcached_pool_create(
         c->model, 1, (uint32_t)(max_connections > 0 ? max_connections : DEFAULT_CONNECTIONS));
@@ -130,6 +147,7 @@ typedef struct {
     apr_size_t key_len;
     const void *data;
     apr_size_t len;
+    uint32_t flags;
     time_t expire;
     char *got; /* OP_GET: from malloc; NULL for an empty value */
     size_t got_len;
@@ -157,20 +175,19 @@ static const char *wire_key(op_t *op, const char *key, char hashed[SB_SHA256_HEX
 static memcached_return_t call(memcached_st *m, op_t *op)
 {
     memcached_return_t rc = MEMCACHED_FAILURE;
-    uint32_t flags;
 
     switch (op->kind) {
     case OP_GET:
-        op->got = memcached_get(m, op->key, op->key_len, &op->got_len, &flags, &rc);
+        op->got = memcached_get(m, op->key, op->key_len, &op->got_len, &op->flags, &rc);
         break;
     case OP_SET:
-        rc = memcached_set(m, op->key, op->key_len, op->data, op->len, op->expire, 0);
+        rc = memcached_set(m, op->key, op->key_len, op->data, op->len, op->expire, op->flags);
         break;
     case OP_ADD:
-        rc = memcached_add(m, op->key, op->key_len, op->data, op->len, op->expire, 0);
+        rc = memcached_add(m, op->key, op->key_len, op->data, op->len, op->expire, op->flags);
         break;
     case OP_REPLACE:
-        rc = memcached_replace(m, op->key, op->key_len, op->data, op->len, op->expire, 0);
+        rc = memcached_replace(m, op->key, op->key_len, op->data, op->len, op->expire, op->flags);
         break;
     case OP_DELETE:
         rc = memcached_delete(m, op->key, op->key_len, 0);
@@ -238,19 +255,80 @@ static apr_status_t run(sb_cache_t *c, op_t *op)
     return rv;
 }
 
+/* ---- packing: values above a server's limit, and what would keep the network busy -------------- */
+
+/* Put a packed value in the place of op's own. @return SB_ETOOBIG it is too large even so */
+static apr_status_t pack(op_t *op, char **pbuffer)
+{
+    uLongf room = compressBound(op->len);
+    unsigned char *out;
+
+    if (op->len > VALUE_MAX_LEN) {
+        return SB_ETOOBIG;
+    }
+    out = malloc(LENGTH_SIZE + room);
+    *pbuffer = (char *)out;
+    if (!out) {
+        return APR_ENOMEM;
+    }
+    for (int i = 0; i < LENGTH_SIZE; i++) {
+        out[i] = (unsigned char)((apr_uint64_t)op->len >> 8 * (LENGTH_SIZE - 1 - i));
+    }
+    if (compress2(out + LENGTH_SIZE, &room, op->data, op->len, Z_BEST_SPEED) != Z_OK) {
+        return APR_ENOMEM;
+    }
+    if (LENGTH_SIZE + room < op->len) {
+        op->data = out;
+        op->len = LENGTH_SIZE + room;
+        op->flags = PACKED;
+    }
+    return op->len > ITEM_MAX_LEN ? SB_ETOOBIG : APR_SUCCESS;
+}
+
+/* @return APR_NOTFOUND: it is none of ours */
+static apr_status_t unpack(char **pdata, apr_size_t *plen, const op_t *op, apr_pool_t *p)
+{
+    const unsigned char *in = (const unsigned char *)op->got;
+    apr_uint64_t len = 0;
+    uLongf got;
+
+    for (int i = 0; i < LENGTH_SIZE && op->got_len > LENGTH_SIZE; i++) {
+        len = len << 8 | in[i];
+    }
+    if (len == 0 || len > VALUE_MAX_LEN) {
+        return APR_NOTFOUND;
+    }
+    *pdata = apr_palloc(p, (apr_size_t)len + 1);
+    got = (uLongf)len;
+    if (uncompress((unsigned char *)*pdata, &got, in + LENGTH_SIZE, op->got_len - LENGTH_SIZE) !=
+            Z_OK ||
+        got != len) {
+        *pdata = NULL;
+        return APR_NOTFOUND;
+    }
+    (*pdata)[len] = '\0';
+    *plen = (apr_size_t)len;
+    return APR_SUCCESS;
+}
+
 static apr_status_t store(sb_cache_t *c, op_t *op, const char *key, apr_interval_time_t expire)
 {
-    char hashed[SB_SHA256_HEX_SIZE];
+    char hashed[SB_SHA256_HEX_SIZE], *packed = NULL;
     apr_interval_time_t secs = apr_time_sec(expire + APR_USEC_PER_SEC - 1);
+    apr_status_t rv = APR_SUCCESS;
 
     if (!wire_key(op, key, hashed) || expire < 0) {
         return SB_EINPUT;
     }
-    if (op->len > VALUE_MAX_LEN) {
-        return SB_ETOOBIG;
+    if (op->len >= PACK_FROM) {
+        rv = pack(op, &packed);
     }
-    op->expire = (time_t)(secs > EXPIRE_MAX_SECS ? EXPIRE_MAX_SECS : secs);
-    return run(c, op);
+    if (rv == APR_SUCCESS) {
+        op->expire = (time_t)(secs > EXPIRE_MAX_SECS ? EXPIRE_MAX_SECS : secs);
+        rv = run(c, op);
+    }
+    free(packed);
+    return rv;
 }
 
 /* ---- the calls ------------------------------------------------------------------------------- */
@@ -268,7 +346,10 @@ apr_status_t sb_cache_get(char **pdata, apr_size_t *plen, sb_cache_t *c, const c
         return SB_EINPUT;
     }
     rv = run(c, &op);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && op.flags & PACKED) {
+        rv = unpack(pdata, plen, &op, p);
+    }
+    else if (rv == APR_SUCCESS) {
         *plen = op.got_len;
         *pdata = apr_pstrmemdup(p, op.got ? op.got : "", op.got_len);
     }
@@ -327,4 +408,42 @@ apr_status_t sb_cache_ping(sb_cache_t *c)
     }
     memcached_free(m);
     return rv;
+}
+
+apr_status_t sb_cache_nodes(const apr_array_header_t **pnodes, sb_cache_t *c, apr_pool_t *p)
+{
+    apr_array_header_t *nodes = apr_array_make(p, c->servers->nelts, sizeof(sb_cache_node_t));
+
+    *pnodes = nodes;
+    for (int i = 0; i < c->servers->nelts; i++) {
+        const char *server = APR_ARRAY_IDX(c->servers, i, const char *);
+        sb_cache_node_t *node = apr_array_push(nodes);
+        memcached_return_t rc = MEMCACHED_FAILURE;
+        memcached_stat_st *st;
+        memcached_st *m;
+        apr_status_t rv = make_model(&m, &server, 1, p);
+
+        *node = (sb_cache_node_t){.server = server};
+        st = rv == APR_SUCCESS ? memcached_stat(m, NULL, &rc) : NULL;
+        if (st && rc == MEMCACHED_SUCCESS) {
+            node->answers = 1;
+            node->items = (apr_int64_t)st->curr_items;
+            node->bytes = (apr_int64_t)st->bytes;
+            node->limit = (apr_int64_t)st->limit_maxbytes;
+            node->hits = (apr_int64_t)st->get_hits;
+            node->misses = (apr_int64_t)st->get_misses;
+            node->evictions = (apr_int64_t)st->evictions;
+            node->uptime = apr_time_from_sec((apr_int64_t)st->uptime);
+        }
+        if (st) {
+            memcached_stat_free(m, st);
+        }
+        if (m) {
+            memcached_free(m);
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
 }

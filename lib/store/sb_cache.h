@@ -7,6 +7,7 @@
  * process, safe for threads; consistent hashing, dead nodes ejected.
  */
 
+#include <apr_tables.h>
 #include <apr_time.h>
 #include "core/sb_status.h"
 
@@ -17,7 +18,8 @@ apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_con
                            apr_pool_t *p) SB_MUST_CHECK;
 
 /* Keys: printable ASCII without blanks; longer than 200 bytes are replaced by their SHA-256.
- * Values up to 1 MiB - 1 KiB; larger: SB_ETOOBIG. expire: 0 never, at most 30 days. */
+ * Large values are packed by zlib; one that has more than 1 MiB - 1 KiB even so, or more than 64 MiB
+ * before: SB_ETOOBIG. expire: 0 never, at most 30 days. */
 
 /** @return APR_SUCCESS; APR_NOTFOUND a miss; SB_EUNAVAILABLE the node is down (tried again, other nodes too) */
 apr_status_t sb_cache_get(char **pdata, apr_size_t *plen, sb_cache_t *c, const char *key,
@@ -34,5 +36,18 @@ apr_status_t sb_cache_replace(sb_cache_t *c, const char *key, const void *data, 
 apr_status_t sb_cache_delete(sb_cache_t *c, const char *key) SB_MUST_CHECK;
 /** Ask every server for its version: for health checks. @return SB_EUNAVAILABLE none answers */
 apr_status_t sb_cache_ping(sb_cache_t *c) SB_MUST_CHECK;
+
+/** A server as it says of itself, since it was started. */
+typedef struct {
+    const char *server;                  /* as configured */
+    int answers;                         /* else the rest is 0 */
+    apr_int64_t items, bytes, limit;     /* bytes: what items take, of which there is limit */
+    apr_int64_t hits, misses, evictions; /* evicted: thrown out for want of room */
+    apr_interval_time_t uptime;
+} sb_cache_node_t;
+
+/** Ask each server, over a connection of its own. @param pnodes array of sb_cache_node_t */
+apr_status_t sb_cache_nodes(const apr_array_header_t **pnodes, sb_cache_t *c,
+                            apr_pool_t *p) SB_MUST_CHECK;
 
 #endif

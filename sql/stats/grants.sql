@@ -10,3 +10,5 @@ GRANT SELECT ON {schema}.udl_stats, {schema}.extract_stats TO {analyst};
 GRANT USAGE ON SCHEMA {schema} TO {analyst};
 GRANT SELECT, INSERT, UPDATE ON {schema}.schedule_run TO {loader}, {jobs};
 GRANT SELECT ON {schema}.schedule_run TO {web};
+GRANT SELECT, UPDATE ON {schema}.cache_generation TO {loader}, {web}, {jobs};
+GRANT UPDATE (last_pre_cached) ON {schema}.udl_stats TO {web};

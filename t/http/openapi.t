@@ -25,8 +25,8 @@ my @reports = @{ json(get('/data', jar => $jar{state})) };
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
 my %post_only = map { $_ => 1 } grep { get("/data/$_", jar => $jar{state})->{status} == 405 } @reports;
 my %routes;    # "GET /data" => permission
-while ($source =~ /^\s*\{"(\/[^"]*)",\s*([A-Z |]+),\s*SB_PERM_(\w+),/mg) {
-    my ($path, $methods, $perm) = ($1, $2, $3);
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),(?:\s*\.perm = SB_PERM_(\w+),)?/mg) {
+    my ($path, $methods, $perm) = ($1, $2, $3 // 'NONE');
     for my $method (split /\s*\|\s*/, $methods) {
         $routes{"$method $_"} = $perm for $path eq '/data/{}' ? map { "/data/$_" } grep { $method ne 'GET' || !$post_only{$_} } @reports : $path;
     }
@@ -93,6 +93,7 @@ my %calls = (
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],
     logout => [['logout', {}, 200]], logout_post => [['logout']],
+    cache_flush => [['super', { cache_name => 'data' }], ['super', { cache_name => 'nothing' }, 404]], cache_flush_runbook => [['super', { cache_name => 'data' }]],
     logout_redirect => [[undef]], saml_metadata => [[undef]],
 );
 for my $report (@reports) {
@@ -130,7 +131,8 @@ sub call {
     my %query = %{ $params // {} };
     (my $path = $op->{path}) =~ s/\{(\w+)\}/delete $query{$1}/ge;
     $jar{logout} //= sign_in('district') if ($who // '') eq 'logout';
-    my %common = ($who ? (jar => $jar{$who}) : (), headers => $opt{headers} // {});
+    my @ours = $op->{'x-same-origin'} ? (Origin => env('SMARTER_URL')) : ();
+    my %common = ($who ? (jar => $jar{$who}) : (), headers => { @ours, %{ $opt{headers} // {} } });
     return post_json($path, \%query, %common) if $op->{method} eq 'POST' && $op->{requestBody}{content}{'application/json'} && !$opt{query};
     my $query = $opt{query} // query_of(\%query);
     return http($op->{method}, $path . ($query eq '' ? '' : "?$query"), %common, $opt{body} // ());
@@ -171,11 +173,11 @@ for my $id (sort keys %calls) {
             delete $less{$name};
             $is->(412, "without $name", $who, \%less);
         }
-        $is->(412, 'with an unknown name', $who, undef, query => 'zz=1') if $op->{path} =~ m{\A/services/};
+        $is->(412, 'with an unknown name', $who, $params, query => 'zz=1') if $op->{path} =~ m{\A/services/};
     }
-    $is->(412, 'parameters in the address', $who, undef, query => 'stateCode=NC') if $json && $post_only{ $id };
-    $is->(400, 'a broken query', $who, undef, query => '%zz') if $op->{responses}{400} && $op->{method} ne 'OPTIONS';
-    $is->(414, 'too long', $who, undef, query => 'x=' . 'x' x 2000) if $op->{responses}{414};
+    $is->(412, 'parameters in the address', $who, $params, query => 'stateCode=NC') if $json && $post_only{ $id };
+    $is->(400, 'a broken query', $who, $params, query => '%zz') if $op->{responses}{400} && $op->{method} ne 'OPTIONS';
+    $is->(414, 'too long', $who, $params, query => 'x=' . 'x' x 2000) if $op->{responses}{414};
     if ($json) {
         my %post = (jar => $jar{$who}, headers => { 'Content-Type' => 'application/json' });
         for (['400', 'no JSON', body => '{'], [413, 'too much', body => ' ' x 70_000], [415, 'another type', body => '{}', type => 'text/plain']) {

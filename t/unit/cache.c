@@ -31,11 +31,55 @@ static pid_t start(int port)
     return server_start(as_root, port);
 }
 
+/* Bytes that cannot be packed. */
+static char *noise(apr_size_t len, apr_pool_t *p)
+{
+    char *text = apr_palloc(p, len);
+    unsigned x = 12345;
+
+    for (apr_size_t i = 0; i < len; i++) {
+        x = x * 1103515245 + 12345;
+        text[i] = (char)(x >> 16);
+    }
+    return text;
+}
+
+static void comes_back(sb_cache_t *c, const char *value, apr_size_t len, const char *what,
+                       apr_pool_t *p)
+{
+    apr_size_t got_len;
+    char *got;
+
+    is_int(sb_cache_set(c, "big", value, len, MINUTE), APR_SUCCESS, what);
+    ok(sb_cache_get(&got, &got_len, c, "big", p) == APR_SUCCESS && got_len == len &&
+           !memcmp(got, value, len),
+       "and comes back");
+}
+
+static void large(sb_cache_t *c, apr_pool_t *p)
+{
+    char *mixed = apr_pcalloc(p, 8 * 1024 * 1024), *random = noise(2 * 1024 * 1024, p);
+
+    comes_back(c, random, 1024 * 1023, "1 MiB - 1 KiB fits", p);
+    is_int(sb_cache_set(c, "big", random, 1024 * 1023 + 1, MINUTE), SB_ETOOBIG,
+           "one byte more does not, if it cannot be packed");
+    for (apr_size_t i = 0; i < 8 * 1024 * 1024; i += 64) {
+        memcpy(mixed + i, random + i / 64, 4);
+    }
+    comes_back(c, mixed, 8 * 1024 * 1024, "8 MiB that can be packed", p);
+    comes_back(c, mixed, 256 * 1024, "a quarter of one", p);
+    is_int(sb_cache_add(c, "packed", mixed, 2 * 1024 * 1024, MINUTE), APR_SUCCESS, "add packs too");
+    is_int(sb_cache_replace(c, "packed", mixed, 3 * 1024 * 1024, MINUTE), APR_SUCCESS,
+           "so does replace");
+    is_int(sb_cache_set(c, "big", mixed, 65 * 1024 * 1024, MINUTE), SB_ETOOBIG,
+           "there is a limit, before anything is read");
+}
+
 static void values(sb_cache_t *c, apr_pool_t *p)
 {
     static const char binary[] = "a\0b\r\nEND\r\n";
     apr_size_t len;
-    char *got, *big, *long_key;
+    char *got, *long_key;
 
     is_int(sb_cache_get(&got, &len, c, "nothing", p), APR_NOTFOUND, "a miss is APR_NOTFOUND");
     ok(!got && !len, "a miss leaves nothing behind");
@@ -64,12 +108,7 @@ static void values(sb_cache_t *c, apr_pool_t *p)
            "a year is taken as 30 days");
     is_int(sb_cache_get(&got, &len, c, "k", p), APR_SUCCESS, "and not as a date in the past");
 
-    big = apr_pcalloc(p, 1024 * 1024);
-    is_int(sb_cache_set(c, "big", big, 1024 * 1023, MINUTE), APR_SUCCESS, "1 MiB - 1 KiB fits");
-    is_int(sb_cache_get(&got, &len, c, "big", p), APR_SUCCESS, "and comes back");
-    is_int((long long)len, 1024 * 1023, "whole");
-    is_int(sb_cache_set(c, "big", big, 1024 * 1023 + 1, MINUTE), SB_ETOOBIG,
-           "one byte more does not");
+    large(c, p);
 
     long_key = apr_pcalloc(p, 402);
     memset(long_key, 'k', 400);

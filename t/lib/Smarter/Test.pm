@@ -257,6 +257,7 @@ sub http_all {
             cacert => env('SMARTER_CA'), 'max-time' => 60);
         $option{'data-raw'} = JSON::PP->new->utf8->canonical->encode($opt{json}) if exists $opt{json};
         my @headers = ('Expect:', exists $opt{json} ? ('Content-Type: application/json', 'Accept: application/json') : ());
+        push @headers, map { "$_: $opt{headers}{$_}" } sort keys %{ $opt{headers} // {} };
         push @headers, 'Cookie: ' . join '; ', map { my @f = split /\t/; @f == 7 ? "$f[5]=$f[6]" : () }
             map { s/\A#HttpOnly_//r } split /\n/, slurp($opt{jar}) if $opt{jar};
         $config .= join('', $i ? "next\n" : '', map { "$_ = " . $text->($option{$_}) . "\n" } sort keys %option)

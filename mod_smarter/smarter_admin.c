@@ -1,0 +1,93 @@
+/**
+ * /services for administrators: emptying the caches.
+ */
+
+#include "smarter.h"
+
+#include <apr_strings.h>
+#include "core/sb_log.h"
+
+/* The last segment of the address as the one parameter of a service, so that the audit stream has it.
+ * @return OK; DONE there is no such thing, the answer is written */
+static int read_segment(smarter_req_t *q, const sb_param_t *schema)
+{
+    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
+
+    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = schema->name, .value = q->rest};
+    if (sb_params_read(&q->params, schema, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool)) {
+        sb_web_problem(q->r, HTTP_NOT_FOUND, "There is nothing at this address");
+        return DONE;
+    }
+    return OK;
+}
+
+static int done(smarter_req_t *q, const char *name)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    const char *json;
+    apr_size_t len;
+
+    sb_jw_object(w, NULL);
+    if (name) {
+        sb_jw_str(w, name, q->rest);
+    }
+    sb_jw_str(w, "result", "OK");
+    sb_jw_end(w);
+    json = sb_jw_text(w, &len);
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
+    return sb_web_send(q->r, HTTP_OK, "application/json; charset=UTF-8", json, len);
+}
+
+/* ---- the caches ------------------------------------------------------------------------------ */
+
+static apr_status_t raise_generations(smarter_req_t *q, int kinds)
+{
+    apr_pool_t *p;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    if (!q->child->stats) {
+        return SB_ECONFIG;
+    }
+    apr_pool_create(&p, q->r->pool);
+    rv = sb_dbpool_get(&db, q->child->stats, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_generations_raise(db, kinds);
+        if (rv != APR_SUCCESS) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(3050), rv, "emptying a cache: %s", sb_db_error(db));
+        }
+    }
+    apr_pool_destroy(p);
+    return rv;
+}
+
+/* What was kept is out of use, on all web nodes, when the answer comes: whatever the cache servers are doing,
+ * nobody looks for it any more. */
+int smarter_admin_flush(smarter_req_t *q)
+{
+    static const char *const names[] = {"all", "session", "data", NULL};
+    static const sb_param_t schema[] = {
+        {.name = "cache_name", .type = SB_PARAM_ENUM, .values = names}, {.name = NULL}};
+    apr_status_t rv;
+    int kinds;
+
+    if (read_segment(q, schema) != OK) {
+        return OK;
+    }
+    kinds = sb_generation_kinds(q->rest);
+    rv = raise_generations(q, kinds);
+    if (rv == SB_ECONFIG) {
+        return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
+                              "The caches cannot be emptied without a statistics database");
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3051), "emptying a cache");
+    }
+    sb_log(SB_LOG_NOTICE, SBLOGNO(3052), SB_NO_STATUS, "caches emptied: %s", q->rest);
+    if (kinds & SB_GENERATION_BIT(SB_GENERATION_SESSION)) {
+        sb_security_write(SB_SECURITY_INFO, "everybody is signed out: the sessions were emptied",
+                          q->user, q->request_id, q->r->pool);
+    }
+    apr_sleep(SB_GENERATION_FRESH);
+    return done(q, "cache_name");
+}
