@@ -137,11 +137,12 @@ static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_repor
 {
     const sb_web_part_t parts[] = {{body->head, body->head_len}, {body->tail, body->tail_len}};
 
-    return report->role ? sb_web_json(q->r, body->tail, body->tail_len)
-           : body->head_hash
-               ? sb_web_json_parts(q->r, parts, 2,
-                                   apr_pstrcat(q->r->pool, body->head_hash, body->tail, NULL))
-               : sb_web_json_etag(q->r, body->tail, body->tail_len);
+    if (body->head_hash) {
+        return sb_web_json_parts(q->r, parts, 2,
+                                 apr_pstrcat(q->r->pool, body->head_hash, body->tail, NULL));
+    }
+    return report->role || report->post_only ? sb_web_json(q->r, body->tail, body->tail_len)
+                                             : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
 /* One line before and one after, with the time between: guid, no name. */

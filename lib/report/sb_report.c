@@ -12,6 +12,7 @@
 static const sb_report_t *const reports[] = {
     &sb_report_academic_year,      &sb_report_comparing_populations, &sb_report_list_of_students,
     &sb_report_individual_student, &sb_report_quick_links,
+    &sb_report_registration_statistics, &sb_report_assessment_completion,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 

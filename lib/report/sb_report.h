@@ -38,14 +38,14 @@ typedef struct {
 typedef struct {
     const char *name;     /* last segment of the address */
     const char *callable; /* its name in audit lines */
-    const char *role;     /* about persons: who holds it sees his places; NULL: aggregates */
+    const char *role;     /* who holds it sees his places; NULL: every member of the tenant */
     int post_only;        /* its parameters must not be in an address: names of persons */
     const sb_param_t *params;
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
     const char *(*check)(const sb_params_t *params);
     /**
      * Write what is equal for everybody with that scope: an object, and the breadcrumb. Kept in the
-     * cache; inside a snapshot. NULL: nothing is.
+     * cache, so it names no person; inside a snapshot. NULL: nothing is.
      */
     apr_status_t (*shared)(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p);
     /** Write the response, one JSON object; with a shared part only what is to be added to it, and
@@ -91,9 +91,11 @@ apr_status_t sb_report_connect(sb_report_ctx_t *ctx) SB_MUST_CHECK;
 
 /* The reports, one file each. */
 extern const sb_report_t sb_report_academic_year;
+extern const sb_report_t sb_report_assessment_completion;
 extern const sb_report_t sb_report_comparing_populations;
 extern const sb_report_t sb_report_individual_student;
 extern const sb_report_t sb_report_list_of_students;
 extern const sb_report_t sb_report_quick_links;
+extern const sb_report_t sb_report_registration_statistics;
 
 #endif

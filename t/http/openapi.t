@@ -16,7 +16,8 @@ is($answer->{status}, 200, 'anybody may read the description');
 my $doc = json($answer);
 is(get('/services/openapi.json', headers => { 'If-None-Match' => $answer->{headers}{etag} })->{status}, 304, 'a client that has it keeps it');
 is($doc->{openapi}, '3.1.0', 'it is OpenAPI 3.1');
-my %jar = map { $_ => sign_in($_) } qw(state school super norole);
+add_user('registrar', map { [$_, env('SMARTER_TENANT'), $state] } qw(SRSEXTRACTS SRCEXTRACTS));
+my %jar = map { $_ => sign_in($_) } qw(state school super norole registrar);
 (my $cookie = $doc->{components}{securitySchemes}{session}{name}) =~ s/[^\w-]//g;
 ok(cookie($jar{state}, $cookie), "it knows the name of the session cookie, $cookie");
 
@@ -71,6 +72,7 @@ results($school, %row, asmt => $interim, type => 'INTERIM COMPREHENSIVE', asmt_c
 results($school, %row, asmt => $block, type => 'INTERIM ASSESSMENT BLOCKS', level => 2);
 results($school, year => $year, subject => 'Math', grade => '04', level => 1 + $_ % 4, count => 9) for 1 .. 4;
 results(school('D1', 'Interim Only', 'S1', 'Interim School'), year => $year, subject => 'Math', grade => '03', type => 'INTERIM COMPREHENSIVE');
+registered($_, 'OA-1', ['D001', 'Described District'], ['S0001', 'Described School']) for $year, $year - 1;
 metadata(JSON::PP->new->encode({ branding => { display => 'North', image => '/assets/nc.svg', higherEdLink => 'https://example.org/' }, min_cell_size => 5,
     subjects => { Math => { colors => [map { { bg_color => '#BB231C', text_color => '#fff', start_gradient_bg_color => '#BB231C', end_gradient_bg_color => '#BB231D' } } 1 .. 4] } } }));
 put();
@@ -89,6 +91,8 @@ my %calls = (
     individual_student_report => [(map { ['school', { %one, asmtType => $_ }] } @kinds), ['school', { %one, asmtType => $kinds[0], asmtYear => 2000 }, 404]],
     quick_links => [['state', { stateCode => $state }], ['school', { stateCode => $state, ql_school_bound => 3 }]],
     academic_year => [['state', { stateCode => $state }]],
+    (map { $_ => [['registrar', { stateCode => $state }], ['registrar', { stateCode => $state, academicYear => $year - 1 }],
+        ['registrar', { stateCode => $state, academicYear => $year, districtId => 'D001' }]] } qw(student_registration_statistics student_assessment_completion)),
     reports => [['state']], ready => [[undef]], heartbeat => [[undef]], openapi => [[undef]],
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],

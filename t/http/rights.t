@@ -45,6 +45,7 @@ sub fill {
         my %row = (year => $year, subject => 'Math', grade => '03', asmt => $asmt);
         results($at, %row, student => student($id, first_name => $first, last_name => $last), level => 1);
         results($at, %row, level => $_, count => $levels->[$_ - 1] - ($_ == 1)) for 1 .. 4;
+        registered($year, $id, [$district, $district_name], [$school, $school_name]);
     }
     put();
 }
@@ -108,11 +109,14 @@ my %shows = (
 );
 $shows{grade} = $shows{school};
 $shows{student} = ["$state/RA", "$state/RA/SA1"];
+$shows{all} = [$state, map { ("$state/$_->[0]", "$state/$_->[0]/$_->[2]") } @world];
+$params{all} = { academicYear => $year };
 my @asked = (
     ['comparing_populations', 'state', 'aggregates'], ['comparing_populations', 'district', 'aggregates'], ['comparing_populations', 'school', 'aggregates'],
     ['list_of_students', 'school', 'students'], ['list_of_students', 'grade', 'students'],
     ['individual_student_report', 'student', 'student'],
     ['quick_links', 'state', 'links'], ['academic_year', 'state', 'years'],
+    ['student_registration_statistics', 'all', 'registered'], ['student_assessment_completion', 'all', 'assessed'],
 );
 my %reports = map { $_->[0] => 1 } @asked;
 is_deeply([sort keys %reports], [sort @{ json(get('/data', jar => $jar{'GENERAL-state'})) }], 'every report is asked for here');
@@ -122,11 +126,14 @@ is_deeply([sort keys %reports], [sort @{ json(get('/data', jar => $jar{'GENERAL-
 my @of_tenant = qw(consortium tenant state district school other_district other_school);
 my %member = ((map { $_ => 200 } @of_tenant), other_state => 403);
 my %nobody = (map { $_ => 403 } @of_tenant, 'other_state');
+my %of_states = (%nobody, map { $_ => 200 } qw(consortium tenant state));    # held for less it is void
 my %expected = (
     aggregates => { '*' => \%member },
     years => { '*' => \%member },
     links => { '*' => \%member },
     students => { '*' => \%nobody, PII => { (map { $_ => 'rows' } qw(consortium tenant state district school)), other_district => 'none', other_school => 'none', other_state => 403 } },
+    registered => { '*' => \%nobody, SRSEXTRACTS => \%of_states },
+    assessed => { '*' => \%nobody, SRCEXTRACTS => \%of_states },
     student => { '*' => \%nobody, PII => { (map { $_ => 'rows' } qw(consortium tenant state district school)), other_district => 404, other_school => 404, other_state => 403 } },
 );
 # Short cuts: districts and schools given by name.
@@ -136,7 +143,7 @@ my %chain = (
     consortium => [1, 1, 1], tenant => [1, 1, 1], state => [1, 1, 1], district => [['RA'], 1, 1], school => [['RA'], ['SA1'], 1],
     other_district => [['RB'], [], []], other_school => [['RA'], ['SA2'], []],
 );
-my %level_number = (state => 0, district => 1, school => 2, grade => 2, student => 0);
+my %level_number = (all => 0, state => 0, district => 1, school => 2, grade => 2, student => 0);
 my %member_of = (sar_extracts => 'SAREXTRACTS', srs_extracts => 'SRSEXTRACTS', src_extracts => 'SRCEXTRACTS', audit_xml_extracts => 'AUDITXML', item_extracts => 'IIRDEXTRACTS');
 my %for_states = map { $_ => 1 } qw(SRSEXTRACTS SRCEXTRACTS AUDITXML IIRDEXTRACTS);    # held for less they are void
 
@@ -181,8 +188,10 @@ for my $i (0 .. $#cells) {
     next if $status != 200;
     my $data = json($answer);
     is_deeply($data->{context}{permissions}, permissions($person, $cell->{level}), "$what: permissions") if $data->{context};
-    if ($cell->{rule} eq 'aggregates') {
-        is_deeply([grep { !$seen->{$_} } @{ $shows{ $cell->{level} } }], [], "$what: all of the place");
+    if ($cell->{rule} =~ /\A(?:aggregates|registered|assessed)\z/) {
+        # registrations are counted, too, but few: their numbers tell nothing apart
+        my @names = $cell->{level} eq 'all' ? grep { $_ ne $state } @{ $shows{all} } : @{ $shows{ $cell->{level} } };
+        is_deeply([grep { !$seen->{$_} } @names], [], "$what: all of the place");
     }
     elsif ($want eq 'rows') {
         ok($seen->{"$state/RA/SA1#"}, "$what: the student");

@@ -14,7 +14,7 @@ use warnings;
 use Exporter 'import';
 use Smarter::Test;
 
-our @EXPORT = qw(school assessment student results put metadata elsewhere);
+our @EXPORT = qw(school assessment student results registered put metadata elsewhere);
 
 our ($schema, $state);
 my $batch = sprintf 'test-%d-%d', $$, time;
@@ -152,6 +152,15 @@ sub results {
         join(', ', map { literal($row{$_}) } @names), $first, $last;
 }
 
+# registered(year, student id, [district id, name], [school id, name], any column of student_reg)
+sub registered {
+    my ($year, $student, $district, $school, %r) = @_;
+    insert('student_reg', { student_reg_rec_id => $next++, state_code => env('SMARTER_STATE'), state_name => 'North Carolina',
+        district_id => $district->[0], district_name => $district->[1], school_id => $school->[0], school_name => $school->[1],
+        student_id => $student, external_student_ssid => $student, sex => 'male', enrl_grade => '03', student_reg_guid => $batch,
+        academic_year => $year, extract_date => "$year-10-01", reg_system_id => 'test', batch_guid => $batch, %r });
+}
+
 # Everything asked for so far, in one transaction, with a new data version.
 sub put {
     my $s = schema();
@@ -191,7 +200,7 @@ END {
         my $ids = join ',', @asmts, 0;
         sql(join ";\n", 'BEGIN', (map { "DELETE FROM $s.$_ WHERE asmt_rec_id IN ($ids)" } qw(asmt_level asmt_claim)),
             (map { "DELETE FROM $s.$_ WHERE $mine" } qw(fact_asmt_outcome_vw
-            fact_block_asmt_outcome dim_student dim_inst_hier dim_asmt)),
+            fact_block_asmt_outcome dim_student dim_inst_hier dim_asmt student_reg)),
             "UPDATE $s.data_version SET version = version + 1", 'COMMIT');
     }
     $? = $status;
