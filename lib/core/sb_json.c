@@ -16,7 +16,7 @@
 /* ---- writing --------------------------------------------------------------------------------- */
 
 #define MAX_DEPTH 64
-/* yajl lets the second half of a surrogate pair alone (\udc00) through. */
+/* yajl lets the second half of a surrogate pair alone (\udc00) through, and makes a '?' of the first. */
 #define NOT_UTF8 "not UTF-8, or half a surrogate pair"
 
 struct sb_jw_t {
@@ -336,6 +336,24 @@ static int on_end(void *ctx)
     return 1;
 }
 
+/* Is there a first half of a surrogate pair (\ud800 to \udbff) without its second? Outside of strings a
+ * backslash is an error anyway. */
+static int has_half_pair(const char *s, apr_size_t len)
+{
+    const char *end = s + len;
+
+    while ((s = memchr(s, '\\', (apr_size_t)(end - s))) != NULL && end - s >= 6) {
+        int is_first = s[1] == 'u' && (s[2] | 0x20) == 'd' && strchr("89abAB", s[3]) != NULL;
+
+        if (is_first && (end - s < 12 || s[6] != '\\' || s[7] != 'u' || (s[8] | 0x20) != 'd' ||
+                         !strchr("cdefCDEF", s[9]))) {
+            return 1;
+        }
+        s += is_first ? 12 : 2;
+    }
+    return 0;
+}
+
 /* What is wrong and where, for the author of the text. */
 static const char *complaint(const reader_t *r, yajl_handle h, int ended, apr_size_t len,
                              apr_pool_t *p)
@@ -400,6 +418,12 @@ apr_status_t sb_json_parse(sb_json_t **proot, const char **perror, const char *t
     if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
         text += 3;
         len -= 3;
+    }
+    if (has_half_pair(text, len)) {
+        if (perror) {
+            *perror = NOT_UTF8;
+        }
+        return SB_EINPUT;
     }
     h = yajl_alloc(&callbacks, NULL, &r);
     if (!h) {

@@ -46,7 +46,11 @@ static void reader(apr_pool_t *p)
         {"{'a':1}", SB_EINPUT},
         {"\"\xff\"", SB_EINPUT},
         {"\"\\ud83d\\ude00\"", APR_SUCCESS},
-        {"\"\\ud83d\"", APR_SUCCESS}, /* yajl reads it as "?" */
+        {"\"\\ud83d\"", SB_EINPUT}, /* yajl would read it as "?" */
+        {"\"\\uD83D\\u0041\"", SB_EINPUT},
+        {"\"\\ud83d\\ud83d\"", SB_EINPUT},
+        {"\"\\\\ud83d\"", APR_SUCCESS}, /* a backslash, and text */
+        {"\"\\ue000\\ud7ff\"", APR_SUCCESS},
         {"\"\\ude00\"", SB_EINPUT},
         {"{\"\\udc00\":1}", SB_EINPUT},
         {"[1,]", SB_EINPUT},
