@@ -4,7 +4,10 @@
 
 #include "smarter.h"
 
+#include <string.h>
+#include <http_core.h>
 #include <http_log.h>
+#include <http_request.h>
 #include "core/sb_log.h"
 
 /* The library's lines go to httpd's error log, under "LogLevel smarter:LEVEL", and as one JSON object
@@ -44,9 +47,35 @@ static void child_init(apr_pool_t *p, server_rec *s)
     smarter_conf_child_init(p, s);
 }
 
+/* Our addresses are no files: no path is made of them (a long one would be too long, and an error in the
+ * log) and none is looked for. */
+static int translate(request_rec *r)
+{
+    const core_dir_config *conf = ap_get_core_module_config(r->per_dir_config);
+    const char *why, *handler;
+
+    if (!conf->expr_handler) { /* where SetHandler is kept, also when it is a plain name */
+        return DECLINED;
+    }
+    handler = ap_expr_str_exec(r, conf->expr_handler, &why);
+    if (!handler || strcmp(handler, SMARTER_HANDLER) != 0) {
+        return DECLINED;
+    }
+    r->handler = SMARTER_HANDLER;
+    r->filename = r->uri;
+    return OK;
+}
+
+static int map_to_storage(request_rec *r)
+{
+    return r->handler && !strcmp(r->handler, SMARTER_HANDLER) ? OK : DECLINED;
+}
+
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
+    ap_hook_translate_name(translate, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(smarter_handler, NULL, NULL, APR_HOOK_MIDDLE);

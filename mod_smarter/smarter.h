@@ -29,6 +29,8 @@
 
 extern module AP_MODULE_DECLARE_DATA smarter_module;
 
+#define SMARTER_HANDLER "smarter" /* as SetHandler says it */
+
 typedef struct smarter_auth_t smarter_auth_t;           /* smarter_auth.c */
 typedef struct smarter_heartbeat_t smarter_heartbeat_t; /* smarter_services.c */
 

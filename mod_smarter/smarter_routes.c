@@ -279,7 +279,7 @@ int smarter_handler(request_rec *r)
 {
     int rc;
 
-    if (!r->handler || strcmp(r->handler, "smarter")) {
+    if (!r->handler || strcmp(r->handler, SMARTER_HANDLER)) {
         return DECLINED;
     }
     rc = answer(r);
