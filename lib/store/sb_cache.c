@@ -1,20 +1,19 @@
-/* memcached: one pool of connections, consistent hashing, dead servers left out until they return.
- * Every call is bounded: connect and poll time-outs, few tries. Large values are packed. */
+/* memcached: the calls. sb_cache_ring.c says which server is asked. Every call is bounded: connect and
+ * poll time-outs, each server asked once, or twice when a connection turns out to be dead. Large values
+ * are packed. */
 
 #include "store/sb_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_atomic.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
 #include <libmemcached/memcached.h>
-#include <libmemcachedutil-1.0/pool.h>
 #include <zlib.h>
 
 #include "core/sb_crypto.h"
-#include "core/sb_log.h"
+#include "store/sb_cache_ring.h"
 
 #define KEY_MAX_LEN 200
 #define ITEM_MAX_LEN (1024 * 1024 - 1024) /* what a server stores at most */
@@ -25,32 +24,21 @@
 #define EXPIRE_MAX_SECS (30 * 24 * 3600)
 #define DEFAULT_CONNECTIONS 32
 #define DEFAULT_PORT 11211
-#define COMPLAINT_GAP_SECS 10
-/* Find the old connection dead, find the server dead, have it marked so, ask another. */
-#define MAX_TRIES 4
 
 struct sb_cache_t {
     const apr_array_header_t *servers; /* const char * */
-    memcached_st *model;               /* never connected; what the pool and health checks copy */
-    memcached_pool_st *pool;
-    apr_uint32_t complained; /* second of the last log line: an outage must not flood the log */
+    memcached_st *model;               /* never connected; what the ring and health checks copy */
+    sb_ring_t *ring;
 };
 
-/* The same settings on every node, or keys land on different servers. */
 static const struct {
     memcached_behavior_t what;
     apr_uint64_t value;
 } behaviours[] = {
-    {MEMCACHED_BEHAVIOR_NO_BLOCK, 0},
-    {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},
-    {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},
-    {MEMCACHED_BEHAVIOR_KETAMA, 1},
-    {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 200}, /* ms */
-    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 300},    /* ms */
-    {MEMCACHED_BEHAVIOR_SERVER_FAILURE_LIMIT, 1},
-    {MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 2}, /* s */
-    {MEMCACHED_BEHAVIOR_DEAD_TIMEOUT, 5},  /* s */
-    {MEMCACHED_BEHAVIOR_AUTO_EJECT_HOSTS, 1},
+    {MEMCACHED_BEHAVIOR_NO_BLOCK, 0},       {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},
+    {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},  {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 200}, /* ms */
+    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 300},                                            /* ms */
+    {MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0}, /* connect again at once: the ring says when */
 };
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -80,9 +68,6 @@ static apr_status_t destroy(void *data)
 {
     sb_cache_t *c = data;
 
-    if (c->pool) {
-        memcached_pool_destroy(c->pool);
-    }
     if (c->model) {
         memcached_free(c->model);
     }
@@ -130,13 +115,10 @@ apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_con
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    c->pool = memcached_pool_create(
-        c->model, 1, (uint32_t)(max_connections > 0 ? max_connections : DEFAULT_CONNECTIONS));
-    if (!c->pool) {
-        return APR_ENOMEM;
-    }
-    *pcache = c;
-    return APR_SUCCESS;
+    rv = sb_ring_make(&c->ring, c->model,
+                      max_connections > 0 ? max_connections : DEFAULT_CONNECTIONS, p);
+    *pcache = rv == APR_SUCCESS ? c : NULL;
+    return rv;
 }
 
 /* ---- one operation --------------------------------------------------------------------------- */
@@ -208,6 +190,7 @@ static apr_status_t judge(const op_t *op, memcached_return_t rc)
         return op->kind == OP_ADD       ? APR_EEXIST
                : op->kind == OP_REPLACE ? APR_NOTFOUND
                                         : SB_EUNAVAILABLE;
+    case MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE: /* no room for this one; the server is well */
     case MEMCACHED_E2BIG:
         return SB_ETOOBIG;
     default:
@@ -215,44 +198,23 @@ static apr_status_t judge(const op_t *op, memcached_return_t rc)
     }
 }
 
-static void complain(sb_cache_t *c, memcached_st *m, memcached_return_t rc)
+static apr_status_t ask(memcached_return_t *prc, memcached_st *m, void *ctx)
 {
-    apr_uint32_t now = (apr_uint32_t)apr_time_sec(apr_time_now());
-    apr_uint32_t last = apr_atomic_read32(&c->complained);
-    const char *text = m ? memcached_last_error_message(m) : NULL;
+    op_t *op = ctx;
+    apr_status_t rv;
 
-    if (now - last >= COMPLAINT_GAP_SECS && apr_atomic_cas32(&c->complained, now, last) == last) {
-        sb_log(SB_LOG_WARN, SBLOGNO(1260), SB_EUNAVAILABLE, "memcached: %s",
-               text ? text : memcached_strerror(m, rc));
+    *prc = call(m, op);
+    rv = judge(op, *prc);
+    if (rv != APR_SUCCESS) {
+        free(op->got);
+        op->got = NULL;
     }
+    return rv;
 }
 
 static apr_status_t run(sb_cache_t *c, op_t *op)
 {
-    memcached_return_t rc;
-    memcached_st *m;
-    apr_status_t rv = SB_EUNAVAILABLE;
-    int tries;
-
-    /* Blocking is bounded: whoever holds a connection is inside one bounded call. */
-    m = memcached_pool_pop(c->pool, true, &rc);
-    if (!m) {
-        complain(c, NULL, rc);
-        return SB_EUNAVAILABLE;
-    }
-    for (tries = 0; tries < MAX_TRIES && rv == SB_EUNAVAILABLE; tries++) {
-        rc = call(m, op);
-        rv = judge(op, rc);
-        if (rv != APR_SUCCESS) {
-            free(op->got);
-            op->got = NULL;
-        }
-    }
-    if (rv == SB_EUNAVAILABLE) {
-        complain(c, m, rc);
-    }
-    memcached_pool_push(c->pool, m);
-    return rv;
+    return sb_ring_run(c->ring, op->key, op->key_len, ask, op);
 }
 
 /* ---- packing: values above a server's limit, and what would keep the network busy -------------- */

@@ -191,6 +191,17 @@ int main(void)
     server_stop(pid2, SIGKILL);
     is_int(working(c, p), 100, "the other takes over at once: retried, not failed");
     is_int(sb_cache_ping(c), APR_SUCCESS, "ping is content with one");
+    pid2 = start(port2);
+    is_int(working(c, p), 100, "it is started again");
+    apr_sleep(apr_time_from_msec(2100));
+    is_int(working(c, p), 100, "and asked again");
+    kill(pid2, SIGSTOP);
+    t0 = apr_time_now();
+    is_int(working(c, p), 100, "it hangs: the other takes over, too");
+    ok(apr_time_now() - t0 < apr_time_from_sec(1), "and only the first call waits for it");
+    printf("# %d ms\n", (int)apr_time_as_msec(apr_time_now() - t0));
+    kill(pid2, SIGCONT);
+    server_stop(pid2, SIGKILL);
     server_stop(pid1, SIGTERM);
     apr_pool_destroy(p);
     return done();
