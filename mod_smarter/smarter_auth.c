@@ -83,13 +83,19 @@ const char *smarter_auth_check(sb_saml_config_t **psaml, const sb_conf_t *conf, 
     return sb_saml_config_load(psaml, conf, p);
 }
 
+#define REPLAY_TIMEOUT apr_time_from_sec(5) /* one row, by its key */
+#define REPLAY_LEASE apr_time_from_sec(8)
+
 static apr_status_t make_replay_pool(sb_dbpool_t **ppool, const smarter_child_t *child)
 {
     const sb_conf_t *conf = child->conf;
     sb_db_opts_t opts = {
         .schema = sb_conf_str(conf, "security.db.schema_name"),
         .app = "mod_smarter sign-in",
-        .statement_timeout = apr_time_from_sec(5),
+        .wait = sb_conf_interval(conf, "edware.db.pool_timeout"),
+        .lease = REPLAY_LEASE,
+        .connect_timeout = sb_conf_interval(conf, "edware.db.connect_timeout"),
+        .statement_timeout = REPLAY_TIMEOUT,
         .no_prepare = !sb_conf_bool(conf, "edware.db.prepare"),
     };
 

@@ -183,6 +183,9 @@ static apr_status_t make_pool(sb_dbpool_t **ppool, const sb_conf_t *conf, const 
         .schema = schema,
         .app = "mod_smarter",
         .max_connections = connections,
+        .wait = sb_conf_interval(conf, "edware.db.pool_timeout"),
+        .lease = sb_conf_interval(conf, "edware.db.request_timeout"),
+        .connect_timeout = sb_conf_interval(conf, "edware.db.connect_timeout"),
         .statement_timeout = sb_conf_interval(conf, "edware.db.statement_timeout"),
         .no_prepare = !sb_conf_bool(conf, "edware.db.prepare"),
     };

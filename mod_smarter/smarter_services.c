@@ -36,6 +36,7 @@ int smarter_services_ready(smarter_req_t *q)
 
 #define FRESH_FOR apr_time_from_sec(1)
 #define FIRST_WAIT apr_time_from_sec(5)
+#define DATABASE_WAIT apr_time_from_sec(3)
 #define BROKER_WAIT apr_time_from_sec(3)
 #define REPORT_MAX 8192
 
@@ -67,7 +68,11 @@ static apr_status_t ask_database(sb_dbpool_t *pool, apr_pool_t *p)
     sb_db_t *db;
 
     rv = sb_dbpool_get(&db, pool, p);
-    return rv == APR_SUCCESS ? sb_db_query(&rows, db, &st, NULL, p) : rv;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_db_limit(db, DATABASE_WAIT);
+    return sb_db_query(&rows, db, &st, NULL, p);
 }
 
 static apr_status_t ask_broker(const char *url, apr_pool_t *p)

@@ -8,8 +8,6 @@
 #include "core/sb_log.h"
 #include "store/sb_db_private.h"
 
-#define DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
-
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 static apr_status_t status_of(const char *sqlstate)
@@ -98,7 +96,7 @@ static apr_status_t close_connection(void *data)
 
 apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts, apr_pool_t *p)
 {
-    const char *keys[10], *values[10];
+    const char *keys[12], *values[12];
     char seconds[20], options[80];
     sb_db_t *db = apr_pcalloc(p, sizeof(*db));
     apr_interval_time_t timeout;
@@ -110,13 +108,17 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
         db->opts.schema = apr_pstrdup(p, opts->schema);
         db->opts.app = apr_pstrdup(p, opts->app);
     }
-    timeout = db->opts.connect_timeout ? db->opts.connect_timeout : DEFAULT_CONNECT_TIMEOUT;
+    timeout = db->opts.connect_timeout ? db->opts.connect_timeout : SB_DB_CONNECT_TIMEOUT;
     snprintf(seconds, sizeof(seconds), "%ld",
              (long)((timeout + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC));
     keys[n] = "dbname", values[n++] = url;
     keys[n] = "connect_timeout", values[n++] = seconds;
     keys[n] = "client_encoding", values[n++] = "UTF8";
+    /* A peer that vanished: 30 s for what was sent, 90 s of silence while we wait. */
     keys[n] = "tcp_user_timeout", values[n++] = "30000";
+    keys[n] = "keepalives_idle", values[n++] = "60";
+    keys[n] = "keepalives_interval", values[n++] = "10";
+    keys[n] = "keepalives_count", values[n++] = "3";
     if (db->opts.app) {
         keys[n] = "application_name", values[n++] = db->opts.app;
     }

@@ -21,6 +21,7 @@ typedef struct {
     const char *app;                     /* application_name, as seen in pg_stat_activity */
     int max_connections;                 /* pool only; 0: 16 */
     apr_interval_time_t wait;            /* pool only: how long to wait for a free one; 0: 5 s */
+    apr_interval_time_t lease;           /* pool only: how long one borrower has; 0: for ever */
     apr_interval_time_t connect_timeout; /* 0: 5 s */
     apr_interval_time_t
         statement_timeout; /* 0: none; with one, no call waits longer than it and a second */
@@ -37,10 +38,19 @@ apr_status_t sb_dbpool_make(sb_dbpool_t **ppool, const char *url, const sb_db_op
 
 /**
  * Borrow a connection; it goes back when p is cleared, or is closed if it is broken or was left
- * inside a transaction.
+ * inside a transaction. A statement that has no answer when the lease is over fails as when the
+ * connection is lost.
+ *
+ * A server that hangs must not hold up everybody who wants it: other work waits for the same threads.
+ * After connecting took its time in vain, or an answer did not come, one borrower at a time tries
+ * again and the others are refused at once; as they are while all connections are in use and none was
+ * taken or came back for as long as one would wait.
  * @return APR_SUCCESS; SB_EUNAVAILABLE no answer, or none free within the wait
  */
 apr_status_t sb_dbpool_get(sb_db_t **pdb, sb_dbpool_t *pool, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Give up this connection after that time at the latest, in this lease. */
+void sb_db_limit(sb_db_t *db, apr_interval_time_t limit);
 
 /** The last complaint of this connection: server text without values of rows. Never NULL. */
 const char *sb_db_error(const sb_db_t *db);

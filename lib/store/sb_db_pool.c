@@ -5,10 +5,12 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include "core/sb_log.h"
+#include "core/sb_time.h"
 #include "store/sb_db_private.h"
 
 #define DEFAULT_CONNECTIONS 16
 #define DEFAULT_WAIT apr_time_from_sec(5)
+#define HANGS_SECS 1.0 /* connecting that failed and took longer was not refused */
 
 struct sb_dbpool_t {
     const char *url;
@@ -18,6 +20,10 @@ struct sb_dbpool_t {
     apr_thread_cond_t *freed;
     sb_db_t **idle; /* a stack: the most recently used is the warmest */
     int nidle, nopen, max;
+    apr_interval_time_t wait;
+    double moved; /* when one was last taken or came back, sb_time_monotonic() */
+    int hangs;    /* the server did not answer in time the last time somebody asked */
+    int on_trial; /* somebody is trying whether it does again */
 };
 
 static apr_status_t destroy_pool(void *data)
@@ -44,6 +50,7 @@ apr_status_t sb_dbpool_make(sb_dbpool_t **ppool, const char *url, const sb_db_op
     dp->opts.schema = apr_pstrdup(p, dp->opts.schema);
     dp->opts.app = apr_pstrdup(p, dp->opts.app);
     dp->max = dp->opts.max_connections > 0 ? dp->opts.max_connections : DEFAULT_CONNECTIONS;
+    dp->wait = dp->opts.wait ? dp->opts.wait : DEFAULT_WAIT;
     dp->pool = p;
     dp->idle = apr_pcalloc(p, (apr_size_t)dp->max * sizeof(*dp->idle));
     rv = apr_thread_mutex_create(&dp->mutex, APR_THREAD_MUTEX_DEFAULT, p);
@@ -78,7 +85,8 @@ static apr_status_t give_back(void *data)
 {
     sb_db_t *db = data;
     sb_dbpool_t *dp = db->home;
-    int reusable = PQstatus(db->conn) == CONNECTION_OK && !db->gave_up &&
+    int gave_up = db->gave_up;
+    int reusable = !gave_up && PQstatus(db->conn) == CONNECTION_OK &&
                    PQtransactionStatus(db->conn) == PQTRANS_IDLE;
 
     if (!reusable) {
@@ -91,67 +99,136 @@ static apr_status_t give_back(void *data)
     else {
         dp->nopen--;
     }
+    dp->hangs = dp->hangs || gave_up;
+    dp->moved = sb_time_monotonic();
     apr_thread_cond_signal(dp->freed);
     apr_thread_mutex_unlock(dp->mutex);
     return APR_SUCCESS;
 }
 
-apr_status_t sb_dbpool_get(sb_db_t **pdb, sb_dbpool_t *dp, apr_pool_t *p)
+/* ---- borrowing: each of these is called and left under the mutex ------------------------------- */
+
+/* Wait until a connection comes back. */
+static apr_status_t wait_for_one(sb_dbpool_t *dp, double until)
 {
-    apr_interval_time_t wait = dp->opts.wait ? dp->opts.wait : DEFAULT_WAIT;
-    apr_time_t until = apr_time_now() + wait;
+    double now = sb_time_monotonic();
+
+    if (now >= until || now - dp->moved > (double)dp->wait / APR_USEC_PER_SEC) {
+        sb_log(SB_LOG_WARN, SBLOGNO(1202), SB_NO_STATUS,
+               "all %d database connections of this process are in use; none became free in time",
+               dp->max);
+        return SB_EUNAVAILABLE;
+    }
+    (void)apr_thread_cond_timedwait(dp->freed, dp->mutex,
+                                    (apr_interval_time_t)((until - now) * APR_USEC_PER_SEC) + 1);
+    return APR_SUCCESS;
+}
+
+/* The connection used last; NULL when the server has hung up on it. */
+static sb_db_t *take_idle(sb_dbpool_t *dp)
+{
+    sb_db_t *db = dp->idle[--dp->nidle];
+
+    if (is_stale(db)) {
+        apr_pool_destroy(db->pool);
+        dp->nopen--;
+        return NULL;
+    }
+    return db;
+}
+
+static apr_status_t open_new(sb_db_t **pdb, sb_dbpool_t *dp)
+{
+    double start = sb_time_monotonic();
     apr_pool_t *own;
     apr_status_t rv;
-    sb_db_t *db;
+
+    dp->nopen++;
+    apr_thread_mutex_unlock(dp->mutex);
+    rv = apr_pool_create_unmanaged_ex(&own, NULL, NULL);
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_connect(pdb, dp->url, &dp->opts, own);
+        if (rv != APR_SUCCESS) {
+            sb_log(SB_LOG_WARN, SBLOGNO(1203), rv, "connecting to the database: %s",
+                   *pdb ? sb_db_error(*pdb) : "");
+            apr_pool_destroy(own);
+            *pdb = NULL;
+        }
+    }
+    apr_thread_mutex_lock(dp->mutex);
+    if (rv != APR_SUCCESS) {
+        dp->nopen--;
+        /* A server that refuses does so at once and holds up nobody. */
+        dp->hangs = sb_time_monotonic() - start > HANGS_SECS;
+        apr_thread_cond_signal(dp->freed);
+    }
+    return rv;
+}
+
+/* The server hung: does it answer again? Who is the first to ask tries it, with one connection. */
+static apr_status_t try_again(sb_db_t **pdb, sb_dbpool_t *dp)
+{
+    apr_status_t rv = SB_EUNAVAILABLE;
+
+    if (dp->on_trial) {
+        return rv;
+    }
+    dp->on_trial = 1;
+    if (dp->nidle > 0) {
+        *pdb = dp->idle[--dp->nidle];
+        apr_thread_mutex_unlock(dp->mutex);
+        rv = sb_db_ping(*pdb);
+        if (rv != APR_SUCCESS) {
+            apr_pool_destroy((*pdb)->pool);
+            *pdb = NULL;
+        }
+        apr_thread_mutex_lock(dp->mutex);
+        dp->nopen -= rv != APR_SUCCESS;
+    }
+    else if (dp->nopen < dp->max) {
+        rv = open_new(pdb, dp);
+    }
+    if (rv == APR_SUCCESS) {
+        dp->hangs = 0;
+    }
+    dp->on_trial = 0;
+    return rv;
+}
+
+apr_status_t sb_dbpool_get(sb_db_t **pdb, sb_dbpool_t *dp, apr_pool_t *p)
+{
+    double until = sb_time_monotonic() + (double)dp->wait / APR_USEC_PER_SEC;
+    apr_status_t rv = APR_SUCCESS;
+    sb_db_t *db = NULL;
 
     *pdb = NULL;
     apr_thread_mutex_lock(dp->mutex);
-    for (;;) {
-        if (dp->nidle > 0) {
-            db = dp->idle[--dp->nidle];
-            apr_thread_mutex_unlock(dp->mutex);
-            if (!is_stale(db)) {
-                goto found;
-            }
-            apr_pool_destroy(db->pool);
-            apr_thread_mutex_lock(dp->mutex);
-            dp->nopen--;
-            continue;
+    while (!db && rv == APR_SUCCESS) {
+        if (dp->hangs) {
+            rv = try_again(&db, dp);
         }
-        if (dp->nopen < dp->max) {
-            dp->nopen++;
-            apr_thread_mutex_unlock(dp->mutex);
-            break;
+        else if (dp->nidle > 0) {
+            db = take_idle(dp);
         }
-        rv = apr_thread_cond_timedwait(dp->freed, dp->mutex, wait);
-        wait = until - apr_time_now();
-        if (wait <= 0 || (rv != APR_SUCCESS && !APR_STATUS_IS_TIMEUP(rv))) {
-            apr_thread_mutex_unlock(dp->mutex);
-            sb_log(
-                SB_LOG_WARN, SBLOGNO(1202), SB_NO_STATUS,
-                "all %d database connections of this process are in use; none became free in time",
-                dp->max);
-            return SB_EUNAVAILABLE;
+        else if (dp->nopen < dp->max) {
+            rv = open_new(&db, dp);
+        }
+        else {
+            rv = wait_for_one(dp, until);
         }
     }
-    rv = apr_pool_create_unmanaged_ex(&own, NULL, NULL);
     if (rv == APR_SUCCESS) {
-        rv = sb_db_connect(&db, dp->url, &dp->opts, own);
-        if (rv != APR_SUCCESS) {
-            sb_log(SB_LOG_WARN, SBLOGNO(1203), rv, "connecting to the database: %s",
-                   db ? sb_db_error(db) : "");
-            apr_pool_destroy(own);
-        }
+        dp->moved = sb_time_monotonic();
     }
+    apr_thread_mutex_unlock(dp->mutex);
     if (rv != APR_SUCCESS) {
-        apr_thread_mutex_lock(dp->mutex);
-        dp->nopen--;
-        apr_thread_cond_signal(dp->freed);
-        apr_thread_mutex_unlock(dp->mutex);
         return rv;
     }
     db->home = dp;
-found:
+    db->until = 0;
+    if (dp->opts.lease) {
+        sb_db_limit(db, dp->opts.lease);
+    }
     sb_db_forget_error(db);
     apr_pool_cleanup_register(p, db, give_back, apr_pool_cleanup_null);
     *pdb = db;

@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include "store/sb_db.h"
 
+#define SB_DB_CONNECT_TIMEOUT apr_time_from_sec(5) /* when the options say nothing */
 #define TEXT_RESULT 0
 #define BINARY_RESULT 1
 
@@ -21,6 +22,7 @@ struct sb_db_t {
     apr_pool_t *texts_pool;
     unsigned ntexts;   /* for names */
     int gave_up;       /* no answer in time, or out of step */
+    double until;      /* end of the lease, sb_time_monotonic(); 0: none */
     sb_dbpool_t *home; /* NULL: not borrowed */
     char sqlstate[6];
     char error[400];
@@ -50,6 +52,9 @@ void sb_db_give_up(sb_db_t *db);
 
 /** The next result, as PQgetResult; after the deadline the connection is given up. */
 PGresult *sb_db_next(sb_db_t *db, double until);
+
+/** Does the server answer on an idle connection, in the time connecting may take? */
+apr_status_t sb_db_ping(sb_db_t *db) SB_MUST_CHECK;
 
 /** The result of what was sent by itself, as PQexec; NULL: the connection failed. @param sent was it? */
 PGresult *sb_db_finish(sb_db_t *db, int sent);

@@ -12,9 +12,35 @@
 
 double sb_db_deadline(const sb_db_t *db)
 {
-    return db->opts.statement_timeout
-               ? sb_time_monotonic() + GRACE + (double)db->opts.statement_timeout / APR_USEC_PER_SEC
-               : 0;
+    double statement =
+        sb_time_monotonic() + GRACE + (double)db->opts.statement_timeout / APR_USEC_PER_SEC;
+
+    if (!db->opts.statement_timeout || (db->until && db->until < statement)) {
+        return db->until;
+    }
+    return statement;
+}
+
+void sb_db_limit(sb_db_t *db, apr_interval_time_t limit)
+{
+    double until = sb_time_monotonic() + (double)limit / APR_USEC_PER_SEC;
+
+    if (!db->until || until < db->until) {
+        db->until = until;
+    }
+}
+
+apr_status_t sb_db_ping(sb_db_t *db)
+{
+    PGresult *res;
+    apr_status_t rv;
+
+    db->until = 0;
+    sb_db_limit(db, db->opts.connect_timeout ? db->opts.connect_timeout : SB_DB_CONNECT_TIMEOUT);
+    res = sb_db_finish(db, PQsendQuery(db->conn, ""));
+    rv = PQresultStatus(res) == PGRES_EMPTY_QUERY ? APR_SUCCESS : sb_db_failed(db, res);
+    PQclear(res);
+    return rv;
 }
 
 void sb_db_give_up(sb_db_t *db)
