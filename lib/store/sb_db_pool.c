@@ -21,7 +21,7 @@ struct sb_dbpool_t {
     sb_db_t **idle; /* a stack: the most recently used is the warmest */
     int nidle, nopen, max;
     apr_interval_time_t wait;
-    double moved; /* when one was last taken or came back, sb_time_monotonic() */
+    double moved; /* when one was last opened, taken or came back, sb_time_monotonic() */
     int hangs;    /* the server did not answer in time the last time somebody asked */
     int on_trial; /* somebody is trying whether it does again */
 };
@@ -144,6 +144,7 @@ static apr_status_t open_new(sb_db_t **pdb, sb_dbpool_t *dp)
     apr_status_t rv;
 
     dp->nopen++;
+    dp->moved = start;
     apr_thread_mutex_unlock(dp->mutex);
     rv = apr_pool_create_unmanaged_ex(&own, NULL, NULL);
     if (rv == APR_SUCCESS) {
