@@ -275,7 +275,7 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
         write_answer(w, report->name,
                      is_post && !report->post_only ? NULL : sb_json_get(file, "example"));
     }
-    if (!is_post && !report->role) {
+    if (!is_post && (report->shared || !report->role)) { /* what names nobody has a tag */
         write_problem(w, "304");
     }
     write_problem(w, "400");

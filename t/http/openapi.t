@@ -191,9 +191,11 @@ for my $id (sort keys %calls) {
             judge("$what: $why", $op, $answer);
         }
     }
-    elsif ($op->{method} eq 'GET' && $op->{responses}{304}) {
-        my $etag = call($op, $who, $params)->{headers}{etag};
-        $is->(304, 'what one has', $who, $params, headers => { 'If-None-Match' => $etag });
+    elsif ($op->{method} eq 'GET') {
+        my $headers = call($op, $who, $params)->{headers};
+        is(defined $headers->{etag}, defined $op->{responses}{304}, "$what: has a tag if it says so, and only then");
+        like($headers->{'cache-control'}, $headers->{etag} ? qr/\Aprivate, no-cache\z/ : qr/\Ano-store\z/, "$what: is kept accordingly");
+        $is->(304, 'what one has', $who, $params, headers => { 'If-None-Match' => $headers->{etag} }) if $headers->{etag};
     }
 }
 
