@@ -117,7 +117,8 @@ int smarter_services_userinfo(smarter_req_t *q);
 void smarter_openapi_child_init(smarter_child_t *child);
 int smarter_services_openapi(smarter_req_t *q);
 
-int smarter_admin_flush(smarter_req_t *q); /* DELETE /services/cache/{name} */
+int smarter_admin_flush(smarter_req_t *q);   /* DELETE /services/cache/{name} */
+int smarter_admin_trigger(smarter_req_t *q); /* GET /services/trigger/{type} */
 
 /* ---- smarter_auth.c -------------------------------------------------------------------------- */
 

@@ -1,11 +1,13 @@
 /**
- * /services for administrators: emptying the caches.
+ * /services for administrators: emptying the caches, and filling them.
  */
 
 #include "smarter.h"
 
+#include <string.h>
 #include <apr_strings.h>
 #include "core/sb_log.h"
+#include "report/sb_warm.h"
 
 /* The last segment of the address as the one parameter of a service, so that the audit stream has it.
  * @return OK; DONE there is no such thing, the answer is written */
@@ -90,4 +92,59 @@ int smarter_admin_flush(smarter_req_t *q)
     }
     apr_sleep(SB_GENERATION_FRESH);
     return done(q, "cache_name");
+}
+
+/* ---- scheduled work, now --------------------------------------------------------------------- */
+
+static int refuse_warming(smarter_req_t *q, apr_status_t rv, const char *error)
+{
+    if (rv == SB_EBUSY) {
+        return sb_web_problem(q->r, HTTP_CONFLICT, "It is being done already");
+    }
+    if (rv == APR_TIMEUP) {
+        apr_table_setn(q->r->headers_out, "Retry-After", "1");
+        return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
+                              "There is more to do than a request may take: ask again to go on");
+    }
+    sb_log(SB_LOG_ERROR, SBLOGNO(3053), SB_NO_STATUS, "making reports in advance: %s",
+           error ? error : "failed");
+    return rv == SB_EUNAVAILABLE
+               ? sb_web_fail(q->r, rv, SBLOGNO(3054), "making reports in advance")
+               : sb_web_problem(q->r, HTTP_INTERNAL_SERVER_ERROR,
+                                "Reports cannot be made in advance; the log of this node says why");
+}
+
+/* A report that failed is logged and made next time; the whole is not the worse for it. */
+static int warm(smarter_req_t *q)
+{
+    sb_warm_opts_t opts = {.conf = q->child->conf,
+                           .app = "mod_smarter trigger",
+                           .limit = sb_conf_interval(q->child->conf, "trigger.recache.timeout")};
+    sb_warm_result_t result;
+    const char *error;
+    apr_status_t rv = sb_warm_run(&result, &error, &opts, q->r->pool);
+
+    if (rv != APR_SUCCESS) {
+        return refuse_warming(q, rv, error);
+    }
+    sb_log(SB_LOG_INFO, SBLOGNO(3055), SB_NO_STATUS, "%d reports made for %d batches, %d failed",
+           result.reports, result.batches, result.failed);
+    return done(q, NULL);
+}
+
+int smarter_admin_trigger(smarter_req_t *q)
+{
+    static const char *const names[] = {"cache", "pdf", NULL};
+    static const sb_param_t schema[] = {
+        {.name = "trigger_type", .type = SB_PARAM_ENUM, .values = names}, {.name = NULL}};
+
+    if (read_segment(q, schema) != OK) {
+        return OK;
+    }
+    if (!strcmp(q->rest, "pdf")) {
+        return sb_web_problem(
+            q->r, HTTP_SERVICE_UNAVAILABLE,
+            "PDF pre-generation is not installed: reports are drawn when asked for");
+    }
+    return warm(q);
 }

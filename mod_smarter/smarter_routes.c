@@ -58,6 +58,8 @@ static const route_t routes[] = {
      .run = smarter_admin_flush, .params = no_params, .audit = "cache_flush_service", .changes = 1},
     {.path = "/services/flush/{}", .methods = DELETE, .perm = SB_PERM_SUPER_ADMIN,
      .run = smarter_admin_flush, .params = no_params, .audit = "cache_flush_service", .changes = 1},
+    {.path = "/services/trigger/{}", .methods = GET, .perm = SB_PERM_SUPER_ADMIN,
+     .run = smarter_admin_trigger, .params = no_params, .audit = "trigger_service", .changes = 1},
     {.path = "/services/openapi.json", .methods = GET, .run = smarter_services_openapi, .params = no_params},
     {.path = "/login", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_login},
     {.path = "/saml_post", .methods = POST, .audience = FOR_PEOPLE, .run = smarter_auth_saml_post},

@@ -60,6 +60,13 @@
             "when, in local time: year, month, day, week, day_of_week, hour, minute, second"       \
     }
 
+/* A cache region of the replaced system: its lifetimes were guesses, here the data says when it changes. */
+#define REGION(name)                                                                               \
+    RETIRED("cache." name ".url", "cache.data.url"),                                               \
+        RETIRED("cache." name ".expire", "cache.data.expire"),                                     \
+        RETIRED("cache." name ".type", "memcached is what there is"),                              \
+        RETIRED("cache." name ".lock_dir", "no lock files are needed")
+
 /* clang-format off */
 const sb_key_t sb_keys[] = {
     /* ---- both applications ---- */
@@ -81,8 +88,11 @@ const sb_key_t sb_keys[] = {
     CRON("report"),
     BOOL("trigger.pdf.enable", "False", "accepted for old files; nothing acts on it: reports are made when asked for"),
     CRON("trigger.pdf"),
-    BOOL("trigger.recache.enable", "False", "accepted for old files; nothing acts on it: reports are made when asked for"),
+    BOOL("trigger.recache.enable", "False", "smarter-cache-warm --if-due does something at all"),
+    { "trigger.recache.schedule.cron.day", SB_KEY_CRON, "*/1", 0, 0, NULL, "when reports are made in advance" },
     CRON("trigger.recache"),
+    PATH("trigger.recache.filter.file", "/opt/edware/conf/comparing_populations_precache_filters.json", "filters under which they are made, as JSON: lists state, district, <tenant or state code>.state, ....district"),
+    SECONDS("trigger.recache.timeout", "60s", 1, 3600, "how long GET /services/trigger/cache works at most; 503 after it, and the next run goes on"),
     BOOL("trigger.assessment.enable", "False", "accepted for old files; nothing acts on it yet"),
     CRON("trigger.assessment"),
     BOOL("migrate_public.enable", "False", "accepted for old files; nothing acts on it yet"),
@@ -102,8 +112,18 @@ const sb_key_t sb_keys[] = {
     BOOL("edware.db.prepare", "True", "prepared statements; False behind a pooler in transaction mode"),
     TEXT("cache.session.url", "127.0.0.1:11211", "memcached servers of the sessions: host:port;host:port"),
     TEXT("cache.data.url", "127.0.0.1:11211", "memcached servers of report data: host:port;host:port"),
-    SECONDS("cache.data.expire", "1h", 0, 2592000, "how long a report stays cached at most"),
+    SECONDS("cache.data.expire", "30d", 0, 2592000, "how long a report stays cached at most; promotions outdate it by themselves"),
     BYTES("cache.data.near", "32M", 0, 4294967296, "what each httpd process keeps of cached reports in its own memory; 0: nothing"),
+    RETIRED("cache.regions", "the caches are cache.session.url and cache.data.url"),
+    RETIRED("cache.url", "cache.session.url and cache.data.url"),
+    RETIRED("cache.expire", "cache.data.expire"),
+    RETIRED("cache.type", "memcached is what there is"),
+    RETIRED("cache.lock_dir", "no lock files are needed"),
+    RETIRED("cache.session.type", "memcached is what there is"),
+    REGION("public.data"),
+    REGION("public.filtered_data"),
+    REGION("public.shortlived"),
+    REGION("public.very_shortlived"),
     INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
     NEVER("disable.context.security", "accepted for old files when False"),
 

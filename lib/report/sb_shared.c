@@ -27,7 +27,8 @@ static const char *key_of(const sb_report_t *report, const sb_report_ctx_t *ctx,
     const char *what;
 
     sb_params_json(w, NULL, ctx->params);
-    what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), NULL);
+    what = apr_pstrcat(p, sb_jw_text(w, NULL), " ", sb_scope_key(ctx->scope, p), " ",
+                       sb_conf_str(ctx->conf, "smarter.reports.year_back"), NULL);
     return apr_psprintf(p, "r" FORM ":%" APR_INT64_T_FMT ":%s:%s:%s:%s", ctx->generation,
                         sb_scope_tenant(ctx->scope), version, report->name,
                         sb_sha256_hex(hex, what, strlen(what)));
@@ -49,6 +50,7 @@ static int split(sb_shared_t *s, const char *data, apr_size_t len, apr_pool_t *p
     s->object = end + 1;
     s->len = len - s->items_len - 1;
     s->hash = sb_sha256_hex(hash, data, len);
+    s->kept = APR_SUCCESS;
     return 1;
 }
 
@@ -76,7 +78,8 @@ static int fetch(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, ap
     return 1;
 }
 
-static void keep(const char *both, apr_size_t len, const sb_report_ctx_t *ctx, const char *key)
+static apr_status_t keep(const char *both, apr_size_t len, const sb_report_ctx_t *ctx,
+                         const char *key)
 {
     apr_status_t rv =
         sb_cache_set(ctx->cache, key, both, len, sb_conf_interval(ctx->conf, "cache.data.expire"));
@@ -84,6 +87,7 @@ static void keep(const char *both, apr_size_t len, const sb_report_ctx_t *ctx, c
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_DEBUG, 0, rv, "%s is not kept", key);
     }
+    return rv;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -118,10 +122,11 @@ static apr_status_t make(sb_shared_t *s, const sb_report_t *report, sb_report_ct
            report->name, version ? version : "?", 1000 * (sb_time_monotonic() - start));
     both = apr_pstrcat(p, sb_jw_text(items, &items_len), "\n", sb_jw_text(object, &len), NULL);
     len += items_len + 1;
-    if (version) {
-        keep(both, len, ctx, key_of(report, ctx, version, p));
+    if (!split(s, both, len, p)) {
+        return APR_EGENERAL;
     }
-    return split(s, both, len, p) ? APR_SUCCESS : APR_EGENERAL;
+    s->kept = version ? keep(both, len, ctx, key_of(report, ctx, version, p)) : SB_EUNAVAILABLE;
+    return APR_SUCCESS;
 }
 
 /* Is somebody making it, and done in time? */

@@ -16,12 +16,13 @@ typedef struct {
     apr_size_t len;
     const char *items; /* JSON: the breadcrumb */
     apr_size_t items_len;
-    const char *hash; /* SHA-256 of both, as hex */
+    const char *hash;  /* SHA-256 of both, as hex */
+    apr_status_t kept; /* is it in the cache now? SB_EUNAVAILABLE, SB_ETOOBIG if not */
 } sb_shared_t;
 
 /**
- * Get it from the cache or make it, in a snapshot of its own; ctx gets a connection if it needs one. Of many who miss at once, on any
- * node, one makes it and the others wait for him, up to a few seconds.
+ * Get it from the cache or make it, in a snapshot of its own; ctx gets a connection if it needs one. Of
+ * many who miss at once, on any node, one makes it and the others wait for him, up to a few seconds.
  * @return as sb_report_run
  */
 apr_status_t sb_shared_find(sb_shared_t *shared, const sb_report_t *report, sb_report_ctx_t *ctx,

@@ -29,6 +29,7 @@ migrate_dest.db.nc.schema_name = $SMARTER_SCHEMA
 migrate_stats.db.url = $_loader
 cache.session.url = $_cache
 cache.data.url = $_cache
+trigger.recache.filter.file = $VAR/etc/precache_filters.json
 auth.idp.metadata = $VAR/etc/idp_metadata.xml
 auth.saml.issuer_name = $SMARTER_URL/saml_post
 auth.saml.sp_key = $VAR/tls/sp.key
@@ -94,6 +95,7 @@ END
 make_ini()
 {
     _ini=$SMARTER_INI
+    replace "$VAR/etc/precache_filters.json" 644 <"$TOP/conf.d/comparing_populations_precache_filters.json" || :
     # Web children and loader processes read it; nobody else.
     if [ ! -f "$_ini" ] || cmp -s "$_ini" "$_ini.default"; then
         ! ini_text | replace "$_ini" 640 "$USER_LOADER:$USER_WEB" || servers_stale

@@ -98,6 +98,7 @@ my %calls = (
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],
     logout => [['logout', {}, 200]], logout_post => [['logout']],
     cache_flush => [['super', { cache_name => 'data' }], ['super', { cache_name => 'nothing' }, 404]], cache_flush_runbook => [['super', { cache_name => 'data' }]],
+    trigger => [['super', { trigger_type => 'pdf' }, 503], ['super', { trigger_type => 'cache' }], ['super', { trigger_type => 'tea' }, 404]],
     logout_redirect => [[undef]], saml_metadata => [[undef]],
 );
 for my $report (@reports) {
