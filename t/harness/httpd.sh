@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# httpd, worker MPM: the checkout's conf.d/smarter.conf on this stack's ports.
+# httpd, event MPM: the checkout's conf.d/smarter.conf on this stack's ports.
 
 HTTPD=/usr/sbin/apache2
 HTTPD_MODULES=/usr/lib/apache2/modules
@@ -25,7 +25,7 @@ ErrorLog $VAR/log/httpd.log
 LogLevel warn smarter:info
 END
         ! is_root || printf 'User %s\nGroup %s\n' "$USER_WEB" "$USER_WEB"
-        for _module in mpm_worker authz_core alias mime headers deflate filter ssl socache_shmcb reqtimeout; do
+        for _module in mpm_event authz_core alias mime headers deflate filter ssl socache_shmcb reqtimeout; do
             echo "LoadModule ${_module}_module $HTTPD_MODULES/mod_$_module.so"
         done
         cat <<END
@@ -37,6 +37,7 @@ ServerLimit 4
 ThreadsPerChild 32
 ThreadLimit 32
 MaxRequestWorkers 64
+AsyncRequestWorkerFactor 32
 MinSpareThreads 1
 MaxSpareThreads 64
 Define SMARTER_URL $SMARTER_URL

@@ -31,9 +31,9 @@ make_tls()
         openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=Smarter private stack CA" \
             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
             -keyout ca.key -out ca.pem || exit 1
-        openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr || exit 1
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr || exit 1
         printf '%s\n' 'subjectAltName=DNS:localhost,IP:127.0.0.1' 'basicConstraints=CA:FALSE' \
-            'keyUsage=digitalSignature,keyEncipherment' 'extendedKeyUsage=serverAuth' >server.ext
+            'keyUsage=digitalSignature' 'extendedKeyUsage=serverAuth' >server.ext
         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 820 -sha256 \
             -extfile server.ext -out server.pem || exit 1
         for _who in sp idp; do
