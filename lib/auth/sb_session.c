@@ -368,7 +368,7 @@ static apr_status_t open_record(const opened_t **popened, const sb_session_store
     sb_near_item_t *item = NULL;
     apr_pool_t *own = p;
     opened_t *o;
-    apr_status_t rv = store->near ? sb_near_begin(&item, &own, p) : APR_SUCCESS;
+    apr_status_t rv = store->near ? sb_near_begin(&item, &own, store->near, p) : APR_SUCCESS;
 
     *popened = NULL;
     if (rv != APR_SUCCESS) {

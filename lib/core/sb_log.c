@@ -145,7 +145,8 @@ void sb_log_to_stream(void *ctx, sb_log_level_t level, int number, apr_status_t 
     apr_pool_t *p;
     sb_jw_t *w;
 
-    if (level == SB_LOG_DEBUG || apr_pool_create_unmanaged_ex(&p, NULL, NULL) != APR_SUCCESS) {
+    if (level == SB_LOG_DEBUG || streams[SB_STREAM_APPLICATION].target == TO_NONE ||
+        apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return;
     }
     w = sb_jw_make(p);

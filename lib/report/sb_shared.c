@@ -67,7 +67,7 @@ static int fetch(sb_shared_t *s, const sb_report_ctx_t *ctx, const char *key, ap
         *s = *have;
         return 1;
     }
-    if ((ctx->near && sb_near_begin(&item, &own, p) != APR_SUCCESS) ||
+    if ((ctx->near && sb_near_begin(&item, &own, ctx->near, p) != APR_SUCCESS) ||
         sb_cache_get(&data, &len, ctx->cache, key, own) != APR_SUCCESS ||
         !split(s, data, len, own)) {
         return 0;

@@ -2,6 +2,8 @@
 
 #include "store/sb_near.h"
 
+#include <stdlib.h>
+#include <apr_allocator.h>
 #include <apr_atomic.h>
 #include <apr_hash.h>
 #include <apr_ring.h>
@@ -9,9 +11,20 @@
 #include <apr_thread_mutex.h>
 #include "core/sb_time.h"
 
+#define SPARE_BYTES (1024 * 1024) /* kept for the next values, not given back */
+
+/* Memory of the values, used again and again. It lives until the store and the last value are gone:
+ * requests may outlive the store when a process ends. */
+typedef struct {
+    apr_allocator_t *allocator;
+    apr_pool_t *pool; /* for its mutex */
+    apr_uint32_t ref;
+} arena_t;
+
 struct sb_near_item_t {
     APR_RING_ENTRY(sb_near_item_t) link;
     apr_pool_t *pool; /* of the item and its value */
+    arena_t *arena;
     const char *key;
     const void *value;
     apr_size_t bytes;
@@ -24,17 +37,55 @@ struct sb_near_t {
     apr_hash_t *by_key;
     APR_RING_HEAD(sb_near_ring_t, sb_near_item_t) used; /* the most recent one first */
     apr_size_t bytes, max_bytes;
+    arena_t *arena;
 };
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static apr_status_t make_arena(arena_t **parena)
+{
+    apr_thread_mutex_t *mutex = NULL;
+    arena_t *arena = calloc(1, sizeof(*arena));
+    apr_status_t rv = arena ? apr_pool_create_unmanaged_ex(&arena->pool, NULL, NULL) : APR_ENOMEM;
+
+    *parena = arena;
+    if (rv == APR_SUCCESS) {
+        rv = apr_allocator_create(&arena->allocator);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, arena->pool);
+    }
+    if (rv == APR_SUCCESS) {
+        apr_allocator_mutex_set(arena->allocator, mutex);
+        apr_allocator_max_free_set(arena->allocator, SPARE_BYTES);
+        arena->ref = 1;
+    }
+    return rv;
+}
+
+static void release_arena(arena_t *arena)
+{
+    if (!apr_atomic_dec32(&arena->ref)) {
+        apr_allocator_destroy(arena->allocator);
+        apr_pool_destroy(arena->pool);
+        free(arena);
+    }
+}
 
 static apr_status_t release(void *data)
 {
     sb_near_item_t *item = data;
 
     if (!apr_atomic_dec32(&item->ref)) {
+        arena_t *arena = item->arena;
+
         apr_pool_destroy(item->pool);
+        release_arena(arena);
     }
     return APR_SUCCESS;
 }
+
+/* ---- the store ------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static void drop(sb_near_t *near, sb_near_item_t *item)
@@ -56,7 +107,10 @@ void sb_near_clear(sb_near_t *near)
 
 static apr_status_t destroy(void *data)
 {
-    sb_near_clear(data);
+    sb_near_t *near = data;
+
+    sb_near_clear(near);
+    release_arena(near->arena);
     return APR_SUCCESS;
 }
 
@@ -69,7 +123,10 @@ apr_status_t sb_near_make(sb_near_t **pnear, apr_size_t max_bytes, apr_pool_t *p
     near->max_bytes = max_bytes;
     near->by_key = apr_hash_make(p);
     APR_RING_INIT(&near->used, sb_near_item_t, link);
-    rv = apr_thread_mutex_create(&near->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    rv = make_arena(&near->arena);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_mutex_create(&near->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    }
     if (rv == APR_SUCCESS) {
         apr_pool_cleanup_register(p, near, destroy, apr_pool_cleanup_null);
         *pnear = near;
@@ -101,10 +158,11 @@ const void *sb_near_get(sb_near_t *near, const char *key, apr_pool_t *p)
     return item->value;
 }
 
-apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, apr_pool_t *p)
+apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, sb_near_t *near,
+                           apr_pool_t *p)
 {
     sb_near_item_t *item;
-    apr_status_t rv = apr_pool_create_unmanaged_ex(ppool, NULL, NULL);
+    apr_status_t rv = apr_pool_create_unmanaged_ex(ppool, NULL, near->arena->allocator);
 
     *pitem = NULL;
     if (rv != APR_SUCCESS) {
@@ -112,6 +170,8 @@ apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, apr_pool_
     }
     item = apr_pcalloc(*ppool, sizeof(*item));
     item->pool = *ppool;
+    item->arena = near->arena;
+    apr_atomic_inc32(&near->arena->ref);
     item->ref = 1;
     apr_pool_cleanup_register(p, item, release, apr_pool_cleanup_null);
     *pitem = item;

@@ -28,7 +28,8 @@ const void *sb_near_get(sb_near_t *near, const char *key, apr_pool_t *p);
  * Begin a value. Everything it consists of is to be allocated in *ppool, which lives as long as it.
  * The item goes with p unless it is put before.
  */
-apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, sb_near_t *near,
+                           apr_pool_t *p) SB_MUST_CHECK;
 
 /**
  * Keep it, instead of what has that key. Larger than a quarter of all: not kept. Valid until the pool

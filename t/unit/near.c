@@ -17,7 +17,7 @@ static void put(sb_near_t *near, const char *key, const char *text, apr_size_t b
     sb_near_item_t *item;
     apr_pool_t *own;
 
-    if (sb_near_begin(&item, &own, of) == APR_SUCCESS) {
+    if (sb_near_begin(&item, &own, near, of) == APR_SUCCESS) {
         sb_near_put(near, key, item, apr_pstrdup(own, text), bytes, ttl);
     }
 }
@@ -76,6 +76,24 @@ static void bounded(void)
        "for a small one too");
 }
 
+/* A process ends: its store goes first, requests under way later. */
+static void outlived(void)
+{
+    apr_pool_t *process, *request;
+    const char *held;
+    sb_near_t *near;
+
+    apr_pool_create_unmanaged_ex(&process, NULL, NULL);
+    apr_pool_create_unmanaged_ex(&request, NULL, NULL);
+    near = make(1000, process);
+    put(near, "a", "still here", 10, 60 * SECOND, p);
+    put(near, "b", "not asked for", 10, 60 * SECOND, request);
+    held = sb_near_get(near, "a", request);
+    apr_pool_destroy(process);
+    is_str(held, "still here", "what is held outlives the store");
+    apr_pool_destroy(request);
+}
+
 static sb_near_t *common;
 static int wrong[THREADS];
 
@@ -127,6 +145,7 @@ int main(void)
     p = tap_pool();
     kept();
     bounded();
+    outlived();
     threads();
     apr_pool_destroy(p);
     return done();
