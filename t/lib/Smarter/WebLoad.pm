@@ -10,7 +10,7 @@ use IO::Socket::INET ();
 use JSON::PP ();
 use Smarter::Test;
 
-our @EXPORT = qw(session_cookie wrk static_server);
+our @EXPORT = qw(session_cookie wrk static_server bench_program cpu_of_parts);
 
 # "name=value" of a jar's session.
 sub session_cookie {
@@ -49,6 +49,36 @@ LUA
     my $got = JSON::PP->new->decode($line);
     die "wrk: $r->{out}\n" if $got->{errors} || !$got->{requests} || $got->{bytes} < $got->{requests} * $size;
     return $got->{requests} / $got->{seconds};
+}
+
+# The path of a program of t/bench, built with the product.
+sub bench_program {
+    my ($name) = @_;
+    my $build = env('SMARTER_VAR') . '/build';
+    my $r = Smarter::Test::run({ timeout => 300 }, 'make', '-C', $build, "t/bench/$name");
+    die "$name cannot be built: $r->{out}$r->{err}\n" if $r->{exit};
+    return "$build/t/bench/$name";
+}
+
+# Seconds of CPU that the parts of the stack have used so far.
+sub cpu_of_parts {
+    my (%parent, %ticks);
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $in, '<', $file or next;
+        my ($pid, $rest) = (<$in> // '') =~ /\A(\d+) \(.*\) (.*)/s or next;
+        my @f = split ' ', $rest;
+        $parent{$pid} = $f[1];
+        $ticks{$pid} = $f[11] + $f[12] + $f[13] + $f[14]; # and of children that have ended
+    }
+    my %part = map { ((split ' ', slurp($_))[0] => $_ =~ m{/([a-z]+)\d*\.pid\z}) } grep { m{/(?:httpd|postgres|memcached\d)\.pid\z} }
+        glob env('SMARTER_VAR') . '/run/*.pid';
+    my %seconds;
+    for my $pid (keys %ticks) {
+        my $up = $pid;
+        $up = $parent{$up} while $up && !$part{$up};
+        $seconds{ $part{$up} } += $ticks{$pid} / 100 if $up;
+    }
+    return %seconds;
 }
 
 my $server;
