@@ -1,188 +1,18 @@
-/* JSON by yajl: a writer into one growing buffer, a reader into a tree with limits. */
+/* JSON: reading, by yajl, into a tree with limits. */
 
 #include <errno.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <apr_strings.h>
-#include <yajl/yajl_gen.h>
 #include <yajl/yajl_parse.h>
 #include "core/sb_json.h"
 #include "core/sb_path.h"
 
-/* ---- writing --------------------------------------------------------------------------------- */
-
 #define MAX_DEPTH 64
 /* yajl lets the second half of a surrogate pair alone (\udc00) through, and makes a '?' of the first. */
 #define NOT_UTF8 "not UTF-8, or half a surrogate pair"
-
-struct sb_jw_t {
-    yajl_gen gen;
-    apr_pool_t *pool;
-    int depth;
-    char kind[MAX_DEPTH]; /* '{' or '[' of each open level */
-};
-
-static apr_status_t free_gen(void *data)
-{
-    yajl_gen_free(data);
-    return APR_SUCCESS;
-}
-
-sb_jw_t *sb_jw_make(apr_pool_t *p)
-{
-    sb_jw_t *w = apr_pcalloc(p, sizeof(*w));
-
-    w->pool = p;
-    w->gen = yajl_gen_alloc(NULL);
-    if (!w->gen) {
-        abort(); /* out of memory, as apr_palloc would */
-    }
-    apr_pool_cleanup_register(p, w->gen, free_gen, apr_pool_cleanup_null);
-    return w;
-}
-
-/* A wrong sequence of calls is a bug in ours, never in data: stop at once. */
-static void must(yajl_gen_status st)
-{
-    if (st != yajl_gen_status_ok) {
-        fprintf(stderr, "sb_json: wrong sequence of calls (%d)\n", (int)st);
-        abort();
-    }
-}
-
-static void string(sb_jw_t *w, const char *s, apr_size_t len)
-{
-    if (!sb_utf8_is_valid(s, len)) { /* never lose a whole answer to one bad byte */
-        char *fixed = apr_palloc(w->pool, len * 3);
-        apr_size_t i, n = 0, step;
-
-        for (i = 0; i < len; i += step) {
-            for (step = 1;
-                 step < 4 && i + step < len && ((unsigned char)s[i + step] & 0xc0) == 0x80;
-                 step++) {
-            }
-            if (sb_utf8_is_valid(s + i, step)) {
-                memcpy(fixed + n, s + i, step);
-                n += step;
-            }
-            else {
-                memcpy(fixed + n, "\xef\xbf\xbd", 3); /* U+FFFD */
-                n += 3;
-                step = 1;
-            }
-        }
-        s = fixed;
-        len = n;
-    }
-    must(yajl_gen_string(w->gen, (const unsigned char *)s, len));
-}
-
-static void name(sb_jw_t *w, const char *key)
-{
-    if (key) {
-        must(yajl_gen_string(w->gen, (const unsigned char *)key, strlen(key)));
-    }
-}
-
-static void push(sb_jw_t *w, char kind)
-{
-    if (w->depth == MAX_DEPTH) {
-        must(yajl_max_depth_exceeded);
-    }
-    w->kind[w->depth++] = kind;
-}
-
-void sb_jw_object(sb_jw_t *w, const char *key)
-{
-    name(w, key);
-    must(yajl_gen_map_open(w->gen));
-    push(w, '{');
-}
-
-void sb_jw_array(sb_jw_t *w, const char *key)
-{
-    name(w, key);
-    must(yajl_gen_array_open(w->gen));
-    push(w, '[');
-}
-
-void sb_jw_end(sb_jw_t *w)
-{
-    if (w->depth == 0) {
-        must(yajl_gen_in_error_state);
-    }
-    must(w->kind[--w->depth] == '{' ? yajl_gen_map_close(w->gen) : yajl_gen_array_close(w->gen));
-}
-
-void sb_jw_strn(sb_jw_t *w, const char *key, const char *value, apr_size_t len)
-{
-    name(w, key);
-    string(w, value, len);
-}
-
-void sb_jw_str(sb_jw_t *w, const char *key, const char *value)
-{
-    if (!value) {
-        sb_jw_null(w, key);
-        return;
-    }
-    sb_jw_strn(w, key, value, strlen(value));
-}
-
-void sb_jw_fmt(sb_jw_t *w, const char *key, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    sb_jw_str(w, key, apr_pvsprintf(w->pool, fmt, ap));
-    va_end(ap);
-}
-
-void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value)
-{
-    name(w, key);
-    must(yajl_gen_integer(w->gen, value));
-}
-
-void sb_jw_real(sb_jw_t *w, const char *key, double value)
-{
-    name(w, key);
-    must(isfinite(value) ? yajl_gen_double(w->gen, value) : yajl_gen_null(w->gen));
-}
-
-void sb_jw_bool(sb_jw_t *w, const char *key, int value)
-{
-    name(w, key);
-    must(yajl_gen_bool(w->gen, value));
-}
-
-void sb_jw_null(sb_jw_t *w, const char *key)
-{
-    name(w, key);
-    must(yajl_gen_null(w->gen));
-}
-
-void sb_jw_raw(sb_jw_t *w, const char *key, const char *json, apr_size_t len)
-{
-    name(w, key);
-    must(yajl_gen_number(w->gen, json, len)); /* yajl copies a "number" as it is */
-}
-
-const char *sb_jw_text(sb_jw_t *w, apr_size_t *plen)
-{
-    const unsigned char *text;
-    size_t len;
-
-    must(w->depth == 0 ? yajl_gen_get_buf(w->gen, &text, &len) : yajl_gen_in_error_state);
-    if (plen) {
-        *plen = len;
-    }
-    return (const char *)text;
-}
 
 /* ---- reading --------------------------------------------------------------------------------- */
 

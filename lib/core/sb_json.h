@@ -3,7 +3,7 @@
 
 /**
  * JSON. The writer builds text in one growing buffer and escapes; the reader gives a tree with
- * limits, for input from outside. Both by yajl.
+ * limits, for input from outside.
  */
 
 #include "core/sb_status.h"

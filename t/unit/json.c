@@ -29,6 +29,48 @@ static void writer(apr_pool_t *p)
     is_int((long long)len, (long long)strlen(sb_jw_text(w, NULL)), "length");
 }
 
+/* What a buffer of its own must get right. */
+static void writer_edges(apr_pool_t *p)
+{
+    sb_jw_t *w = sb_jw_make(p);
+    char *big = apr_palloc(p, 100001);
+    sb_json_t *root;
+    apr_size_t len;
+
+    memset(big, '"', 100000);
+    big[100000] = '\0';
+    sb_jw_array(w, NULL);
+    sb_jw_int(w, NULL, INT64_MIN);
+    sb_jw_int(w, NULL, INT64_MAX);
+    sb_jw_int(w, NULL, 0);
+    sb_jw_real(w, NULL, 0.5);
+    sb_jw_real(w, NULL, 3);
+    sb_jw_real(w, NULL, -1.0 / 0.0);
+    sb_jw_object(w, NULL);
+    sb_jw_end(w);
+    sb_jw_array(w, NULL);
+    sb_jw_end(w);
+    sb_jw_object(w, NULL);
+    sb_jw_strn(w, "\"key\\", "\0\x1f\t\x7f/", 5);
+    sb_jw_str(w, "empty", "");
+    sb_jw_end(w);
+    sb_jw_str(w, NULL, "last");
+    sb_jw_end(w);
+    is_str(sb_jw_text(w, NULL),
+           "[-9223372036854775808,9223372036854775807,0,0.5,3.0,null,{},[],"
+           "{\"\\\"key\\\\\":\"\\u0000\\u001F\\t\x7f/\",\"empty\":\"\"},\"last\"]",
+           "numbers, empty levels, escapes");
+    w = sb_jw_make(p);
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "big", big);
+    sb_jw_end(w);
+    big = apr_pstrdup(p, sb_jw_text(w, &len));
+    is_int((long long)len, 200000 + 10, "a text larger than any first buffer");
+    ok(sb_json_parse(&root, NULL, big, len, NULL, p) == APR_SUCCESS &&
+           sb_json_get(root, "big")->len == 100000,
+       "can be read");
+}
+
 static void reader(apr_pool_t *p)
 {
     static const struct {
@@ -89,6 +131,7 @@ int main(void)
     apr_pool_t *p = tap_pool();
 
     writer(p);
+    writer_edges(p);
     reader(p);
     return done();
 }
