@@ -19,6 +19,7 @@
 #include "auth/sb_session.h"
 #include "core/sb_conf.h"
 #include "report/sb_audit.h"
+#include "report/sb_known.h"
 #include "report/sb_openapi.h"
 #include "report/sb_version.h"
 #include "report/sb_params.h"
@@ -45,6 +46,7 @@ typedef struct {
     sb_near_t *near;                   /* parts of reports of this process; NULL: none */
     sb_versions_t *versions;           /* of the data */
     sb_generations_t *generations;     /* of both caches; NULL without stats */
+    sb_known_store_t *known;           /* what reports remember of the states */
     const sb_saml_config_t *saml_config; /* read as root, in the parent */
     sb_session_store_t sessions;
     smarter_auth_t *auth;

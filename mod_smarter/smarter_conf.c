@@ -252,6 +252,9 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
         rv = sb_versions_make(&child->versions, p);
     }
     if (rv == APR_SUCCESS) {
+        rv = sb_known_store_make(&child->known, p);
+    }
+    if (rv == APR_SUCCESS) {
         child->sessions.ended = ended_sessions(s);
         rv = smarter_auth_child_init(child);
     }

@@ -161,7 +161,8 @@ int smarter_data_report(smarter_req_t *q)
                            .user = q->user,
                            .cache = q->child->data_cache,
                            .near = q->child->near,
-                           .versions = q->child->versions};
+                           .versions = q->child->versions,
+                           .known = q->child->known};
     sb_report_body_t body;
     apr_status_t rv;
     double start;

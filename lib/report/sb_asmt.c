@@ -19,20 +19,46 @@ struct sb_asmts_t {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* "{1,5,9}" of the distinct ids in a column; they are digits. */
-static const char *ids_of(apr_hash_t *by_id, const sb_rows_t *rows, int col, apr_pool_t *p)
+apr_array_header_t *sb_asmts_ids(const sb_rows_t *rows, int col, apr_pool_t *p)
 {
     apr_array_header_t *ids = apr_array_make(p, 8, sizeof(const char *));
+    apr_hash_t *seen = apr_hash_make(p);
+    const char *last = "";
 
     for (int i = 0; i < sb_rows_count(rows); i++) {
         const char *id = sb_rows_text(rows, i, col);
 
-        if (!apr_hash_get(by_id, id, APR_HASH_KEY_STRING)) {
-            apr_hash_set(by_id, id, APR_HASH_KEY_STRING, apr_pcalloc(p, sizeof(sb_asmt_t)));
+        if (!strcmp(id, last)) {
+            continue; /* rows of one assessment come together, mostly */
+        }
+        last = id;
+        if (!apr_hash_get(seen, id, APR_HASH_KEY_STRING)) {
+            apr_hash_set(seen, id, APR_HASH_KEY_STRING, id);
             APR_ARRAY_PUSH(ids, const char *) = id;
         }
     }
-    return apr_pstrcat(p, "{", apr_array_pstrcat(p, ids, ','), "}", NULL);
+    return ids;
+}
+
+void sb_asmts_queue(sb_rows_t **pasmts, sb_rows_t **pparts, sb_pipe_t *pipe, const char *ids)
+{
+    static const sb_stmt_t asmts = {
+        "report_asmts", 1,
+        "SELECT asmt_rec_id, asmt_guid, asmt_type, asmt_period, asmt_subject, asmt_period_year,"
+        "       asmt_score_min, asmt_score_max, asmt_claim_perf_lvl_name_1,"
+        "       asmt_claim_perf_lvl_name_2, asmt_claim_perf_lvl_name_3"
+        "  FROM {schema}.dim_asmt WHERE asmt_rec_id = ANY($1::bigint[])"};
+    /* Levels and claims come as one result: kind, number, name, two scores. */
+    static const sb_stmt_t parts = {
+        "report_asmt_parts", 1,
+        "SELECT asmt_rec_id, 'level', level, name, cut_point, NULL FROM {schema}.asmt_level"
+        " WHERE asmt_rec_id = ANY($1::bigint[])"
+        " UNION ALL "
+        "SELECT asmt_rec_id, 'claim', claim, name, score_min, score_max FROM {schema}.asmt_claim"
+        " WHERE asmt_rec_id = ANY($1::bigint[])"};
+
+    sb_pipe_query(pasmts, pipe, &asmts, &ids);
+    sb_pipe_query(pparts, pipe, &parts, &ids);
 }
 
 static void take_asmt(sb_asmt_t *a, const sb_rows_t *rows, int i)
@@ -49,73 +75,56 @@ static void take_asmt(sb_asmt_t *a, const sb_rows_t *rows, int i)
     }
 }
 
-static apr_status_t read_asmts(apr_hash_t *by_id, const sb_report_ctx_t *ctx, const char *ids,
-                               apr_pool_t *p)
+static void take_part(sb_asmt_t *a, const sb_rows_t *rows, int i)
 {
-    static const sb_stmt_t st = {
-        "report_asmts", 1,
-        "SELECT asmt_rec_id, asmt_guid, asmt_type, asmt_period, asmt_subject, asmt_period_year,"
-        "       asmt_score_min, asmt_score_max, asmt_claim_perf_lvl_name_1,"
-        "       asmt_claim_perf_lvl_name_2, asmt_claim_perf_lvl_name_3"
-        "  FROM {schema}.dim_asmt WHERE asmt_rec_id = ANY($1::bigint[])"};
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, ctx->db, &st, &ids, p);
+    int is_level = !strcmp(sb_rows_text(rows, i, 1), "level");
+    int n = (int)sb_rows_int(rows, i, 2, 0);
+    const char *name = sb_rows_text(rows, i, 3);
 
-    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        take_asmt(apr_hash_get(by_id, sb_rows_text(rows, i, 0), APR_HASH_KEY_STRING), rows, i);
+    if (is_level && n >= 1 && n <= SB_ASMT_LEVELS_MAX) {
+        a->level[n - 1].name = name;
+        a->level[n - 1].cut_point = (int)sb_rows_int(rows, i, 4, 0);
+        a->nlevels = n > a->nlevels && name ? n : a->nlevels;
     }
-    return rv;
+    else if (!is_level && n >= 1 && n <= SB_ASMT_CLAIMS_MAX && name && *name) {
+        a->claim[n - 1].name = name;
+        a->claim[n - 1].score_min = sb_rows_text(rows, i, 4);
+        a->claim[n - 1].score_max = sb_rows_text(rows, i, 5);
+    }
 }
 
-/* Levels and claims come as one result: kind, number, name, two scores. */
-static apr_status_t read_parts(apr_hash_t *by_id, const sb_report_ctx_t *ctx, const char *ids,
-                               apr_pool_t *p)
+void sb_asmts_take(sb_asmts_t *asmts, const sb_rows_t *rows, const sb_rows_t *parts, apr_pool_t *p)
 {
-    static const sb_stmt_t st = {
-        "report_asmt_parts", 1,
-        "SELECT asmt_rec_id, 'level', level, name, cut_point, NULL FROM {schema}.asmt_level"
-        " WHERE asmt_rec_id = ANY($1::bigint[])"
-        " UNION ALL "
-        "SELECT asmt_rec_id, 'claim', claim, name, score_min, score_max FROM {schema}.asmt_claim"
-        " WHERE asmt_rec_id = ANY($1::bigint[])"};
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, ctx->db, &st, &ids, p);
+    apr_hash_t *mine = apr_hash_make(p);
+    sb_asmt_t *a;
 
-    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_asmt_t *a = apr_hash_get(by_id, sb_rows_text(rows, i, 0), APR_HASH_KEY_STRING);
-        int is_level = !strcmp(sb_rows_text(rows, i, 1), "level");
-        int n = (int)sb_rows_int(rows, i, 2, 0);
-        const char *name = sb_rows_text(rows, i, 3);
+    for (int i = 0; i < sb_rows_count(rows); i++) {
+        const char *id = sb_rows_text(rows, i, 0);
 
-        if (is_level && n >= 1 && n <= SB_ASMT_LEVELS_MAX) {
-            a->level[n - 1].name = name;
-            a->level[n - 1].cut_point = (int)sb_rows_int(rows, i, 4, 0);
-            a->nlevels = n > a->nlevels && name ? n : a->nlevels;
-        }
-        else if (!is_level && n >= 1 && n <= SB_ASMT_CLAIMS_MAX && name && *name) {
-            a->claim[n - 1].name = name;
-            a->claim[n - 1].score_min = sb_rows_text(rows, i, 4);
-            a->claim[n - 1].score_max = sb_rows_text(rows, i, 5);
+        a = apr_pcalloc(p, sizeof(*a));
+        take_asmt(a, rows, i);
+        apr_hash_set(mine, id, APR_HASH_KEY_STRING, a);
+        sb_asmts_put(asmts, id, a);
+    }
+    for (int i = 0; i < sb_rows_count(parts); i++) {
+        a = apr_hash_get(mine, sb_rows_text(parts, i, 0), APR_HASH_KEY_STRING);
+        if (a) {
+            take_part(a, parts, i);
         }
     }
-    return rv;
 }
 
-apr_status_t sb_asmts_find(sb_asmts_t **pasmts, const sb_report_ctx_t *ctx, const sb_rows_t *rows,
-                           int col, apr_pool_t *p)
+sb_asmts_t *sb_asmts_make(apr_pool_t *p)
 {
     sb_asmts_t *asmts = apr_palloc(p, sizeof(*asmts));
-    const char *ids;
-    apr_status_t rv;
 
     asmts->by_id = apr_hash_make(p);
-    *pasmts = asmts;
-    if (sb_rows_count(rows) == 0) {
-        return APR_SUCCESS;
-    }
-    ids = ids_of(asmts->by_id, rows, col, p);
-    rv = read_asmts(asmts->by_id, ctx, ids, p);
-    return rv == APR_SUCCESS ? read_parts(asmts->by_id, ctx, ids, p) : rv;
+    return asmts;
+}
+
+void sb_asmts_put(sb_asmts_t *asmts, const char *rec_id, const sb_asmt_t *a)
+{
+    apr_hash_set(asmts->by_id, rec_id, APR_HASH_KEY_STRING, a);
 }
 
 const sb_asmt_t *sb_asmts_get(const sb_asmts_t *asmts, const char *rec_id)

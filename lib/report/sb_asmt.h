@@ -3,7 +3,7 @@
 
 /**
  * Assessments (rows of dim_asmt with their levels and claims) as reports about students show them.
- * A roster has thousands of results of a handful of assessments: they are read once a response, not
+ * A roster has thousands of results of a handful of assessments: they are read once (sb_known.h), not
  * joined to every row. Source of the rules: docs/reporting.md, "Assessments".
  */
 
@@ -15,7 +15,8 @@
 extern const char *const sb_asmt_types[];
 
 #define SB_ASMT_LEVELS_MAX 9
-#define SB_ASMT_CLAIMS_MAX 4       /* claims with scores of a student */
+#define SB_ASMT_CLAIMS_MAX 16      /* claims shown of an assessment */
+#define SB_ASMT_CLAIMS_SCORED 4    /* the first ones: facts hold a student's scores of these */
 #define SB_ASMT_CLAIM_LEVELS_MAX 3 /* levels a claim may have */
 
 typedef struct {
@@ -40,12 +41,17 @@ typedef struct {
 
 typedef struct sb_asmts_t sb_asmts_t;
 
-/** Read the assessments whose ids are in one column of a result, each once. */
-apr_status_t sb_asmts_find(sb_asmts_t **pasmts, const sb_report_ctx_t *ctx, const sb_rows_t *rows,
-                           int col, apr_pool_t *p) SB_MUST_CHECK;
-
-/** By the text of its id. Facts always refer to a row, so this is never NULL for ids that were read. */
+sb_asmts_t *sb_asmts_make(apr_pool_t *p);
+/** By the text of its id, which stays the caller's. NULL: it was not put there. */
 const sb_asmt_t *sb_asmts_get(const sb_asmts_t *asmts, const char *rec_id);
+void sb_asmts_put(sb_asmts_t *asmts, const char *rec_id, const sb_asmt_t *a);
+
+/** The ids in one column of a result, each once. Array of const char *. */
+apr_array_header_t *sb_asmts_ids(const sb_rows_t *rows, int col, apr_pool_t *p);
+
+/** Queue what reads assessments, and take what came. @param ids "{1,5}"; p must live as long as rows */
+void sb_asmts_queue(sb_rows_t **prows, sb_rows_t **pparts, sb_pipe_t *pipe, const char *ids);
+void sb_asmts_take(sb_asmts_t *asmts, const sb_rows_t *rows, const sb_rows_t *parts, apr_pool_t *p);
 
 /**
  * [{"name", "interval", colour...}] from the lowest level up: where each ends, which is where the next

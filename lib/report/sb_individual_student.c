@@ -21,58 +21,112 @@ static const char *const accommodations[] = {
     "acc_noise_buffer_nonembed"};
 #define ACCOMMODATIONS ((int)(sizeof(accommodations) / sizeof(accommodations[0])))
 
-enum { C_DAY = SB_R_MORE, C_MONTH, C_YEAR, C_ACCOMMODATION };
+enum { C_DAY = SB_R_MORE, C_MONTH, C_YEAR, C_DISTRICT_NAME, C_SCHOOL_NAME, C_ACCOMMODATION };
 
 typedef struct {
     const sb_report_ctx_t *ctx;
     apr_pool_t *p;
-    const char *student_id, *guid, *date, *type;
+    const char *student_id, *guid, *date, *type, *year;
     int blocks;
-    const char *year; /* as parameter */
-    sb_metadata_t metadata;
-    sb_rows_t *rows;
-    sb_asmts_t *asmts;
+    sb_results_t results;
+    sb_rows_t *administrations;
+    /* of the version that the results are of */
+    const sb_metadata_t *metadata;
+    const sb_rows_t *rows;
+    int first; /* row that is shown first: the student is called as there */
 } work_t;
 
 static const sb_asmt_t *asmt_of(const work_t *k, int row)
 {
-    return sb_asmts_get(k->asmts, sb_rows_text(k->rows, row, SB_R_ASMT));
+    return k->results.asmt_of[row];
 }
 
 static int subject_of(const work_t *k, int row)
 {
-    return sb_subjects_index(&k->metadata.subjects, sb_rows_text(k->rows, row, SB_R_SUBJECT));
+    return sb_subjects_index(&k->metadata->subjects, sb_rows_text(k->rows, row, SB_R_SUBJECT));
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
 static const char *more_columns(apr_pool_t *p)
 {
-    const char *sql = ", f.date_taken_day, f.date_taken_month, f.date_taken_year";
+    apr_array_header_t *all = apr_array_make(p, 2 * ACCOMMODATIONS + 1, sizeof(const char *));
 
+    APR_ARRAY_PUSH(all, const char *) = ", f.date_taken_day, f.date_taken_month, f.date_taken_year,"
+                                        " h.district_name, h.school_name";
     for (int i = 0; i < ACCOMMODATIONS; i++) {
-        sql = apr_pstrcat(p, sql, ", f.", accommodations[i], NULL);
+        APR_ARRAY_PUSH(all, const char *) = ", f.";
+        APR_ARRAY_PUSH(all, const char *) = accommodations[i];
     }
-    return sql;
+    return apr_array_pstrcat(p, all, 0);
 }
 
-static apr_status_t find_rows(work_t *k)
+static void queue_rows(work_t *k, sb_pipe_t *pipe)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    const char *where = "f.student_id = $1 AND f.asmt_year = $2::smallint AND f.asmt_type = $3";
 
     APR_ARRAY_PUSH(args, const char *) = k->student_id;
     APR_ARRAY_PUSH(args, const char *) = k->year;
     APR_ARRAY_PUSH(args, const char *) = k->type;
-    APR_ARRAY_PUSH(args, const char *) = k->guid;
-    APR_ARRAY_PUSH(args, const char *) = k->blocks ? NULL : k->date;
-    return sb_results_find(&k->rows, k->ctx, k->blocks ? SB_RESULTS_BLOCKS : SB_RESULTS_WHOLE,
-                           more_columns(k->p),
-                           "f.student_id = $1 AND f.asmt_year = $2::smallint AND f.asmt_type = $3"
-                           " AND ($4::text IS NULL OR f.asmt_guid = $4)"
-                           " AND ($5::text IS NULL OR f.date_taken = $5)",
-                           k->blocks ? "f.asmt_grade DESC, f.date_taken DESC, f.asmt_rec_id"
-                                     : "f.date_taken DESC, f.asmt_rec_id",
-                           args, k->p);
+    if (k->guid) {
+        APR_ARRAY_PUSH(args, const char *) = k->guid;
+        where = apr_pstrcat(k->p, where, " AND f.asmt_guid = $4", NULL);
+    }
+    if (k->date && !k->blocks) {
+        APR_ARRAY_PUSH(args, const char *) = k->date;
+        where = apr_psprintf(k->p, "%s AND f.date_taken = $%d", where, args->nelts);
+    }
+    sb_results_queue(&k->results, pipe, k->ctx,
+                     &(sb_results_query_t){
+                         .kind = k->blocks ? SB_RESULTS_BLOCKS : SB_RESULTS_WHOLE,
+                         .more = more_columns(k->p),
+                         .joins =
+                             " LEFT JOIN {schema}.dim_inst_hier h ON h.rec_status = 'C'"
+                             " AND h.state_code = f.state_code"
+                             " AND h.district_id = f.district_id AND h.school_id = f.school_id",
+                         .where = where,
+                         .order = k->blocks ? "f.asmt_grade DESC, f.date_taken DESC, f.asmt_rec_id"
+                                            : "f.date_taken DESC, f.asmt_rec_id",
+                         .args = args},
+                     k->p);
+}
+
+static void ask(sb_results_t *r, sb_pipe_t *pipe, void *baton)
+{
+    work_t *k = baton;
+
+    (void)r;
+    queue_rows(k, pipe);
+    sb_administrations_of_student(&k->administrations, pipe, k->ctx, k->student_id);
+}
+
+static int first_shown(const work_t *k)
+{
+    for (int s = 0; s < k->metadata->subjects.n; s++) {
+        for (int i = 0; i < sb_rows_count(k->rows); i++) {
+            if (subject_of(k, i) == s) {
+                return i;
+            }
+        }
+    }
+    return 0;
+}
+
+static apr_status_t find(work_t *k)
+{
+    apr_status_t rv = sb_results_read(&k->results, k->ctx, ask, k, k->p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    k->rows = k->results.rows;
+    k->metadata = sb_known_metadata(k->results.known);
+    if (sb_rows_count(k->rows) == 0) {
+        return APR_NOTFOUND;
+    }
+    k->first = first_shown(k);
+    return APR_SUCCESS;
 }
 
 /* ---- a result -------------------------------------------------------------------------------- */
@@ -107,7 +161,7 @@ static void write_accommodations(sb_jw_t *w, const work_t *k, int row)
 /* Is there a score of this claim? @param pdiff how far it is from the overall score */
 static int claim_difference(apr_int64_t *pdiff, const work_t *k, int row, int claim)
 {
-    const char *score = sb_rows_text(k->rows, row, sb_result_claim(claim, SB_R_CLAIM_SCORE));
+    const char *score = sb_result_claim(k->rows, row, claim, SB_R_CLAIM_SCORE);
 
     *pdiff = score ? apr_atoi64(score) - sb_rows_int(k->rows, row, SB_R_SCORE, 0) : 0;
     return score != NULL;
@@ -186,7 +240,7 @@ static void write_result(sb_jw_t *w, const work_t *k, int row)
         sb_jw_str(w, apr_psprintf(k->p, "asmt_claim_perf_lvl_name_%d", l + 1),
                   a->claim_level_name[l]);
     }
-    sb_asmt_cut_points_json(w, "cut_point_intervals", a, s < 0 ? NULL : k->metadata.colours[s]);
+    sb_asmt_cut_points_json(w, "cut_point_intervals", a, s < 0 ? NULL : k->metadata->colours[s]);
     write_claims(w, k, row);
     write_accommodations(w, k, row);
     sb_jw_bool(w, "complete", sb_rows_bool(k->rows, row, SB_R_COMPLETE) != 0);
@@ -197,7 +251,7 @@ static void write_result(sb_jw_t *w, const work_t *k, int row)
 static void write_results(sb_jw_t *w, const work_t *k)
 {
     sb_jw_array(w, "all_results");
-    for (int s = 0; s < k->metadata.subjects.n; s++) {
+    for (int s = 0; s < k->metadata->subjects.n; s++) {
         for (int i = 0; i < sb_rows_count(k->rows); i++) {
             if (subject_of(k, i) == s) {
                 write_result(w, k, i);
@@ -232,15 +286,15 @@ static void write_block(sb_jw_t *w, const work_t *k, int row)
 static void write_blocks(sb_jw_t *w, const work_t *k)
 {
     sb_jw_object(w, "all_results");
-    sb_jw_str(w, "student_full_name", sb_result_full_name(k->rows, 0, k->p));
-    sb_jw_str(w, "first_name", sb_rows_text(k->rows, 0, SB_R_FIRST_NAME));
-    sb_jw_str(w, "middle_name", sb_rows_text(k->rows, 0, SB_R_MIDDLE_NAME));
-    sb_jw_str(w, "last_name", sb_rows_text(k->rows, 0, SB_R_LAST_NAME));
-    sb_jw_str(w, "asmt_grade", sb_rows_text(k->rows, 0, SB_R_GRADE));
+    sb_jw_str(w, "student_full_name", sb_result_full_name(k->rows, k->first, k->p));
+    sb_jw_str(w, "first_name", sb_rows_text(k->rows, k->first, SB_R_FIRST_NAME));
+    sb_jw_str(w, "middle_name", sb_rows_text(k->rows, k->first, SB_R_MIDDLE_NAME));
+    sb_jw_str(w, "last_name", sb_rows_text(k->rows, k->first, SB_R_LAST_NAME));
+    sb_jw_str(w, "asmt_grade", sb_rows_text(k->rows, k->first, SB_R_GRADE));
     sb_jw_str(w, "asmt_type", sb_asmt_type_shown(SB_ASMT_BLOCKS, k->p));
-    sb_jw_int(w, "asmt_period_year", asmt_of(k, 0)->period_year);
+    sb_jw_int(w, "asmt_period_year", asmt_of(k, k->first)->period_year);
     sb_jw_str(w, "student_id", k->student_id);
-    for (int s = 0; s < k->metadata.subjects.n; s++) {
+    for (int s = 0; s < k->metadata->subjects.n; s++) {
         sb_jw_array(w, sb_subject_aliases[s]);
         for (int i = 0; i < sb_rows_count(k->rows); i++) {
             if (subject_of(k, i) == s) {
@@ -254,33 +308,21 @@ static void write_blocks(sb_jw_t *w, const work_t *k)
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-static apr_status_t find(work_t *k)
+static void write_context(sb_jw_t *w, const work_t *k)
 {
-    apr_status_t rv = find_rows(k);
-
-    if (rv == APR_SUCCESS && sb_rows_count(k->rows) == 0) {
-        return APR_NOTFOUND;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
-    }
-    return rv == APR_SUCCESS ? sb_asmts_find(&k->asmts, k->ctx, k->rows, SB_R_ASMT, k->p) : rv;
-}
-
-static apr_status_t write_context(sb_jw_t *w, const work_t *k)
-{
-    sb_place_t place = {sb_rows_text(k->rows, 0, SB_R_DISTRICT),
-                        sb_rows_text(k->rows, 0, SB_R_SCHOOL), sb_rows_text(k->rows, 0, SB_R_GRADE),
-                        sb_result_full_name(k->rows, 0, k->p)};
-    apr_status_t rv;
+    sb_place_t place = {sb_rows_text(k->rows, k->first, SB_R_DISTRICT),
+                        sb_rows_text(k->rows, k->first, SB_R_SCHOOL),
+                        sb_rows_text(k->rows, k->first, SB_R_GRADE),
+                        sb_result_full_name(k->rows, k->first, k->p)};
+    sb_place_names_t names = {sb_rows_text(k->rows, k->first, C_DISTRICT_NAME),
+                              sb_rows_text(k->rows, k->first, C_SCHOOL_NAME)};
 
     sb_jw_object(w, "context");
-    rv = sb_breadcrumb_json(w, "items", k->ctx, &place, k->p);
+    sb_breadcrumb_write(w, "items", k->ctx, &place, names.district ? &names : NULL);
     /* for the place that was asked for, which names no school */
     sb_permissions_json(w, "permissions", k->ctx->user, k->ctx->tenants,
                         sb_scope_state(k->ctx->scope), NULL, NULL);
     sb_jw_end(w);
-    return rv;
 }
 
 static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
@@ -308,18 +350,15 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     else {
         write_results(w, &k);
     }
-    rv = write_context(w, &k);
+    write_context(w, &k);
     sb_jw_object(w, "metadata");
-    sb_metadata_node_json(w, "branding", k.metadata.branding);
+    sb_metadata_node_json(w, "branding", k.metadata->branding);
     sb_jw_end(w);
-    sb_subjects_json(w, "subjects", &k.metadata.subjects);
-    if (rv == APR_SUCCESS) {
-        rv = sb_administrations_json(w, "asmt_administration", ctx, NULL, NULL, NULL, NULL,
-                                     k.student_id, p);
-    }
+    sb_subjects_json(w, "subjects", &k.metadata->subjects);
+    sb_administrations_json(w, "asmt_administration", k.administrations);
     sb_identity_json(w, "user_info", ctx->user);
     sb_jw_end(w);
-    return rv;
+    return APR_SUCCESS;
 }
 
 static const sb_param_t params[] = {
@@ -346,5 +385,6 @@ const sb_report_t sb_report_individual_student = {
     .callable = "get_student_report",
     .role = "PII",
     .params = params,
+    .own_snapshot = 1,
     .run = run,
 };

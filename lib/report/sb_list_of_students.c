@@ -25,71 +25,116 @@ enum { C_GROUP1_ID = SB_R_MORE }; /* then its text, then the next group */
 typedef struct {
     const sb_report_ctx_t *ctx;
     apr_pool_t *p;
-    const char *district_id, *school_id, *grade;
-    const char *year; /* as parameter */
+    const char *grade; /* NULL: all */
+    sb_place_t place;
     const char *asmt_type;
-    const apr_array_header_t *years;
-    sb_metadata_t metadata; /* of all subjects */
-    sb_subjects_t subjects; /* those asked for */
-    sb_rows_t *rows;
-    sb_asmts_t *asmts;
+    sb_results_t results;
+    sb_rows_t *names, *administrations, *not_stated;
+    /* of the version that the results are of */
+    const sb_metadata_t *metadata; /* of all subjects */
+    sb_subjects_t subjects;        /* those asked for */
+    int *subject_of;               /* number of a row's subject; -1 none of them */
+    const sb_rows_t *rows;         /* of results */
 } work_t;
 
 static const sb_asmt_t *asmt_of(const work_t *k, int row)
 {
-    return sb_asmts_get(k->asmts, sb_rows_text(k->rows, row, SB_R_ASMT));
+    return k->results.asmt_of[row];
 }
 
-static int subject_of(const work_t *k, int row)
+static int is_blocks(const work_t *k)
 {
-    return sb_subjects_index(&k->subjects, sb_rows_text(k->rows, row, SB_R_SUBJECT));
+    return !strcmp(k->asmt_type, SB_ASMT_BLOCKS);
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static const char *array_literal(const char *const *text, int n, apr_pool_t *p)
+/* The condition of subjects; "" all of them. Names from outside: letters, digits, blanks, '-'. */
+static const char *subjects_sql(const work_t *k, apr_array_header_t *args)
 {
-    const char *all = "{";
+    const apr_array_header_t *names = sb_params_list(k->ctx->params, "asmtSubject");
+    const char *list = "";
 
-    for (int i = 0; i < n; i++) { /* names of subjects come from our own tables */
-        char *quoted = apr_palloc(p, 2 * strlen(text[i]) + 1), *q = quoted;
-
-        for (const char *c = text[i]; *c; c++) {
-            if (*c == '"' || *c == '\\') {
-                *q++ = '\\';
-            }
-            *q++ = *c;
-        }
-        *q = '\0';
-        all = apr_pstrcat(p, all, i ? ",\"" : "\"", quoted, "\"", NULL);
+    if (!names || names->nelts == 0) {
+        return "";
     }
-    return apr_pstrcat(p, all, "}", NULL);
+    for (int i = 0; i < names->nelts; i++) {
+        list = apr_pstrcat(k->p, list, i ? "\",\"" : "{\"", APR_ARRAY_IDX(names, i, const char *),
+                           NULL);
+    }
+    APR_ARRAY_PUSH(args, const char *) = apr_pstrcat(k->p, list, "\"}", NULL);
+    return apr_psprintf(k->p, " AND f.asmt_subject = ANY($%d::varchar[])", args->nelts);
 }
 
-static apr_status_t find_rows(work_t *k, sb_results_kind_t kind)
+/* Only what is asked for enters the text: a condition that may be switched off by its parameter keeps the
+ * server from planning once for all. */
+static void queue_rows(work_t *k, sb_pipe_t *pipe, const char *year)
 {
     apr_array_header_t *args = apr_array_make(k->p, 16, sizeof(const char *));
-    const char *where, *filters, *groups;
+    const char *grade = "", *subjects, *filters, *groups;
 
     APR_ARRAY_PUSH(args, const char *) = sb_scope_state(k->ctx->scope);
-    APR_ARRAY_PUSH(args, const char *) = k->district_id;
-    APR_ARRAY_PUSH(args, const char *) = k->school_id;
-    APR_ARRAY_PUSH(args, const char *) = k->year;
-    APR_ARRAY_PUSH(args, const char *) = array_literal(k->subjects.name, k->subjects.n, k->p);
-    APR_ARRAY_PUSH(args, const char *) = k->grade;
+    APR_ARRAY_PUSH(args, const char *) = k->place.district_id;
+    APR_ARRAY_PUSH(args, const char *) = k->place.school_id;
+    APR_ARRAY_PUSH(args, const char *) = year;
+    if (k->grade) {
+        APR_ARRAY_PUSH(args, const char *) = k->grade;
+        grade = " AND f.asmt_grade = $5";
+    }
+    subjects = subjects_sql(k, args);
     filters = sb_filter_sql(k->ctx->params, "f", args, k->p);
     groups = sb_filter_groups_sql(k->ctx->params, "s", args, k->p);
-    where = apr_pstrcat(k->p,
-                        "f.inst_hier_rec_id IN (SELECT inst_hier_rec_id FROM {schema}.dim_inst_hier"
-                        "   WHERE state_code = $1 AND district_id = $2 AND school_id = $3)"
-                        " AND f.asmt_year = $4::smallint AND f.asmt_subject = ANY($5::varchar[])"
-                        " AND ($6::text IS NULL OR f.asmt_grade = $6) AND ",
-                        kind == SB_RESULTS_BLOCKS ? "f.asmt_type = '" SB_ASMT_BLOCKS "' AND " : "",
-                        filters, " AND ", groups, NULL);
-    return sb_results_find(&k->rows, k->ctx, kind, GROUP_COLUMNS, where,
-                           "s.last_name, s.first_name, f.date_taken DESC, f.student_id,"
-                           " f.asmt_rec_id",
-                           args, k->p);
+    sb_results_queue(
+        &k->results, pipe, k->ctx,
+        &(sb_results_query_t){
+            .kind = is_blocks(k) ? SB_RESULTS_BLOCKS : SB_RESULTS_WHOLE,
+            .more = GROUP_COLUMNS,
+            .joins = "",
+            .where = apr_pstrcat(
+                k->p,
+                "f.inst_hier_rec_id IN (SELECT inst_hier_rec_id FROM {schema}.dim_inst_hier"
+                "   WHERE state_code = $1 AND district_id = $2 AND school_id = $3)"
+                " AND f.asmt_year = $4::smallint",
+                grade, subjects,
+                is_blocks(k) ? " AND f.asmt_type = '" SB_ASMT_BLOCKS "' AND " : " AND ", filters,
+                " AND ", groups, NULL),
+            .order = "s.last_name, s.first_name, f.date_taken DESC, f.student_id, f.asmt_rec_id",
+            .args = args},
+        k->p);
+}
+
+static void ask(sb_results_t *r, sb_pipe_t *pipe, void *baton)
+{
+    work_t *k = baton;
+    int year = sb_year_asked(k->ctx->params, sb_known_years(r->known));
+    const char *text = apr_itoa(k->p, year);
+
+    queue_rows(k, pipe, text);
+    sb_breadcrumb_queue(&k->names, pipe, k->ctx, &k->place);
+    sb_administrations_of_school(&k->administrations, pipe, k->ctx, k->place.district_id,
+                                 k->place.school_id, k->grade, text);
+    sb_not_stated_queue(&k->not_stated, pipe, k->ctx, k->asmt_type, year, k->place.district_id,
+                        k->place.school_id, k->p);
+}
+
+static apr_status_t find(work_t *k)
+{
+    apr_status_t rv = sb_results_read(&k->results, k->ctx, ask, k, k->p);
+    int n;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    k->rows = k->results.rows;
+    k->metadata = sb_known_metadata(k->results.known);
+    sb_subjects_pick(&k->subjects, &k->metadata->subjects,
+                     sb_params_list(k->ctx->params, "asmtSubject"));
+    n = sb_rows_count(k->rows);
+    k->subject_of = apr_palloc(k->p, ((apr_size_t)n + 1) * sizeof(int));
+    for (int i = 0; i < n; i++) {
+        k->subject_of[i] = sb_subjects_index(&k->subjects, sb_rows_text(k->rows, i, SB_R_SUBJECT));
+    }
+    return APR_SUCCESS;
 }
 
 /* Rows of one student (and type), in the order of the query. */
@@ -108,7 +153,8 @@ static apr_array_header_t *bundle(const work_t *k, const char *type)
         const char *id = sb_rows_text(k->rows, i, SB_R_STUDENT);
         int *at;
 
-        if (type && strcmp(sb_rows_text(k->rows, i, SB_R_TYPE), type)) {
+        if (k->subject_of[i] < 0 ||
+            (type && strcmp(sb_rows_text(k->rows, i, SB_R_TYPE), type) != 0)) {
             continue;
         }
         at = apr_hash_get(by_id, id, APR_HASH_KEY_STRING);
@@ -198,6 +244,25 @@ static void write_group_ids(sb_jw_t *w, const work_t *k, int row)
     sb_jw_end(w);
 }
 
+/* Groups of several rows, which may be of different versions of a student: each once. */
+static void write_groups_of(sb_jw_t *w, const work_t *k, const apr_array_header_t *rows)
+{
+    apr_hash_t *seen = apr_hash_make(k->p);
+
+    sb_jw_array(w, "group");
+    for (int r = 0; r < rows->nelts; r++) {
+        for (int g = 0; g < GROUPS; g++) {
+            const char *id = group_id(k, APR_ARRAY_IDX(rows, r, int), g);
+
+            if (id && !apr_hash_get(seen, id, APR_HASH_KEY_STRING)) {
+                apr_hash_set(seen, id, APR_HASH_KEY_STRING, id);
+                sb_jw_str(w, NULL, id);
+            }
+        }
+    }
+    sb_jw_end(w);
+}
+
 /* ---- a student ------------------------------------------------------------------------------- */
 
 static void write_student(sb_jw_t *w, const work_t *k, int row)
@@ -259,7 +324,7 @@ static void write_type(sb_jw_t *w, const work_t *k, const char *type)
             sb_jw_object(w, NULL);
             sb_jw_object(w, sb_rows_text(k->rows, row, SB_R_DATE));
             write_student(w, k, row);
-            sb_jw_object(w, sb_subject_aliases[subject_of(k, row)]);
+            sb_jw_object(w, sb_subject_aliases[k->subject_of[row]]);
             write_result(w, k, row);
             sb_jw_end(w);
             sb_jw_end(w);
@@ -274,7 +339,7 @@ static void write_type(sb_jw_t *w, const work_t *k, const char *type)
 static int first_row(const work_t *k, int subject)
 {
     for (int i = 0; i < sb_rows_count(k->rows); i++) {
-        if (subject_of(k, i) == subject) {
+        if (k->subject_of[i] == subject) {
             return i;
         }
     }
@@ -283,15 +348,17 @@ static int first_row(const work_t *k, int subject)
 
 static void write_cut_points(sb_jw_t *w, const work_t *k, int subject, const sb_asmt_t *a)
 {
-    int number = sb_subjects_index(&k->metadata.subjects, k->subjects.name[subject]);
+    int number = sb_subjects_index(&k->metadata->subjects, k->subjects.name[subject]);
 
     sb_jw_object(w, sb_subject_aliases[subject]);
     sb_jw_int(w, "asmt_score_min", a->score_min);
     sb_jw_int(w, "asmt_score_max", a->score_max);
     for (int c = 0; c < SB_ASMT_CLAIMS_MAX; c++) {
-        sb_jw_str(w, apr_psprintf(k->p, "asmt_claim_%d_name", c + 1), a->claim[c].name);
+        if (c < SB_ASMT_CLAIMS_SCORED || a->claim[c].name) { /* the first ones always */
+            sb_jw_str(w, apr_psprintf(k->p, "asmt_claim_%d_name", c + 1), a->claim[c].name);
+        }
     }
-    sb_asmt_cut_points_json(w, "cut_point_intervals", a, k->metadata.colours[number]);
+    sb_asmt_cut_points_json(w, "cut_point_intervals", a, k->metadata->colours[number]);
     sb_jw_end(w);
 }
 
@@ -335,7 +402,7 @@ static void write_metadata(sb_jw_t *w, const work_t *k)
         }
     }
     sb_jw_end(w);
-    sb_metadata_node_json(w, "branding", k->metadata.branding);
+    sb_metadata_node_json(w, "branding", k->metadata->branding);
     sb_jw_end(w);
 }
 
@@ -386,7 +453,7 @@ static void write_by_name(sb_jw_t *w, const work_t *k, int subject, const apr_ar
         const char *name = block_name(k, row);
         apr_array_header_t *of;
 
-        if (!name || subject_of(k, row) != subject) {
+        if (!name || k->subject_of[row] != subject) {
             continue;
         }
         of = apr_hash_get(by_name, name, APR_HASH_KEY_STRING);
@@ -455,7 +522,7 @@ static void write_blocks(sb_jw_t *w, const work_t *k)
 
         sb_jw_object(w, b->student_id);
         write_student(w, k, APR_ARRAY_IDX(b->rows, 0, int));
-        write_group_ids(w, k, APR_ARRAY_IDX(b->rows, 0, int));
+        write_groups_of(w, k, b->rows);
         for (int s = 0; s < k->subjects.n; s++) {
             write_by_name(w, k, s, b->rows, write_blocks_of);
         }
@@ -472,81 +539,53 @@ static void write_blocks(sb_jw_t *w, const work_t *k)
     }
     sb_jw_end(w);
     sb_jw_object(w, "metadata");
-    sb_metadata_node_json(w, "branding", k->metadata.branding);
+    sb_metadata_node_json(w, "branding", k->metadata->branding);
     sb_jw_end(w);
 }
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-static apr_status_t find(work_t *k)
+static void write_context(sb_jw_t *w, const work_t *k)
 {
-    const sb_report_ctx_t *ctx = k->ctx;
-    apr_status_t rv = sb_years_of_assessments(&k->years, ctx, k->p);
-
-    if (rv == APR_SUCCESS) {
-        rv = sb_metadata_find(&k->metadata, ctx, k->p);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    k->year = apr_itoa(k->p, sb_year_asked(ctx->params, k->years));
-    sb_subjects_pick(&k->subjects, &k->metadata.subjects,
-                     sb_params_list(ctx->params, "asmtSubject"));
-    rv = find_rows(k, strcmp(k->asmt_type, SB_ASMT_BLOCKS) ? SB_RESULTS_WHOLE : SB_RESULTS_BLOCKS);
-    return rv == APR_SUCCESS ? sb_asmts_find(&k->asmts, ctx, k->rows, SB_R_ASMT, k->p) : rv;
-}
-
-static apr_status_t write_context(sb_jw_t *w, const work_t *k)
-{
-    apr_status_t rv;
-
     sb_jw_object(w, "context");
-    rv = sb_breadcrumb_json(w, "items", k->ctx,
-                            &(sb_place_t){k->district_id, k->school_id, k->grade, NULL}, k->p);
+    sb_breadcrumb_rows_json(w, "items", k->ctx, &k->place, k->names);
     sb_permissions_json(w, "permissions", k->ctx->user, k->ctx->tenants,
-                        sb_scope_state(k->ctx->scope), k->district_id, k->school_id);
+                        sb_scope_state(k->ctx->scope), k->place.district_id, k->place.school_id);
     sb_jw_end(w);
-    return rv;
 }
 
 static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
 {
     work_t k = {.ctx = ctx, .p = p};
     const char *type = sb_params_str(ctx->params, "asmtType");
-    sb_not_stated_t not_stated = {0};
+    sb_not_stated_t not_stated;
     apr_status_t rv;
 
-    k.district_id = sb_params_str(ctx->params, "districtId");
-    k.school_id = sb_params_str(ctx->params, "schoolId");
     k.grade = sb_params_str(ctx->params, "asmtGrade");
+    k.place = (sb_place_t){sb_params_str(ctx->params, "districtId"),
+                           sb_params_str(ctx->params, "schoolId"), k.grade, NULL};
     k.asmt_type = type ? type : "SUMMATIVE";
     rv = find(&k);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     sb_jw_object(w, NULL);
-    if (strcmp(k.asmt_type, SB_ASMT_BLOCKS)) {
-        write_whole(w, &k);
-    }
-    else {
+    if (is_blocks(&k)) {
         write_blocks(w, &k);
     }
+    else {
+        write_whole(w, &k);
+    }
     write_groups(w, &k);
-    rv = write_context(w, &k);
+    write_context(w, &k);
     sb_subjects_json(w, "subjects", &k.subjects);
-    if (rv == APR_SUCCESS) {
-        rv = sb_administrations_json(w, "asmt_administration", ctx, k.district_id, k.school_id,
-                                     k.grade, k.year, NULL, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_not_stated_find(&not_stated, ctx, k.asmt_type, atoi(k.year), k.district_id,
-                                k.school_id, p);
-    }
+    sb_administrations_json(w, "asmt_administration", k.administrations);
+    sb_not_stated_take(&not_stated, k.not_stated);
     sb_not_stated_json(w, "not_stated", &not_stated);
-    sb_years_json(w, "asmt_period_year", k.years);
+    sb_years_json(w, "asmt_period_year", sb_known_years(k.results.known));
     sb_identity_json(w, "user_info", ctx->user);
     sb_jw_end(w);
-    return rv;
+    return APR_SUCCESS;
 }
 
 static const sb_param_t params[] = {
@@ -579,5 +618,6 @@ const sb_report_t sb_report_list_of_students = {
     .callable = "get_list_of_students_report",
     .role = "PII",
     .params = params,
+    .own_snapshot = 1,
     .run = run,
 };

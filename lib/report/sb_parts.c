@@ -131,28 +131,35 @@ static void write_item(sb_jw_t *w, const char *type, const char *name, const cha
     sb_jw_end(w);
 }
 
-apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
-                                const sb_place_t *place, apr_pool_t *p)
+void sb_breadcrumb_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                         const sb_place_t *place)
 {
-    static const sb_stmt_t st = {
-        "report_place", 3,
-        "SELECT district_name, school_name FROM {schema}.dim_inst_hier"
-        " WHERE state_code = $1 AND rec_status = 'C'"
-        "   AND ($2::text IS NULL OR district_id = $2) AND ($3::text IS NULL OR school_id = $3)"
-        " LIMIT 1"};
+#define NAMES                                                                                      \
+    "SELECT district_name, school_name FROM {schema}.dim_inst_hier"                                \
+    " WHERE state_code = $1 AND rec_status = 'C'"
+    static const sb_stmt_t of_state = {"report_state_place", 1, NAMES " LIMIT 1"};
+    static const sb_stmt_t of_district = {"report_district_place", 2,
+                                          NAMES " AND district_id = $2 LIMIT 1"};
+    static const sb_stmt_t of_school = {"report_school_place", 3,
+                                        NAMES " AND district_id = $2 AND school_id = $3 LIMIT 1"};
+    const char *args[] = {sb_scope_state(ctx->scope), place->district_id, place->school_id};
+
+    sb_pipe_query(prows, pipe,
+                  !place->district_id ? &of_state
+                  : !place->school_id ? &of_district
+                                      : &of_school,
+                  args);
+}
+
+void sb_breadcrumb_write(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                         const sb_place_t *place, const sb_place_names_t *names)
+{
     const char *state = sb_scope_state(ctx->scope), *district = place->district_id,
                *school = district ? place->school_id : NULL;
-    const char *args[] = {state, district, school};
-    sb_rows_t *rows;
-    apr_status_t rv;
 
-    rv = sb_db_query(&rows, ctx->db, &st, args, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     sb_jw_array(w, key);
     write_item(w, "home", "Home", NULL);
-    if (sb_rows_count(rows) > 0) {
+    if (names) {
         sb_jw_object(w, NULL);
         sb_jw_str(w, "type", "state");
         sb_jw_str(w, "name", sb_state_name(state));
@@ -160,10 +167,10 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
         sb_jw_str(w, "id", state);
         sb_jw_end(w);
         if (district) {
-            write_item(w, "district", sb_rows_text(rows, 0, 0), district);
+            write_item(w, "district", names->district, district);
         }
         if (school) {
-            write_item(w, "school", sb_rows_text(rows, 0, 1), school);
+            write_item(w, "school", names->school, school);
         }
         if (school && place->grade) {
             write_item(w, "grade", place->grade, place->grade);
@@ -173,14 +180,39 @@ apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx
         }
     }
     sb_jw_end(w);
-    return APR_SUCCESS;
+}
+
+void sb_breadcrumb_rows_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                             const sb_place_t *place, const sb_rows_t *rows)
+{
+    sb_place_names_t names = {0};
+
+    if (sb_rows_count(rows) > 0) {
+        names = (sb_place_names_t){sb_rows_text(rows, 0, 0), sb_rows_text(rows, 0, 1)};
+    }
+    sb_breadcrumb_write(w, key, ctx, place, sb_rows_count(rows) > 0 ? &names : NULL);
+}
+
+apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                                const sb_place_t *place, apr_pool_t *p)
+{
+    sb_pipe_t *pipe = sb_pipe_make(ctx->db, p);
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    sb_breadcrumb_queue(&rows, pipe, ctx, place);
+    rv = sb_pipe_run(pipe);
+    if (rv == APR_SUCCESS) {
+        sb_breadcrumb_rows_json(w, key, ctx, place, rows);
+    }
+    return rv;
 }
 
 /* ---- not stated ------------------------------------------------------------------------------ */
 
-apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
-                                const char *asmt_type, int year, const char *district_id,
-                                const char *school_id, apr_pool_t *p)
+void sb_not_stated_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                         const char *asmt_type, int year, const char *district_id,
+                         const char *school_id, apr_pool_t *p)
 {
     static const char select[] =
         "SELECT sum(c.n)::bigint, sum(c.ns_ethnicity)::bigint, sum(c.ns_sex)::bigint,"
@@ -188,31 +220,49 @@ apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
         "       sum(c.ns_mig)::bigint"
         "  FROM {schema}.report_count c"
         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
-        " WHERE h.state_code = $1 AND c.asmt_type = $2 AND c.asmt_year = $3::smallint"
-        "   AND ($4::text IS NULL OR h.district_id = $4)"
-        "   AND ($5::text IS NULL OR h.school_id = $5)";
+        " WHERE h.state_code = $1 AND c.asmt_type = $2 AND c.asmt_year = $3::smallint";
     apr_array_header_t *args = apr_array_make(p, 8, sizeof(const char *));
     const char *sql;
-    sb_rows_t *rows;
-    apr_status_t rv;
 
     APR_ARRAY_PUSH(args, const char *) = sb_scope_state(ctx->scope);
     APR_ARRAY_PUSH(args, const char *) = asmt_type;
     APR_ARRAY_PUSH(args, const char *) = apr_itoa(p, year);
-    APR_ARRAY_PUSH(args, const char *) = district_id;
-    APR_ARRAY_PUSH(args, const char *) = district_id ? school_id : NULL;
-    sql = apr_pstrcat(p, select, " AND (",
-                      sb_scope_sql(ctx->aggregates, "h", args->nelts + 1, args, p), ")", NULL);
-    sql = sb_sql(p, sql, "schema", ctx->schema, NULL);
-    rv = sb_db_query_text(&rows, ctx->db, sql, args->nelts, (const char *const *)args->elts, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (district_id) {
+        APR_ARRAY_PUSH(args, const char *) = district_id;
     }
+    if (district_id && school_id) {
+        APR_ARRAY_PUSH(args, const char *) = school_id;
+    }
+    sql = apr_pstrcat(p, select, args->nelts > 3 ? " AND h.district_id = $4" : "",
+                      args->nelts > 4 ? " AND h.school_id = $5" : "", " AND (",
+                      sb_scope_sql(ctx->aggregates, "h", args->nelts + 1, args, p), ")", NULL);
+    sb_pipe_query_text(prows, pipe, "report_not_stated",
+                       sb_sql(p, sql, "schema", ctx->schema, NULL), args->nelts,
+                       (const char *const *)args->elts);
+}
+
+void sb_not_stated_take(sb_not_stated_t *n, const sb_rows_t *rows)
+{
     *n = (sb_not_stated_t){sb_rows_int(rows, 0, 0, 0), sb_rows_int(rows, 0, 1, 0),
                            sb_rows_int(rows, 0, 2, 0), sb_rows_int(rows, 0, 3, 0),
                            sb_rows_int(rows, 0, 4, 0), sb_rows_int(rows, 0, 5, 0),
                            sb_rows_int(rows, 0, 6, 0)};
-    return APR_SUCCESS;
+}
+
+apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
+                                const char *asmt_type, int year, const char *district_id,
+                                const char *school_id, apr_pool_t *p)
+{
+    sb_pipe_t *pipe = sb_pipe_make(ctx->db, p);
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    sb_not_stated_queue(&rows, pipe, ctx, asmt_type, year, district_id, school_id, p);
+    rv = sb_pipe_run(pipe);
+    if (rv == APR_SUCCESS) {
+        sb_not_stated_take(n, rows);
+    }
+    return rv;
 }
 
 void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n)

@@ -31,6 +31,21 @@ typedef struct {
 apr_status_t sb_breadcrumb_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
                                 const sb_place_t *place, apr_pool_t *p) SB_MUST_CHECK;
 
+/** The same for reports that ask several things at once: queue its query, write what came. */
+void sb_breadcrumb_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                         const sb_place_t *place);
+void sb_breadcrumb_rows_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                             const sb_place_t *place, const sb_rows_t *rows);
+
+/** Names of a place by now. */
+typedef struct {
+    const char *district, *school;
+} sb_place_names_t;
+
+/** The same when the names are known. @param names NULL: nobody knows the place */
+void sb_breadcrumb_write(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
+                         const sb_place_t *place, const sb_place_names_t *names);
+
 /** Full English name of a state; "Example State" if unknown. */
 const char *sb_state_name(const char *code);
 
@@ -42,6 +57,11 @@ typedef struct {
 apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
                                 const char *asmt_type, int year, const char *district_id,
                                 const char *school_id, apr_pool_t *p) SB_MUST_CHECK;
+/** The same for reports that ask several things at once. */
+void sb_not_stated_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                         const char *asmt_type, int year, const char *district_id,
+                         const char *school_id, apr_pool_t *p);
+void sb_not_stated_take(sb_not_stated_t *n, const sb_rows_t *rows);
 /** The object "not_stated". */
 void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n);
 

@@ -80,13 +80,13 @@ static apr_status_t run_alone(sb_report_body_t *body, const sb_report_t *report,
     sb_jw_t *w = sb_jw_make(p);
     apr_status_t rv = sb_report_connect(ctx);
 
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !report->own_snapshot) {
         rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
     }
     if (rv == APR_SUCCESS) {
         rv = report->run(w, ctx, p);
     }
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !report->own_snapshot) {
         rv = sb_db_commit(ctx->db);
     }
     body->tail = sb_jw_text(w, &body->tail_len);

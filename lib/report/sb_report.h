@@ -13,7 +13,8 @@
 #include "store/sb_db.h"
 #include "store/sb_near.h"
 
-typedef struct sb_versions_t sb_versions_t; /* sb_version.h */
+typedef struct sb_known_store_t sb_known_store_t; /* sb_known.h */
+typedef struct sb_versions_t sb_versions_t;       /* sb_version.h */
 
 /** What a report is made from. */
 typedef struct {
@@ -23,13 +24,14 @@ typedef struct {
     const sb_scope_t *scope;      /* of the report's role; of aggregates if it has none */
     const sb_scope_t *aggregates; /* of the same state, for what names no person */
     const char *schema;           /* production schema of the scope's tenant */
-    sb_db_t *db;                  /* inside a SB_TX_SNAPSHOT transaction; NULL until it is needed */
+    sb_db_t *db;                  /* in a SB_TX_SNAPSHOT, unless own_snapshot; NULL until needed */
     sb_dbpool_t *dbpool;          /* where it comes from; NULL if db is given */
     apr_pool_t *db_until;         /* when it goes back; of sb_report_make() */
     sb_cache_t *cache;            /* NULL: nothing is cached */
     sb_near_t *near;              /* what this process keeps of the cache; NULL: nothing */
     sb_versions_t *versions;      /* what it knows of data versions; NULL: nothing */
     apr_int64_t generation;       /* of what is cached: store/sb_generation.h */
+    sb_known_store_t *known;      /* what this process remembers of states; NULL: nothing */
     const sb_params_t *params;
     const char *items; /* with a shared part: the breadcrumb as JSON */
     apr_size_t items_len;
@@ -41,6 +43,7 @@ typedef struct {
     const char *role;     /* who holds it sees his places; NULL: every member of the tenant */
     int post_only;        /* its parameters must not be in an address: names of persons */
     const sb_param_t *params;
+    int own_snapshot; /* run begins and ends its transaction itself, perhaps in one round trip */
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
     const char *(*check)(const sb_params_t *params);
     /**

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <apr_strings.h>
+#include "core/sb_log.h"
 
 /* ---- the query ------------------------------------------------------------------------------- */
 
@@ -36,18 +37,78 @@ static const struct {
      "(f.administration_condition IS NULL OR f.administration_condition IN ('SD', 'NS'))"},
 };
 
-apr_status_t sb_results_find(sb_rows_t **prows, const sb_report_ctx_t *ctx, sb_results_kind_t kind,
-                             const char *more, const char *where, const char *order,
-                             apr_array_header_t *args, apr_pool_t *p)
+void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                      const sb_results_query_t *q, apr_pool_t *p)
 {
-    const char *scope = sb_scope_sql(ctx->scope, "f", args->nelts + 1, args, p);
-    const char *sql = apr_pstrcat(
-        p, "SELECT ", kinds[kind].columns, more, " FROM {schema}.", kinds[kind].table,
-        " f JOIN {schema}.dim_student s USING (student_rec_id) WHERE f.rec_status = 'C' AND ",
-        where, " AND ", kinds[kind].visible, " AND ", scope, " ORDER BY ", order, NULL);
+    const char *scope = sb_scope_sql(ctx->scope, "f", q->args->nelts + 1, q->args, p);
+    const char *sql =
+        apr_pstrcat(p, "SELECT ", kinds[q->kind].columns, q->more, " FROM {schema}.",
+                    kinds[q->kind].table, " f JOIN {schema}.dim_student s USING (student_rec_id)",
+                    q->joins, " WHERE f.rec_status = 'C' AND ", q->where, " AND ",
+                    kinds[q->kind].visible, " AND ", scope, " ORDER BY ", q->order, NULL);
 
-    return sb_db_query_text(prows, ctx->db, sb_sql(p, sql, "schema", ctx->schema, NULL),
-                            args->nelts, (const char *const *)args->elts, p);
+    sb_pipe_query_text(&r->rows, pipe, "report_results",
+                       sb_sql(p, sql, "schema", ctx->schema, NULL), q->args->nelts,
+                       (const char *const *)q->args->elts);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+#define TRIES 5 /* a promotion takes longer than this many reads */
+
+static apr_status_t read_once(sb_results_t *r, const sb_report_ctx_t *ctx, sb_results_ask_t *ask,
+                              void *baton, apr_pool_t *p)
+{
+    sb_pipe_t *pipe = sb_pipe_make(ctx->db, p);
+    sb_rows_t *version;
+    apr_status_t rv = sb_known_get(&r->known, ctx, p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_pipe_begin(pipe, SB_TX_SNAPSHOT);
+    sb_known_check(&version, pipe);
+    ask(r, pipe, baton);
+    sb_pipe_commit(pipe);
+    rv = sb_pipe_run(pipe);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!sb_known_holds(r->known, version)) {
+        sb_known_forget(r->known);
+        return APR_EAGAIN;
+    }
+    return sb_known_asmts(&r->asmts, r->known, ctx, r->rows, SB_R_ASMT, p);
+}
+
+apr_status_t sb_results_read(sb_results_t *r, const sb_report_ctx_t *ctx, sb_results_ask_t *ask,
+                             void *baton, apr_pool_t *p)
+{
+    /* facts refer to assessments; should one not, it is a result of an assessment without a name */
+    static const sb_asmt_t unknown = {.guid = "", .type = "", .subject = ""};
+    apr_status_t rv = APR_EAGAIN;
+    int n;
+
+    memset(r, 0, sizeof(*r));
+    for (int i = 0; i < TRIES && APR_STATUS_IS_EAGAIN(rv); i++) {
+        rv = read_once(r, ctx, ask, baton, p);
+    }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2010), SB_NO_STATUS,
+               "the data of %s changed %d times while a report was read", ctx->schema, TRIES);
+        return SB_EUNAVAILABLE;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    n = sb_rows_count(r->rows);
+    r->asmt_of = apr_palloc(p, ((apr_size_t)n + 1) * sizeof(*r->asmt_of));
+    for (int i = 0; i < n; i++) {
+        const sb_asmt_t *a = sb_asmts_get(r->asmts, sb_rows_text(r->rows, i, SB_R_ASMT));
+
+        r->asmt_of[i] = a ? a : &unknown;
+    }
+    return APR_SUCCESS;
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -117,25 +178,27 @@ void sb_result_number_json(sb_jw_t *w, const char *key, const sb_rows_t *rows, i
     }
 }
 
-int sb_result_claim(int claim, int what)
+const char *sb_result_claim(const sb_rows_t *rows, int i, int claim, int what)
 {
-    return SB_R_CLAIM1 + SB_R_CLAIM_COLS * claim + what;
+    return claim < SB_ASMT_CLAIMS_SCORED
+               ? sb_rows_text(rows, i, SB_R_CLAIM1 + SB_R_CLAIM_COLS * claim + what)
+               : NULL;
 }
 
 void sb_result_claim_level_json(sb_jw_t *w, const sb_rows_t *rows, int i, int claim,
                                 const sb_asmt_t *a)
 {
-    int col = sb_result_claim(claim, SB_R_CLAIM_LEVEL);
+    const char *level = sb_result_claim(rows, i, claim, SB_R_CLAIM_LEVEL);
 
-    sb_jw_str(w, "perf_lvl", sb_result_text(rows, i, col));
-    sb_jw_str(w, "perf_lvl_name", sb_asmt_claim_level(a, sb_rows_text(rows, i, col)));
+    sb_jw_str(w, "perf_lvl", level ? level : "None");
+    sb_jw_str(w, "perf_lvl_name", sb_asmt_claim_level(a, level));
 }
 
 void sb_result_claim_scores_json(sb_jw_t *w, const sb_rows_t *rows, int i, int claim)
 {
-    const char *score = sb_rows_text(rows, i, sb_result_claim(claim, SB_R_CLAIM_SCORE)),
-               *min = sb_rows_text(rows, i, sb_result_claim(claim, SB_R_CLAIM_MIN)),
-               *max = sb_rows_text(rows, i, sb_result_claim(claim, SB_R_CLAIM_MAX));
+    const char *score = sb_result_claim(rows, i, claim, SB_R_CLAIM_SCORE),
+               *min = sb_result_claim(rows, i, claim, SB_R_CLAIM_MIN),
+               *max = sb_result_claim(rows, i, claim, SB_R_CLAIM_MAX);
 
     sb_jw_str(w, "score", score);
     sb_jw_str(w, "range_min_score", min);
@@ -150,33 +213,39 @@ void sb_result_claim_scores_json(sb_jw_t *w, const sb_rows_t *rows, int i, int c
 
 /* ---- which administrations there are --------------------------------------------------------- */
 
-#define PLACE                                                                                      \
-    " AND ($2::text IS NULL OR f.district_id = $2) AND ($3::text IS NULL OR f.school_id = $3)"     \
-    " AND ($4::text IS NULL OR f.asmt_grade = $4)"                                                 \
-    " AND ($5::smallint IS NULL OR f.asmt_year = $5::smallint)"
+/* Of one school and year; report_count knows which grades it has results of, blocks are looked up. */
+#define OF_SCHOOL(grade_of_counts, grade_of_blocks)                                                \
+    "(SELECT c.asmt_year, c.asmt_type, c.asmt_grade, NULL FROM {schema}.report_count c"            \
+    "   JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"                                    \
+    "  WHERE h.state_code = $1 AND h.district_id = $2 AND h.school_id = $3"                        \
+    "    AND c.asmt_year = $4::smallint AND c.n > 0"                                               \
+    "    AND c.asmt_type IN ('SUMMATIVE', 'INTERIM COMPREHENSIVE')" grade_of_counts                \
+    "  GROUP BY 1, 2, 3 ORDER BY 2 DESC, 1 DESC, 3)"                                               \
+    " UNION ALL "                                                                                  \
+    "(SELECT DISTINCT d.asmt_period_year, x.asmt_type, NULL, NULL FROM"                            \
+    " (SELECT DISTINCT f.asmt_rec_id, f.asmt_type FROM {schema}.fact_block_asmt_outcome f"         \
+    "   WHERE f.state_code = $1 AND f.district_id = $2 AND f.school_id = $3"                       \
+    "     AND f.asmt_year = $4::smallint AND f.rec_status = 'C'"                                   \
+    "     AND f.asmt_type = '" SB_ASMT_BLOCKS "'" grade_of_blocks                                  \
+    " ) x JOIN {schema}.dim_asmt d USING (asmt_rec_id) ORDER BY 1 DESC)"
 
-apr_status_t sb_administrations_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
-                                     const char *district_id, const char *school_id,
-                                     const char *grade, const char *year, const char *student_id,
-                                     apr_pool_t *p)
+void sb_administrations_of_school(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                                  const char *district_id, const char *school_id, const char *grade,
+                                  const char *year)
 {
-    static const sb_stmt_t of_place = {
-        "report_administrations", 5,
-        "(SELECT c.asmt_year, c.asmt_type, c.asmt_grade, NULL FROM {schema}.report_count c"
-        "   JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
-        "  WHERE h.state_code = $1 AND ($2::text IS NULL OR h.district_id = $2)"
-        "    AND ($3::text IS NULL OR h.school_id = $3) AND c.n > 0"
-        "    AND c.asmt_type IN ('SUMMATIVE', 'INTERIM COMPREHENSIVE')"
-        "    AND ($4::text IS NULL OR c.asmt_grade = $4)"
-        "    AND ($5::smallint IS NULL OR c.asmt_year = $5::smallint)"
-        "  GROUP BY 1, 2, 3 ORDER BY 2 DESC, 1 DESC, 3)"
-        " UNION ALL "
-        "(SELECT DISTINCT d.asmt_period_year, x.asmt_type, NULL, NULL FROM"
-        " (SELECT DISTINCT f.asmt_rec_id, f.asmt_type FROM {schema}.fact_block_asmt_outcome f"
-        "   WHERE f.state_code = $1 AND f.rec_status = 'C'"
-        "     AND f.asmt_type = 'INTERIM ASSESSMENT BLOCKS'" PLACE
-        " ) x JOIN {schema}.dim_asmt d USING (asmt_rec_id) ORDER BY 1 DESC)"};
-    static const sb_stmt_t of_student = {
+    static const sb_stmt_t any_grade = {"report_administrations", 4, OF_SCHOOL("", "")};
+    static const sb_stmt_t one_grade = {
+        "report_grade_administrations", 5,
+        OF_SCHOOL(" AND c.asmt_grade = $5", " AND f.asmt_grade = $5")};
+    const char *args[] = {sb_scope_state(ctx->aggregates), district_id, school_id, year, grade};
+
+    sb_pipe_query(prows, pipe, grade ? &one_grade : &any_grade, args);
+}
+
+void sb_administrations_of_student(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                                   const char *student_id)
+{
+    static const sb_stmt_t st = {
         "report_student_administrations", 2,
         "(SELECT d.asmt_period_year, f.asmt_type, f.asmt_grade, f.date_taken"
         "   FROM {schema}.fact_asmt_outcome_vw f JOIN {schema}.dim_asmt d USING (asmt_rec_id)"
@@ -187,17 +256,14 @@ apr_status_t sb_administrations_json(sb_jw_t *w, const char *key, const sb_repor
         "(SELECT DISTINCT d.asmt_period_year, f.asmt_type, NULL, NULL"
         "   FROM {schema}.fact_block_asmt_outcome f JOIN {schema}.dim_asmt d USING (asmt_rec_id)"
         "  WHERE f.student_id = $1 AND f.state_code = $2 AND f.rec_status = 'C'"
-        "    AND f.asmt_type = 'INTERIM ASSESSMENT BLOCKS' ORDER BY 1 DESC)"};
-    const char *state = sb_scope_state(ctx->aggregates);
-    const char *place[] = {state, district_id, school_id, grade, year};
-    const char *student[] = {student_id, state};
-    sb_rows_t *rows;
-    apr_status_t rv = student_id ? sb_db_query(&rows, ctx->db, &of_student, student, p)
-                                 : sb_db_query(&rows, ctx->db, &of_place, place, p);
+        "    AND f.asmt_type = '" SB_ASMT_BLOCKS "' ORDER BY 1 DESC)"};
+    const char *args[] = {student_id, sb_scope_state(ctx->aggregates)};
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
+    sb_pipe_query(prows, pipe, &st, args);
+}
+
+void sb_administrations_json(sb_jw_t *w, const char *key, const sb_rows_t *rows)
+{
     sb_jw_array(w, key);
     for (int i = 0; i < sb_rows_count(rows); i++) {
         sb_jw_object(w, NULL);
@@ -212,5 +278,4 @@ apr_status_t sb_administrations_json(sb_jw_t *w, const char *key, const sb_repor
         sb_jw_end(w);
     }
     sb_jw_end(w);
-    return APR_SUCCESS;
 }

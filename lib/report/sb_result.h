@@ -7,7 +7,7 @@
  * "Results of students".
  */
 
-#include "report/sb_asmt.h"
+#include "report/sb_known.h"
 
 /** Columns of a row of results, in the order of sb_results_select. */
 typedef enum {
@@ -35,7 +35,7 @@ typedef enum {
     SB_R_SEX,
     SB_R_CLAIM1, /* of each claim: level, score, lower and upper bound */
     /* summative and interim comprehensive only */
-    SB_R_SCORE = SB_R_CLAIM1 + 4 * SB_ASMT_CLAIMS_MAX,
+    SB_R_SCORE = SB_R_CLAIM1 + 4 * SB_ASMT_CLAIMS_SCORED,
     SB_R_RANGE_MIN,
     SB_R_RANGE_MAX,
     SB_R_LEVEL,
@@ -47,15 +47,37 @@ enum { SB_R_CLAIM_LEVEL, SB_R_CLAIM_SCORE, SB_R_CLAIM_MIN, SB_R_CLAIM_MAX, SB_R_
 
 typedef enum { SB_RESULTS_WHOLE, SB_RESULTS_BLOCKS } sb_results_kind_t;
 
+/** Results, and what is known of their version. */
+typedef struct {
+    sb_known_t *known;
+    sb_rows_t *rows;
+    sb_asmts_t *asmts;         /* of all rows */
+    const sb_asmt_t **asmt_of; /* by row */
+} sb_results_t;
+
+/** Queues what a report asks, sb_results_queue() among it; r->known is there. Perhaps more than once. */
+typedef void sb_results_ask_t(sb_results_t *r, sb_pipe_t *pipe, void *baton);
+
 /**
- * Current results that may be shown, of students the scope reaches.
- * @param more  further columns of f (facts) and s (students), ", s.group_1_id, ..."; "" none
- * @param where conditions on f and s, with parameters of args from $1 on
- * @param order "s.last_name, ..."
+ * Read results and whatever else is asked, in one snapshot and mostly one round trip.
+ * @return as sb_pipe_run; SB_EUNAVAILABLE also when the data does not stop changing
  */
-apr_status_t sb_results_find(sb_rows_t **prows, const sb_report_ctx_t *ctx, sb_results_kind_t kind,
-                             const char *more, const char *where, const char *order,
-                             apr_array_header_t *args, apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_results_read(sb_results_t *r, const sb_report_ctx_t *ctx, sb_results_ask_t *ask,
+                             void *baton, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Which rows: fixed texts where that is possible, so that few different statements come about. */
+typedef struct {
+    sb_results_kind_t kind;
+    const char *more;  /* further columns of f (facts) and s (students), ", s.group_1_id, ..." */
+    const char *joins; /* " LEFT JOIN ..."; "" none */
+    const char *where; /* conditions on f and s, with parameters of args from $1 on */
+    const char *order; /* "s.last_name, ..." */
+    apr_array_header_t *args;
+} sb_results_query_t;
+
+/** Queue the query of r->rows: current results that may be shown, of students the scope reaches. */
+void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                      const sb_results_query_t *q, apr_pool_t *p);
 
 /** "demographic" of row i. */
 void sb_result_demographic_json(sb_jw_t *w, const char *key, const sb_rows_t *rows, int i);
@@ -69,8 +91,8 @@ const char *sb_result_text(const sb_rows_t *rows, int i, int col);
 /** A number as stored, null for SQL NULL. */
 void sb_result_number_json(sb_jw_t *w, const char *key, const sb_rows_t *rows, int i, int col);
 
-/** Column of a claim (from 0). */
-int sb_result_claim(int claim, int what);
+/** A value of a claim (from 0); NULL is SQL NULL, or a claim facts have no values of. */
+const char *sb_result_claim(const sb_rows_t *rows, int i, int claim, int what);
 
 /** Members perf_lvl, perf_lvl_name of a claim. */
 void sb_result_claim_level_json(sb_jw_t *w, const sb_rows_t *rows, int i, int claim,
@@ -79,10 +101,14 @@ void sb_result_claim_level_json(sb_jw_t *w, const sb_rows_t *rows, int i, int cl
 /** Members score, range_min_score, range_max_score, confidence of a claim; null what is not known. */
 void sb_result_claim_scores_json(sb_jw_t *w, const sb_rows_t *rows, int i, int claim);
 
-/** "asmt_administration": which types and years (of one student: dates) there are. NULLs: any. */
-apr_status_t sb_administrations_json(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx,
-                                     const char *district_id, const char *school_id,
-                                     const char *grade, const char *year, const char *student_id,
-                                     apr_pool_t *p) SB_MUST_CHECK;
+/** Queue the query of "asmt_administration": which kinds and grades there are in a school and year, of one
+ *  grade or of any (NULL). */
+void sb_administrations_of_school(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                                  const char *district_id, const char *school_id, const char *grade,
+                                  const char *year);
+/** The same of a student: all years, with dates. */
+void sb_administrations_of_student(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
+                                   const char *student_id);
+void sb_administrations_json(sb_jw_t *w, const char *key, const sb_rows_t *rows);
 
 #endif
