@@ -3,7 +3,7 @@ package Smarter::Wire;
 # HTTP by hand: octets are sent as they are written, over one TLS connection that is kept while the
 # server keeps it. For requests that no client library would send, and for thousands of small ones.
 #
-#   my $wire = Smarter::Wire->new(cookie => cookie_header($jar));
+#   my $wire = Smarter::Wire->new(cookie => cookie_header($jar));    # peer => 'host:port' for another server
 #   my $answer = $wire->request('GET', '/data?x=%zz', { 'X-Y' => 'z' }, $body);   # as Smarter::Test::http
 #   my $answer = $wire->octets("GET / HTTP/1.1\r\n...");   # anything; the connection is closed after it
 #
@@ -17,7 +17,7 @@ use Smarter::Test;
 sub new {
     my ($class, %opt) = @_;
     my ($peer) = url('/') =~ m{//([^/]+)};
-    return bless { peer => $peer, cookie => $opt{cookie}, timeout => $opt{timeout} // 20 }, $class;
+    return bless { peer => $opt{peer} // $peer, cookie => $opt{cookie}, timeout => $opt{timeout} // 20 }, $class;
 }
 
 # The cookies of a jar as a header.

@@ -1,0 +1,223 @@
+package Smarter::Sanitized;
+
+# A second httpd beside the stack's, whose mod_smarter and libsb are built with a sanitizer. It has ports
+# of its own; databases, caches, identity provider and sessions are the stack's, so that a jar from
+# sign_in() is good here, too.
+#
+#   my $server = Smarter::Sanitized->new('address');     # or 'thread', 'none'; builds first, if need be
+#   my $answer = get($server->url('/data'), jar => $jar);
+#   my @findings = $server->stop;                        # reports of the sanitizer, each with its stacks
+#
+# httpd and the libraries of others are not built with it: their memory is not watched, and what they
+# would be blamed for stands in %suppressed with the reason.
+
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Smarter::Test qw(:DEFAULT !url);
+use Smarter::Wire;
+use Time::HiRes qw(sleep time);
+
+my %kinds = (
+    address => { flags => '--enable-asan', library => 'libasan.so', build => 'asan' },
+    thread => { flags => '--enable-tsan', library => 'libtsan.so', build => 'tsan' },
+    none => { build => 'build' },    # as the stack's own, for what is measured
+);
+
+# Frames that end the blame, with why it is not ours.
+my %suppressed = ();
+
+sub new {
+    my ($class, $kind) = @_;
+    my $self = bless { kind => $kind, dir => tmpdir(), %{ $kinds{$kind} } }, $class;
+    mkdir "$self->{dir}/found";
+    chmod 01777, "$self->{dir}/found";    # children write there, under another user
+    $self->{build} = $self->built;
+    chomp($self->{library} = qx(gcc -print-file-name=$self->{library})) if $self->{library};
+    $self->start;
+    return $self;
+}
+
+# Only what httpd loads. A full run has built the whole tree with AddressSanitizer already.
+sub built {
+    my ($self) = @_;
+    my $dir = env('SMARTER_VAR') . "/$self->{build}";
+    return $dir if !$self->{library};
+    my $log = env('SMARTER_VAR') . "/log/build-$self->{build}.log";
+    my $top = top();
+    mkdir $dir;
+    system("cd '$dir' && { [ -f Makefile ] && [ Makefile -nt '$top/configure' ] || '$top/configure' --enable-werror $self->{flags}; } >>'$log' 2>&1"
+        . " && make -j2 mod_smarter.la >>'$log' 2>&1 </dev/null") == 0 or die "the build with the $self->{kind} sanitizer failed; see $log\n";
+    qx(nm -D '$dir/.libs/libsb.so') =~ /__[at]san_init/ or die "$dir is not built with a sanitizer\n";
+    return $dir;
+}
+
+sub free_port {
+    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no free port: $!\n";
+    return $socket->sockport;
+}
+
+sub start {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+    my ($http, $https) = (free_port(), free_port());
+    $self->{port} = $https;
+    my $ini = slurp(env('SMARTER_INI'));
+    $ini =~ s/^logging\..*\n//mg;
+    $ini =~ s/^(\[app:main\]\n)/$1logging.application = none\nlogging.audit = file:$dir\/audit.log\nlogging.security = none\n/m;
+    spew("$dir/smarter.ini", $ini);
+    chmod 0640, "$dir/smarter.ini";
+    chown 0, (stat env('SMARTER_INI'))[5], "$dir/smarter.ini";
+    my $conf = slurp(env('SMARTER_VAR') . '/httpd/httpd.conf');
+    $conf =~ s/^Listen .*\n//mg;
+    my %set = (ServerRoot => $dir, DefaultRuntimeDir => $dir, PidFile => "$dir/httpd.pid", ErrorLog => "$dir/error.log",
+        SSLSessionCache => "shmcb:$dir/tls_cache(512000)");
+    $conf =~ s/^$_ .*$/$_ $set{$_}/m for keys %set;
+    my %define = (SMARTER_HTTP_PORT => $http, SMARTER_HTTPS_PORT => $https, SMARTER_MODULES => "$self->{build}/.libs",
+        SMARTER_INI => "$dir/smarter.ini", SMARTER_LOGDIR => $dir);
+    $conf =~ s/^Define $_ .*$/Define $_ $define{$_}/m for keys %define;
+    spew("$dir/httpd.conf", "$conf\nListen 127.0.0.1:$http\nListen 127.0.0.1:$https\n");
+    spew("$dir/suppressions", join '', map { "$_\n" } sort keys %suppressed);
+    # Fixed addresses: the shadow memory wants its place.
+    my $r = Smarter::Test::run({ background => 1, env => {
+                LD_PRELOAD => $self->{library} // '', LD_LIBRARY_PATH => "$self->{build}/.libs",
+                ASAN_OPTIONS => "detect_leaks=0:handle_abort=1:log_path=$dir/found/report",
+                UBSAN_OPTIONS => "print_stacktrace=1:log_path=$dir/found/report",
+                TSAN_OPTIONS => "ignore_noninstrumented_modules=1:report_thread_leaks=0:exitcode=0:history_size=4:suppressions=$dir/suppressions:log_path=$dir/found/report",
+            } }, 'setarch', '-R', '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
+    $self->{pid} = $r->{pid};
+    wait_until(60, 'the sanitized httpd to answer', sub {
+        die "it ended: " . slurp($r->{files}[1]) . (-e "$dir/error.log" ? slurp("$dir/error.log") : '') if waitpid($self->{pid}, 1) == $self->{pid};
+        get($self->url('/services/ready'))->{status} == 200;
+    });
+}
+
+sub url { return "https://localhost:$_[0]{port}$_[1]" }
+
+sub pid { return $_[0]{pid} }
+
+sub children { return split ' ', qx(pgrep -P $_[0]{pid}) }
+
+# New processes, while those under way finish.
+sub graceful { kill 'USR1', $_[0]{pid} }
+
+# What the sanitizer has found so far, one text a process, and every process that ended by a signal.
+sub findings {
+    my ($self) = @_;
+    return ((map { slurp($_) } glob "$self->{dir}/found/*"), slurp("$self->{dir}/error.log") =~ /^(.*AH0005[012]: .*)$/mg);
+}
+
+# ---- load ----------------------------------------------------------------------------------------------
+
+# A request for each report there is, by the rules the server itself describes; some twice, with filters.
+sub requests {
+    my ($self, $jar) = @_;
+    my $schema = env('SMARTER_SCHEMA');
+    my ($district, $school, $student, $year) = @{ (sql("SELECT district_id, school_id, student_id, asmt_year FROM $schema.fact_asmt_outcome_vw"
+                . " WHERE rec_status = 'C' AND asmt_type = 'SUMMATIVE' ORDER BY 1, 2, 3, 4 DESC LIMIT 1"))[0] };
+    my %good = (stateCode => env('SMARTER_STATE'), districtId => $district, schoolId => $school, studentId => $student, asmtYear => 0 + $year,
+        academicYear => 0 + $year, asmtType => 'SUMMATIVE', text => 'School', sid => 'x' x 24);
+    my @requests = (map { ['GET', $_] } '/data', '/services/userinfo', '/services/ready', '/services/heartbeat', '/services/openapi.json',
+        '/data/nothing', '/data/comparing_populations?stateCode=%zz', '/data/comparing_populations?stateCode=ZZ', '/login');
+    for my $report (@{ json(get($self->url('/data'), jar => $jar)) }) {
+        my $described = json(http('OPTIONS', $self->url("/data/$report"), jar => $jar));
+        my @needed = grep { $described->{$_}{required} } sort keys %$described;
+        die "$report needs $_: Smarter::Sanitized has no value for it\n" for grep { !exists $good{$_} } @needed;
+        my @more = ({}, $described->{sex} ? ({ sex => ['male'] }, { grade => ['03'], ethnicity => ['3'] }) : (),
+            map { my $name = $_; $described->{$name} && !$described->{$name}{required} ? { map { $_ => $good{$_} } 'districtId', $name } : () } 'districtId', 'schoolId');
+        push @requests, map { ['POST', "/data/$report", { (map { $_ => $good{$_} } @needed), %$_ }] } @more;
+    }
+    return @requests;
+}
+
+# Ask all of them again and again, in several processes, each as one of several users, until stop_load.
+sub start_load {
+    my ($self, $n, %opt) = @_;
+    $self->{jars} = [map { sign_in($_) } qw(state district school general)];
+    my @requests = $self->requests($self->{jars}[0]);
+    for my $i (1 .. $n) {
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            open STDERR, '>', "$self->{dir}/load$i.err";
+            eval { $self->ask_on($i, @requests) };
+            print STDERR $@;
+            POSIX::_exit(0);
+        }
+        push @{ $self->{load} }, $pid;
+    }
+}
+
+# Each answer's status is counted in a file of this process.
+sub ask_on {
+    my ($self, $i, @requests) = @_;
+    my $wire;
+    my %count;
+    my $end = 0;
+    local $SIG{TERM} = sub { $end = 1 };
+    until ($end) {
+        my ($method, $path, $data) = @{ $requests[rand @requests] };
+        $wire //= Smarter::Wire->new(peer => "localhost:$self->{port}", cookie => Smarter::Wire::cookie_header($self->{jars}[$i % @{ $self->{jars} }]));
+        my $answer = eval {
+            $wire->request($method, $path, $data ? { 'Content-Type' => 'application/json' } : {}, $data ? JSON::PP->new->encode($data) : undef);
+        } // { status => 0 };
+        # A heartbeat says 500 when a part is away; nothing else may.
+        $count{ $answer->{status} . ($answer->{status} == 500 && $path !~ /heartbeat/ ? " $path" : '') }++;
+        undef $wire if !$answer->{status} || $answer->{status} == 401;    # perhaps there is another session by now
+        sleep 0.05 if !$answer->{status};
+    }
+    spew("$self->{dir}/load$i.count", join '', map { "$count{$_} $_\n" } sort keys %count);
+}
+
+# Sessions that are gone (a cache was started again) are made anew, under the same names of jars.
+sub sign_in_again {
+    my ($self) = @_;
+    my @kinds = qw(state district school general);
+    for my $i (0 .. $#kinds) {
+        my $jar = eval { sign_in($kinds[$i]) } // next;
+        rename $jar, $self->{jars}[$i];
+    }
+}
+
+# Sign in and out through this server, whose certificate of the identity provider's answers is the stack's.
+sub come_and_go {
+    my ($self, $kind) = @_;
+    my $form = idp_answer($kind);
+    $form->{action} =~ s{^https://[^/]+}{$self->url('')}e;
+    my $in = deliver_answer($form);
+    my $out = http('POST', $self->url('/logout'), jar => $form->{jar}, headers => { 'Sec-Fetch-Site' => 'same-origin' });
+    return "$in->{status} $out->{status}";
+}
+
+# How many requests it has answered.
+sub answered { return 0 + qx(wc -l < '$_[0]{dir}/access.log') }
+
+# (status => how often)
+sub stop_load {
+    my ($self) = @_;
+    my @load = splice @{ $self->{load} };
+    kill 'TERM', @load;
+    waitpid $_, 0 for @load;
+    my %sum;
+    for my $file (glob "$self->{dir}/load*.count") {
+        my $text = slurp($file);
+        $sum{$2} += $1 while $text =~ /^(\d+) (.*)$/mg;
+    }
+    return %sum;
+}
+
+sub stop {
+    my ($self) = @_;
+    my $pid = delete $self->{pid} or return;
+    kill 'TERM', $pid;
+    eval { wait_until(30, 'the sanitized httpd to end', sub { waitpid($pid, 1) == $pid }) } or kill 'KILL', -$pid;
+    return $self->findings;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $!, $@);
+    kill 'KILL', @{ $self->{load} } if @{ $self->{load} // [] };
+    kill 'KILL', -$self->{pid} if $self->{pid};
+}
+
+1;
