@@ -163,7 +163,9 @@ apr_status_t smarter_conf_share(server_rec *s)
         sb_log(SB_LOG_ERROR, SBLOGNO(3070), rv, "shared memory of ended sessions");
         return rv;
     }
-    return apr_pool_userdata_setn(apr_shm_baseaddr_get(shm), SHARED, NULL, p);
+    /* Not setn: the name is copied. A graceful restart loads this module anew, perhaps elsewhere, and
+     * the pool outlives it. */
+    return apr_pool_userdata_set(apr_shm_baseaddr_get(shm), SHARED, NULL, p);
 }
 
 static apr_uint32_t *ended_sessions(const server_rec *s)

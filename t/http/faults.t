@@ -158,6 +158,15 @@ sub nobody_is_stuck {
 is(ask('state', $_)->{status}, 200, "$_ works") for sort keys %report;
 others_are_well('to begin with');
 
+subtest 'the server begins anew, again and again' => sub {
+    my $parent = server_pid('httpd');
+    for (1 .. 4) {    # what a module leaves behind in httpd's own memory may lie elsewhere afterwards
+        settings(slurp($ini_file));
+        is(server_pid('httpd') . ' ' . kill(0, $parent), "$parent 1", 'and is still the same');
+        is(ask('state', 'academic_year')->{status}, 200, 'which knows its sessions');
+    }
+};
+
 # ---- the database ----------------------------------------------------------------------------------------
 $database->cut;
 refused(ask('state', $_), 0, "the database refuses, $_") for sort keys %report;
