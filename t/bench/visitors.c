@@ -27,7 +27,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#define SLOTS 32768 /* of the timer wheel, one millisecond each: longer than anybody thinks */
+#define SLOTS 262144 /* of the timer wheel, one millisecond each: longer than anybody thinks */
 #define HEAD_MAX 4096
 #define GIVE_UP 30.0 /* seconds */
 #define SOURCES 250  /* addresses that users come from: no port is scarce */
@@ -123,7 +123,8 @@ static void later(user_t *u, double due)
 
 static void hang_up(user_t *u)
 {
-    if (u->ssl) {
+    if (u->ssl) { /* however it ended, its session is good for the next one */
+        SSL_set_shutdown(u->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(u->ssl);
         u->ssl = NULL;
     }
@@ -152,10 +153,6 @@ static void failed(user_t *u, const char *why)
     }
     ERR_clear_error();
     hang_up(u);
-    if (u->session) {
-        SSL_SESSION_free(u->session);
-        u->session = NULL;
-    }
     free(u->head);
     u->head = NULL;
     go_thinking(u);
@@ -249,10 +246,8 @@ static void connect_to(user_t *u)
     SSL_set_app_data(u->ssl, u);
     SSL_set_connect_state(u->ssl);
     SSL_set_tlsext_host_name(u->ssl, "localhost");
-    if (u->session) { /* a ticket is used once, as browsers do */
+    if (u->session) { /* the ticket that the last connection brought */
         SSL_set_session(u->ssl, u->session);
-        SSL_SESSION_free(u->session);
-        u->session = NULL;
     }
     u->state = CONNECTING;
     if (epoll_ctl(ep, EPOLL_CTL_ADD, u->fd, &e)) {
@@ -574,7 +569,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < nusers; i++) {
         read_user(&users[i], cookies[i % ncookies]);
-        later(&users[i], think * chance() * (warm > think ? 1.5 : 1));
+        later(&users[i],
+              chance() * (warm > 3 * think ? warm - 2 * think : think)); /* they come one by one */
     }
     begin_at = warm;
     end_at = warm + measure;

@@ -7,7 +7,7 @@ memcached_start()
         ! running "memcached$_node" >/dev/null || continue
         eval "_port=\$PORT_CACHE$_node"
         need_free_port "$_port" "memcached, node $_node"
-        launch "memcached$_node" nobody memcached -l 127.0.0.1 -p "$_port" -U 0 -m 64 -c 1024
+        launch "memcached$_node" nobody memcached -l 127.0.0.1 -p "$_port" -U 0 -m 256 -c 1024
     done
 }
 
