@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use IO::Socket::INET;
+use IO::Socket::SSL ();
 use Test::More;
 use Time::HiRes 'time';
 use Smarter::Test;
@@ -63,6 +64,33 @@ for my $version ('1.0', '1.1') {
 }
 allow_log(qr/\[ssl:/);
 is(http('GET', '/services/ready', args => ['--tls-max', '1.2'])->{status}, 200, 'TLS 1.2 is good');
+
+# A browser that comes back: its ticket spares both sides the certificate and its signature.
+sub connection {
+    my (@args) = @_;
+    my ($host, $port) = url('/') =~ m{//([^:/]+):(\d+)};
+    my $request = "GET /services/ready HTTP/1.1\\r\\nHost: $host:$port\\r\\nConnection: close\\r\\n\\r\\n";
+    my $ca = env('SMARTER_CA');
+    return scalar qx((printf '$request'; sleep 0.5) | openssl s_client -connect 127.0.0.1:$port -servername $host -CAfile $ca @args 2>/dev/null);
+}
+for my $version ('tls1_2', 'tls1_3') {
+    my $ticket = tmpdir() . '/ticket';
+    like(connection("-$version", '-sess_out', $ticket), qr/^New, /m, "$version: a first connection");
+    like(connection("-$version", '-sess_in', $ticket), qr/^Reused, /m, "$version: is taken up again, by whichever process");
+}
+
+# The stack has 64 threads: if idle connections held one each, the later ones would wait.
+my @idle;
+while (@idle < 100) {
+    my $socket = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => (url('/') =~ /:(\d+)/)[0], Timeout => 3, SSL_verify_mode => 0,
+        SSL_hostname => 'localhost') or last;
+    print {$socket} "GET /services/ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    last unless (<$socket> // '') =~ / 200 /;
+    push @idle, $socket;
+}
+is(scalar @idle, 100, 'a hundred browsers are served and stay connected');
+is(http('GET', '/services/ready', timeout => 3)->{status}, 200, 'another one is served, too');
+undef @idle;
 
 # A slow sender does not keep a thread.
 my $slow = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => env('SMARTER_PORT_BASE')) or die "connect: $!";
