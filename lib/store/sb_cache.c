@@ -35,10 +35,10 @@ static const struct {
     memcached_behavior_t what;
     apr_uint64_t value;
 } behaviours[] = {
-    {MEMCACHED_BEHAVIOR_NO_BLOCK, 0},       {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},
-    {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},  {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 200}, /* ms */
-    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 300},                                            /* ms */
-    {MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0}, /* connect again at once: the ring says when */
+    {MEMCACHED_BEHAVIOR_NO_BLOCK, 0},        {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},
+    {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},   {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 500}, /* ms */
+    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 1000}, /* ms: left out, its sessions have to sign in again */
+    {MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0},   /* connect again at once: the ring says when */
 };
 
 /* ---- making ---------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@ my $seconds = $ENV{SANITIZED_SECONDS} // 6;
 my ($user, $password) = slurp(env('SMARTER_INI')) =~ m{^edware\.db\.\w+\.url = postgresql://([^:]+):([^@]+)@}m or die 'no database in the ini';
 
 # The stack's own server and programs lose their connections, too.
-allow_log(qr/SB(?:12\d\d|1612|2002|3010|3023|3030|3102|3104)\b/, qr/ended with status 75/);
+allow_log(qr/SB(?:12\d\d|161[23]|2002|3010|3023|3030|3102|3104)\b/, qr/ended with status 75/);
 
 my @disturbances = (
     sub { sql({ user => $user, password => $password }, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mod_smarter%'") },
