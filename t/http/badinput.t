@@ -239,13 +239,20 @@ for my $report (@reports) {
 cmp_ok($parameters, '>=', 40, "$parameters parameters");
 
 # ---- services --------------------------------------------------------------------------------------
-# What takes nothing takes anything; whoever takes parameters refuses names he does not know.
-for my $path ('/services/userinfo', '/services/ready') {
-    judge(ask_get($path, ['x', 1]), "GET $path with a query", 412, qr/unknown name/);
-    judge(ask_get("$path?$_"), "GET $path?$_", 400) for '%zz', 'x=%', '%00', 'x=%ff';
+# All that the server describes: they refuse names they do not know, before they do anything.
+my $described = json($wire->request('GET', '/services/openapi.json'))->{paths};
+for my $path (sort grep { m{\A/services/} } keys %$described) {
+    for my $method (sort grep { /\A(?:get|post|delete)\z/ } keys %{ $described->{$path} }) {
+        my $where = $path =~ s/\{\w+\}/none/gr;
+        my $ask = sub { $wire->request(uc $method, "$where?$_[0]", { %of_json, 'Sec-Fetch-Site' => 'same-origin' }, $method eq 'post' ? '{}' : undef) };
+        my $answer = $ask->('nobody=1');
+        judge($answer, "\U$method\E $path with an unknown name", [412, 403], $answer->{status} == 412 ? qr/unknown name/ : undef);
+        judge($ask->($_), "\U$method\E $path?$_", [400, 403]) for '%zz', 'x=%', '%00', 'x=%ff';
+    }
 }
+cmp_ok($asked, '>=', 15, 'several services');
 judge(ask_post('/services/userinfo', $_, 'Content-Type' => 'text/plain'), 'POST /services/userinfo ' . shown($_), 200) for '', '[', "\0", '[' x 10_000;
-verdict('services without parameters', 14);
+verdict('services', 20);
 
 # ---- methods -----------------------------------------------------------------------------------------
 my $report = '/data/comparing_populations';
