@@ -42,6 +42,7 @@ typedef struct {
     const apr_array_header_t *tenants; /* sb_tenant_t */
     apr_hash_t *pools;                 /* tenant -> sb_dbpool_t * */
     sb_dbpool_t *stats;                /* statistics database; NULL not configured */
+    sb_dbpool_t *signin;               /* of what may be used once at sign-in */
     sb_cache_t *data_cache;            /* NULL: reports are not cached */
     sb_near_t *near;                   /* parts of reports of this process; NULL: none */
     sb_versions_t *versions;           /* of the data */

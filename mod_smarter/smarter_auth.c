@@ -119,7 +119,6 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child)
     smarter_auth_t *auth = apr_pcalloc(child->pool, sizeof(*auth));
     sb_session_store_t *store = &child->sessions;
     sb_keyring_t *session_keys, *relay_keys;
-    sb_dbpool_t *replay;
     sb_saml_t *saml;
     apr_status_t rv;
 
@@ -144,10 +143,10 @@ apr_status_t smarter_auth_child_init(smarter_child_t *child)
     }
     if (rv == APR_SUCCESS) {
         auth->relay_keys = relay_keys;
-        rv = make_replay_pool(&replay, child);
+        rv = make_replay_pool(&child->signin, child);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_saml_make(&saml, child->saml_config, replay, child->tenants, child->pool);
+        rv = sb_saml_make(&saml, child->saml_config, child->signin, child->tenants, child->pool);
     }
     if (rv == APR_SUCCESS) {
         auth->saml = saml;

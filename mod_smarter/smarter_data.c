@@ -180,7 +180,11 @@ int smarter_data_report(smarter_req_t *q)
     ctx.params = q->params;
     start = enter(q, report);
     rv = run(&body, q, report, &ctx);
-    if (rv == APR_NOTFOUND) { /* the same whether he does not exist or may not be seen */
+    if (rv == SB_EDENIED) {
+        q->denial = apr_psprintf(q->r->pool, "report %s about a student out of reach of role %s",
+                                 report->name, report->role);
+    }
+    if (rv == APR_NOTFOUND || rv == SB_EDENIED) { /* the same answer for both */
         return sb_web_problem(q->r, HTTP_NOT_FOUND, "There are no results for this request");
     }
     if (rv != APR_SUCCESS) {

@@ -125,6 +125,8 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
         healthy &= enter(w, "statistics database", ask_database(child->stats, p), start);
     }
     start = sb_time_monotonic();
+    healthy &= enter(w, "sign-in database", ask_database(child->signin, p), start);
+    start = sb_time_monotonic();
     healthy &= enter(w, "session cache", sb_cache_ping(child->sessions.cache), start);
     start = sb_time_monotonic();
     healthy &= enter(w, "data cache", sb_cache_ping(child->data_cache), start);

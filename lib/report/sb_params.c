@@ -294,6 +294,11 @@ static const value_t *value_of(const sb_params_t *params, const char *name)
     abort();
 }
 
+int sb_params_knows(const sb_params_t *params, const char *name)
+{
+    return known(params->schema, name);
+}
+
 int sb_params_has(const sb_params_t *params, const char *name)
 {
     return value_of(params, name)->given;

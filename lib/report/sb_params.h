@@ -47,6 +47,8 @@ const char *sb_params_read(const sb_params_t **pparams, const sb_param_t *schema
                            const apr_array_header_t *query, const sb_json_t *body,
                            sb_params_unknown_t unknown, apr_pool_t *p) SB_MUST_CHECK;
 
+/** Is the name in the schema? */
+int sb_params_knows(const sb_params_t *params, const char *name);
 /* A name outside the schema is a programming error and aborts. */
 int sb_params_has(const sb_params_t *params, const char *name);
 const char *sb_params_str(const sb_params_t *params, const char *name); /* NULL not given */

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <apr_strings.h>
 #include "core/sb_log.h"
+#include "report/sb_hidden.h"
 #include "report/sb_shared.h"
 
 static const sb_report_t *const reports[] = {
-    &sb_report_academic_year,      &sb_report_comparing_populations, &sb_report_list_of_students,
-    &sb_report_individual_student, &sb_report_quick_links,
-    &sb_report_registration_statistics, &sb_report_assessment_completion,
+    &sb_report_academic_year,         &sb_report_comparing_populations,
+    &sb_report_list_of_students,      &sb_report_individual_student,
+    &sb_report_quick_links,           &sb_report_registration_statistics,
+    &sb_report_assessment_completion,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 
@@ -111,6 +113,9 @@ apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
             sb_db_rollback(mine.db);
         }
         *body = (sb_report_body_t){.head = "", .tail = ""};
+    }
+    if (rv == APR_NOTFOUND && report->role && mine.db && sb_hidden_student(&mine, p)) {
+        rv = SB_EDENIED;
     }
     apr_pool_destroy(
         mine.db_until); /* the connection goes back before anything is sent to a slow client */

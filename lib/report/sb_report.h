@@ -80,7 +80,8 @@ typedef struct {
  * Run a report in a snapshot of its own, with a connection of ctx->dbpool that goes back before this
  * returns, or on ctx->db.
  * @param body what p and others own, until p is cleared
- * @return APR_SUCCESS; APR_NOTFOUND; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
+ * @return APR_SUCCESS; APR_NOTFOUND; SB_EDENIED the same, but there is a student whom the scope does not
+ *         reach; SB_EUNAVAILABLE, SB_EDB as sb_db_query()
  */
 apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
                             const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;

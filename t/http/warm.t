@@ -93,10 +93,10 @@ subtest 'by the address' => sub {
     is($answer->{status}, 503, 'there is no PDF worker yet');
     like(json($answer)->{detail}, qr/not installed/, 'which it says');
     is($go->('tea')->{status}, 404, 'nor anything else');
-    my $lock = "SELECT pg_advisory_lock(hashtextextended('smarter cache warm', 0)), pg_sleep(6)";
+    my $lock = "SELECT pg_advisory_lock(hashtextextended('smarter cache warm', 0)), pg_sleep(4)";
     my $busy = fork // die;
     if (!$busy) { eval { sql($lock) }; POSIX::_exit(0) }
-    wait_until(5, 'the lock', sub { sql_one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid IN (SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(6)%' AND query NOT LIKE '%pg_locks%')") });
+    wait_until(5, 'the lock', sub { sql_one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid IN (SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND query NOT LIKE '%pg_locks%')") });
     is($go->('cache')->{status}, 409, 'not twice at a time');
     my $r = warm();
     is($r->{exit}, 0, 'nor the program') or diag($r->{err});
