@@ -366,6 +366,9 @@ static int read_ini(program_t *prog)
 {
     const char *path = program_option(prog, "config");
 
+    if (!path) {
+        path = program_option(prog, "ini"); /* what some programs' older name of it is */
+    }
     if (!path && (prog->def->flags & PROGRAM_NO_INI)) {
         return -1;
     }

@@ -18,16 +18,19 @@ typedef struct {
     const char *url, *url2; /* keys; the second if the first is not set */
     const char *schema;     /* key */
     const char *dflt;       /* name without configuration; NULL: none */
+    int own_url;            /* schema.owner.url does not count: another role owns these */
 } kind_t;
 
 static const kind_t kinds[] = {
     {"prod", "app:main", "migrate_dest.db.<tenant>.url", NULL,
-     "migrate_dest.db.<tenant>.schema_name", NULL},
-    {"stage", "app:main", "migrate_source.db.<tenant>.url", NULL, NULL, NULL},
-    {"udl", "app", "udl2_db_conn.url", NULL, "udl2_db_conn.db_schema", "udl2"},
+     "migrate_dest.db.<tenant>.schema_name", NULL, 0},
+    {"public", "app:main", "migrate_public.db.<tenant>.url", NULL,
+     "edware.public.db.<tenant>.schema_name", NULL, 1},
+    {"stage", "app:main", "migrate_source.db.<tenant>.url", NULL, NULL, NULL, 0},
+    {"udl", "app", "udl2_db_conn.url", NULL, "udl2_db_conn.db_schema", "udl2", 0},
     {"stats", "app:main", "migrate_stats.db.url", "edware_stats.db.url",
-     "edware_stats.db.schema_name", "edware_stats"},
-    {"signin", "app:main", "security.db.url", NULL, "security.db.schema_name", "signin"},
+     "edware_stats.db.schema_name", "edware_stats", 0},
+    {"signin", "app:main", "security.db.url", NULL, "security.db.schema_name", "signin", 0},
 };
 
 typedef struct {
@@ -90,13 +93,13 @@ static int find_target(target_t *t, program_t *prog)
     conf = prog->conf;
     t->kind = find_kind(program_option(prog, "kind"));
     if (!t->kind) {
-        return program_usage(prog, "--kind is one of prod, stage, udl, stats, signin");
+        return program_usage(prog, "--kind is one of prod, public, stage, udl, stats, signin");
     }
     if (!tenant) {
         tenant = only_tenant(conf, prog->pool);
     }
     t->url = program_option(prog, "url");
-    if (!t->url && prog->conf) {
+    if (!t->url && prog->conf && !t->kind->own_url) {
         t->url = sb_conf_str(prog->conf, "schema.owner.url");
     }
     if (conf && strcmp(t->kind->section, prog->def->section)) {
@@ -262,7 +265,7 @@ static int run(program_t *prog)
 }
 
 static const program_option_t options[] = {
-    {"kind", 'k', "KIND", "prod, stage (batches), udl, stats or signin", 0},
+    {"kind", 'k', "KIND", "prod, public, stage (batches), udl, stats or signin", 0},
     {"tenant", 't', "TENANT", "whose production (not needed if there is only one)", 0},
     {"url", 'u', "URL", "database, as its owner; default schema.owner.url, else the kind's own", 0},
     {"schema", 's', "NAME", "schema; default as the ini says", 0},

@@ -1,5 +1,6 @@
 /* The few cryptographic operations the product needs, by OpenSSL. */
 
+#include <stdarg.h>
 #include <string.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
@@ -97,6 +98,57 @@ const char *sb_digest_hex(sb_digest_t *d)
         return NULL;
     }
     return to_hex(apr_palloc(d->pool, 2 * len + 1), raw, len);
+}
+
+/* ---- HMAC ------------------------------------------------------------------------------------- */
+
+struct sb_hmac_t {
+    EVP_MAC_CTX *ctx;
+};
+
+static apr_status_t free_hmac(void *h)
+{
+    EVP_MAC_CTX_free(((sb_hmac_t *)h)->ctx); /* wipes the key */
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_hmac_make(sb_hmac_t **ph, const void *key, apr_size_t len, apr_pool_t *p)
+{
+    static char digest[] = "SHA256";
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                           OSSL_PARAM_construct_end()};
+    sb_hmac_t *h = apr_palloc(p, sizeof(*h));
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+    *ph = NULL;
+    h->ctx = EVP_MAC_CTX_new(mac);
+    EVP_MAC_free(mac);
+    if (!h->ctx) {
+        return APR_ENOMEM;
+    }
+    apr_pool_cleanup_register(p, h, free_hmac, apr_pool_cleanup_null);
+    if (EVP_MAC_init(h->ctx, key, len, params) != 1) {
+        return APR_EGENERAL;
+    }
+    *ph = h;
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_hmac(unsigned char mac[SB_HMAC_SIZE], sb_hmac_t *h, ...)
+{
+    int good = EVP_MAC_init(h->ctx, NULL, 0, NULL); /* the key stays */
+    const void *data;
+    apr_size_t len;
+    va_list ap;
+
+    va_start(ap, h);
+    while ((data = va_arg(ap, const void *)) != NULL) {
+        len = va_arg(ap, apr_size_t);
+        good = good == 1 && EVP_MAC_update(h->ctx, data, len);
+    }
+    va_end(ap);
+    return good == 1 && EVP_MAC_final(h->ctx, mac, &len, SB_HMAC_SIZE) == 1 ? APR_SUCCESS
+                                                                            : APR_EGENERAL;
 }
 
 /* ---- base64 ---------------------------------------------------------------------------------- */

@@ -27,6 +27,15 @@ apr_status_t sb_digest_update(sb_digest_t *d, const void *data, apr_size_t len) 
 /** @return lower-case hex in the pool of d, NULL on failure; d is used up */
 const char *sb_digest_hex(sb_digest_t *d);
 
+/** HMAC-SHA-256 under one key, again and again. */
+#define SB_HMAC_SIZE 32
+typedef struct sb_hmac_t sb_hmac_t;
+apr_status_t sb_hmac_make(sb_hmac_t **ph, const void *key, apr_size_t len,
+                          apr_pool_t *p) SB_MUST_CHECK;
+/** Of several texts, one behind the other. @param ... const void *, apr_size_t pairs, ended by NULL */
+apr_status_t sb_hmac(unsigned char mac[SB_HMAC_SIZE], sb_hmac_t *h, ...) SB_MUST_CHECK
+    __attribute__((sentinel));
+
 /* ---- base64 ---------------------------------------------------------------------------------- */
 
 char *sb_base64_encode(const void *data, apr_size_t len, apr_pool_t *p);

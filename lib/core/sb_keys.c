@@ -95,7 +95,7 @@ const sb_key_t sb_keys[] = {
     SECONDS("trigger.recache.timeout", "60s", 1, 3600, "how long GET /services/trigger/cache works at most; 503 after it, and the next run goes on"),
     BOOL("trigger.assessment.enable", "False", "accepted for old files; nothing acts on it yet"),
     CRON("trigger.assessment"),
-    BOOL("migrate_public.enable", "False", "accepted for old files; nothing acts on it yet"),
+    BOOL("migrate_public.enable", "False", "smarter-public-copy --if-due does something at all"),
     CRON("migrate_public"),
 
     /* ---- reporting: section [app:main] ---- */
@@ -110,6 +110,12 @@ const sb_key_t sb_keys[] = {
     SECONDS("edware.db.connect_timeout", "5s", 2, 3600, "how long connecting to a database may take; 503 after it"),
     SECONDS("edware.db.pool_timeout", "5s", 1, 3600, "how long a request waits while all connections are in use; 503 after it"),
     BOOL("edware.db.prepare", "True", "prepared statements; False behind a pooler in transaction mode"),
+    URL("edware.public.db.<tenant>.url", "public copy of a tenant, as the role that reads nothing else; none: no public report"),
+    TEXT("edware.public.db.<tenant>.schema_name", NULL, "schema of the public copy"),
+    TEXT("edware.public.db.<tenant>.state_code", NULL, "two-letter code of its state; default edware.db.<tenant>.state_code"),
+    INT("edware.public.db.<tenant>.pool_size", "8", 1, 1000, "connections a web server process keeps per public copy"),
+    INT("edware.public.db.pool_size", "8", 1, 1000, "the same for all public copies"),
+    SECRET("edware.public.secret", "makes public ids of states: 16, 24 or 32 bytes, the same on all web nodes; another one breaks published addresses"),
     TEXT("cache.session.url", "127.0.0.1:11211", "memcached servers of the sessions: host:port;host:port"),
     TEXT("cache.data.url", "127.0.0.1:11211", "memcached servers of report data: host:port;host:port"),
     SECONDS("cache.data.expire", "30d", 0, 2592000, "how long a report stays cached at most; promotions outdate it by themselves"),
@@ -170,6 +176,10 @@ const sb_key_t sb_keys[] = {
     URL("migrate_stats.db.url", "statistics database as the loader role; default edware_stats.db.url"),
     URL("migrate_errors.db.url", "the loader's database (order of arrival, err_list) as the loader role; default migrate_stats.db.url"),
     TEXT("migrate_errors.db.schema_name", "udl2", "the loader's schema"),
+    URL("migrate_private.db.<tenant>.url", "production that is copied for the public, as a role that reads it; default edware.db.<tenant>.url"),
+    TEXT("migrate_private.db.<tenant>.schema_name", NULL, "its schema; default edware.db.<tenant>.schema_name"),
+    URL("migrate_public.db.<tenant>.url", "where smarter-public-copy makes the public copy, as the loader role"),
+    TEXT("migrate_public.db.<tenant>.schema_name", NULL, "its schema; default edware.public.db.<tenant>.schema_name"),
     SECONDS("migrate.failed.keep", "7d", 0, 31536000, "how long the schema of a failed batch is kept"),
     BYTES("migrate.work_mem", "128M", 65536, 68719476736, "memory the server may use for one sort or hash of a promotion"),
 

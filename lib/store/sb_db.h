@@ -192,4 +192,22 @@ void sb_copy_abort(sb_copy_t *c, const char *reason);
 apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
                              const char *from_sql) SB_MUST_CHECK;
 
+/** A value of a row on its way, in the server's binary form. */
+typedef struct {
+    const void *data; /* NULL: SQL NULL */
+    apr_size_t len;
+} sb_cell_t;
+
+/**
+ * The same with a say in every value.
+ * @param ncols of both sides
+ * @param cell  may put another value into *cell, of the column's type; what it points to must last
+ *              until the next call. @return APR_SUCCESS, or why the copy is to end
+ * @param prows rows the server stored
+ */
+apr_status_t sb_copy_convert(apr_int64_t *prows, const char **perror, sb_db_t *to,
+                             const char *to_sql, sb_db_t *from, const char *from_sql, int ncols,
+                             apr_status_t (*cell)(void *ctx, int col, sb_cell_t *cell), void *ctx,
+                             apr_pool_t *p) SB_MUST_CHECK;
+
 #endif

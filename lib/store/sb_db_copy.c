@@ -297,3 +297,102 @@ apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sq
     }
     return rv_to;
 }
+
+/* What one message of the sending side holds: perhaps the header, then a row or the end.
+ * @return SB_EDB it is none of these */
+static apr_status_t convert_row(sb_copy_t *c, const char *data, apr_size_t len, apr_size_t skip,
+                                apr_status_t (*cell)(void *, int, sb_cell_t *), void *ctx)
+{
+    const char *end = data + len;
+    apr_status_t rv = APR_SUCCESS;
+    apr_uint16_t net16;
+    apr_uint32_t net32;
+
+    if (len < skip + sizeof(net16)) {
+        return SB_EDB;
+    }
+    data += skip;
+    memcpy(&net16, data, sizeof(net16));
+    data += sizeof(net16);
+    if (ntohs(net16) == 0xffff) {
+        return APR_SUCCESS; /* the end */
+    }
+    if (ntohs(net16) != c->ncols) {
+        return SB_EDB;
+    }
+    rv = sb_copy_row(c);
+    for (int col = 0; col < c->ncols && rv == APR_SUCCESS; col++) {
+        sb_cell_t v = {NULL, 0};
+
+        if (end - data < (apr_ssize_t)sizeof(net32)) {
+            return SB_EDB;
+        }
+        memcpy(&net32, data, sizeof(net32));
+        data += sizeof(net32);
+        if (net32 != 0xffffffff) {
+            v = (sb_cell_t){data, ntohl(net32)};
+            if (v.len > (apr_size_t)(end - data)) {
+                return SB_EDB;
+            }
+            data += v.len;
+        }
+        rv = cell(ctx, col, &v);
+        if (rv == APR_SUCCESS && v.data) {
+            sb_copy_text(c, v.data, v.len); /* bytes are bytes */
+        }
+        else if (rv == APR_SUCCESS) {
+            sb_copy_null(c);
+        }
+    }
+    return rv;
+}
+
+#define COPY_HEADER 19 /* bytes: signature, flags, no extension */
+
+apr_status_t sb_copy_convert(apr_int64_t *prows, const char **perror, sb_db_t *to,
+                             const char *to_sql, sb_db_t *from, const char *from_sql, int ncols,
+                             apr_status_t (*cell)(void *ctx, int col, sb_cell_t *cell), void *ctx,
+                             apr_pool_t *p)
+{
+    apr_size_t skip = COPY_HEADER;
+    apr_status_t rv;
+    sb_copy_t *c;
+    char *row;
+    int n;
+
+    *prows = 0;
+    *perror = NULL;
+    rv = start_copy(from, from_sql, PGRES_COPY_OUT);
+    if (rv != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        return rv;
+    }
+    rv = sb_copy_begin(&c, to, to_sql, ncols, p);
+    if (rv != APR_SUCCESS) {
+        stop_reading(from);
+        *perror = sb_db_error(to);
+        return rv;
+    }
+    while ((n = PQgetCopyData(from->conn, &row, 0)) > 0) {
+        rv = convert_row(c, row, (apr_size_t)n, skip, cell, ctx);
+        PQfreemem(row);
+        skip = 0;
+        if (rv != APR_SUCCESS) {
+            stop_reading(from);
+            sb_copy_abort(c, "the row cannot be passed on");
+            *perror = c->rv == APR_SUCCESS ? "a row cannot be passed on" : sb_db_error(to);
+            return rv;
+        }
+    }
+    rv = verdict(from);
+    if (rv != APR_SUCCESS) {
+        *perror = sb_db_error(from);
+        sb_copy_abort(c, "the other side failed");
+        return rv;
+    }
+    rv = sb_copy_finish(c, prows);
+    if (rv != APR_SUCCESS) {
+        *perror = sb_db_error(to);
+    }
+    return rv;
+}

@@ -29,11 +29,9 @@ typedef struct {
 /* What stands for a role in the files, and the role. */
 static const struct {
     const char *place, *role;
-} roles[] = {{"owner", "smarter_owner"},
-             {"loader", "smarter_loader"},
-             {"web", "smarter_web"},
-             {"jobs", "smarter_jobs"},
-             {"analyst", "smarter_analyst"}};
+} roles[] = {{"owner", "smarter_owner"},     {"loader", "smarter_loader"},
+             {"web", "smarter_web"},         {"jobs", "smarter_jobs"},
+             {"analyst", "smarter_analyst"}, {"public", "smarter_public"}};
 
 const char *sb_schema_dir(void)
 {
@@ -227,7 +225,7 @@ static const char *fill_in(apr_pool_t *p, const char *sql, const char *schema)
 {
     return sb_sql(p, sql, "schema", schema, roles[0].place, roles[0].role, roles[1].place,
                   roles[1].role, roles[2].place, roles[2].role, roles[3].place, roles[3].role,
-                  roles[4].place, roles[4].role, NULL);
+                  roles[4].place, roles[4].role, roles[5].place, roles[5].role, NULL);
 }
 
 static apr_status_t apply_grants(const char **perror, sb_db_t *db, const char *kind,
@@ -243,6 +241,9 @@ static apr_status_t apply_grants(const char **perror, sb_db_t *db, const char *k
         return rv;
     }
     for (i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+        if (!strstr(text, apr_psprintf(p, "{%s}", roles[i].place))) {
+            continue; /* these grants do without it */
+        }
         rv = sb_db_query_text(&rows, db, "SELECT 1 FROM pg_roles WHERE rolname = $1", 1,
                               &roles[i].role, p);
         if (rv != APR_SUCCESS) {

@@ -21,12 +21,23 @@ END
     done
     cat <<END
 
+  for anybody, without signing in:
+
+  $SMARTER_URL/public/$(demo_sid)
+
 $(demo_sftp)
 
 The certificate is signed by a private authority, $SMARTER_CA: let your browser trust it,
 or go past its warning. Stop with ./smarterctl down; go on later with ./smarterctl demo.
 END
     say "($(($(now) - _began)) s)"
+}
+
+# What stands for the state in public addresses.
+demo_sid()
+{
+    # shellcheck disable=SC2046  # $(as) is several words
+    clean_env $(as "$USER_LOADER") env SMARTER_INI="$SMARTER_INI" "$SMARTER_SBIN/smarter-public-copy" --sid -t "$SMARTER_TENANT"
 }
 
 # How a state sends a package, where there is a landing zone.
@@ -46,4 +57,5 @@ demo_steps()
     stack_up
     # shellcheck disable=SC2086  # three words: districts, schools, students a year
     sample_load ${SMARTER_DEMO_SIZE:-12 60 20000}
+    sample_publish
 }

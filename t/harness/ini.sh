@@ -7,6 +7,7 @@ ini_text()
     _owner=postgresql://smarter_owner:$PW_OWNER@$_pg
     _loader=postgresql://smarter_loader:$PW_LOADER@$_pg
     _web=postgresql://smarter_web:$PW_WEB@$_pg
+    _public=postgresql://smarter_public:$PW_PUBLIC@$_pg
     _cache="127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
     _amqp=amqp://smarter:$PW_AMQP@localhost:$PORT_AMQP
     cat <<END
@@ -19,6 +20,10 @@ operator.reload = /usr/bin/env SMARTER_VAR=$VAR SMARTER_PORT_BASE=$SMARTER_PORT_
 edware.db.nc.url = $_web
 edware.db.nc.schema_name = $SMARTER_SCHEMA
 edware.db.nc.state_code = $SMARTER_STATE
+edware.public.db.nc.url = $_public
+edware.public.db.nc.schema_name = $SMARTER_PUBLIC_SCHEMA
+edware.public.secret = $PW_SID
+migrate_public.db.nc.url = $_loader
 edware_stats.db.url = $_web
 edware_stats.db.schema_name = edware_stats
 security.db.url = $_web

@@ -12,6 +12,11 @@ make_secrets()
         done | replace "$VAR/etc/secrets" 600
     fi
     . "$VAR/etc/secrets"
+    # Those that came later, in a stack that is older.
+    for _name in PUBLIC SID; do
+        eval "[ -n \"\${PW_$_name-}\" ]" || echo "PW_$_name=$(random_hex 16)" >>"$VAR/etc/secrets"
+    done
+    . "$VAR/etc/secrets"
 }
 
 read_secrets()

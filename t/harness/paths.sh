@@ -60,6 +60,7 @@ SMARTER_ARRIVALS=$VAR/arrivals
 SMARTER_TENANT=nc
 SMARTER_STATE=NC
 SMARTER_SCHEMA=prod_nc
+SMARTER_PUBLIC_SCHEMA=public_nc
 SMARTER_UDL_WORKERS=${SMARTER_UDL_WORKERS:-2}
 
 # The directories of a stack. What holds secrets or children's data is closed: keys, zones, data of the

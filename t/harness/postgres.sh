@@ -81,11 +81,13 @@ postgres_unlock()
 }
 
 # Roles and the database, once; safe to repeat when it was interrupted.
+PG_ROLES='owner loader web jobs analyst public'
 postgres_roles()
 {
-    [ ! -f "$VAR/done/roles" ] || return 0
+    [ "$(cat "$VAR/done/roles" 2>/dev/null)" != "$PG_ROLES" ] || return 0
     {
-        for _role in owner:"$PW_OWNER" loader:"$PW_LOADER" web:"$PW_WEB" jobs:"$PW_JOBS" analyst:"$PW_ANALYST"; do
+        for _role in owner:"$PW_OWNER" loader:"$PW_LOADER" web:"$PW_WEB" jobs:"$PW_JOBS" analyst:"$PW_ANALYST" \
+            public:"$PW_PUBLIC"; do
             cat <<END
 DO \$\$ BEGIN CREATE ROLE smarter_${_role%%:*} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
 ALTER ROLE smarter_${_role%%:*} PASSWORD '${_role#*:}';
@@ -98,8 +100,9 @@ END
         pg_super -d postgres -c "CREATE DATABASE smarter OWNER smarter_owner" || exit 1
     pg_super -d smarter -c "REVOKE ALL ON DATABASE smarter FROM PUBLIC" \
         -c "GRANT CONNECT, TEMPORARY ON DATABASE smarter TO smarter_loader, smarter_web, smarter_jobs, smarter_analyst" \
+        -c "GRANT CONNECT ON DATABASE smarter TO smarter_public" \
         -c "GRANT CREATE ON DATABASE smarter TO smarter_loader" || exit 1
-    : >"$VAR/done/roles"
+    echo "$PG_ROLES" >"$VAR/done/roles"
 }
 
 postgres_stop() { halt postgres INT 30; }

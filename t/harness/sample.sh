@@ -54,6 +54,17 @@ sample_generate()
     mv "$VAR/sample.new" "$VAR/sample"
 }
 
+# What anybody may see of it.
+sample_publish()
+{
+    # shellcheck disable=SC2046  # $(as) is several words
+    clean_env $(as "$USER_LOADER") env SMARTER_INI="$SMARTER_INI" "$SMARTER_SBIN/smarter-public-copy" --once -t "$SMARTER_TENANT" \
+        >>"$VAR/log/public-copy.log" 2>&1 || {
+        tail -n 5 "$VAR/log/public-copy.log" >&2
+        die "making the public copy failed; all of it is in $VAR/log/public-copy.log"
+    }
+}
+
 sample_packages() { (cd "$VAR/sample" && find . -name '*.gpg' | sed 's|.*/||' | sort); }
 
 # A package the loader has seen already is not put there again.

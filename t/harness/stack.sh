@@ -154,16 +154,21 @@ make_schemas()
     for _tenant in $(sed -n 's/^edware\.db\.\([a-z0-9_]*\)\.schema_name *=.*/\1/p' "$SMARTER_INI"); do
         make_schema prod --tenant "$_tenant"
     done
+    for _tenant in $(sed -n 's/^edware\.public\.db\.\([a-z0-9_]*\)\.schema_name *=.*/\1/p' "$SMARTER_INI"); do
+        make_schema public --tenant "$_tenant"
+    done
     for _kind in udl stats signin; do make_schema $_kind; done
 }
 
 # make_schema KIND [OPTION...]
+# The owner makes schemas; a public copy belongs to who renames it.
 make_schema()
 {
-    PGPASSWORD=$PW_OWNER SMARTER_INI=$SMARTER_INI "$SMARTER_SBIN/smarter-schema" create --kind "$@" \
-        --url "postgresql://smarter_owner@127.0.0.1:$PORT_PG/smarter" >>"$VAR/log/schema.log" 2>&1 || {
+    _kind=$1
+    [ "$_kind" = public ] || set -- "$@" --url "postgresql://smarter_owner@127.0.0.1:$PORT_PG/smarter"
+    PGPASSWORD=$PW_OWNER SMARTER_INI=$SMARTER_INI "$SMARTER_SBIN/smarter-schema" create --kind "$@" >>"$VAR/log/schema.log" 2>&1 || {
         tail -n 5 "$VAR/log/schema.log" >&2
-        die "making the schema of kind $1 failed; all of it is in $VAR/log/schema.log"
+        die "making the schema of kind $_kind failed; all of it is in $VAR/log/schema.log"
     }
 }
 
@@ -305,6 +310,7 @@ stack_env()
     pair SMARTER_TENANT "$SMARTER_TENANT"
     pair SMARTER_STATE "$SMARTER_STATE"
     pair SMARTER_SCHEMA "$SMARTER_SCHEMA"
+    pair SMARTER_PUBLIC_SCHEMA "$SMARTER_PUBLIC_SCHEMA"
     pair SMARTER_SAMPLE "$(cat "$VAR/done/sample" 2>/dev/null)"
     pair SMARTER_USERS "$(idp_users)"
     pair SMARTER_LOADER_USER "$(if is_root; then echo "$USER_LOADER"; else id -un; fi)"
@@ -323,6 +329,7 @@ stack_env()
     pair SMARTER_MEMCACHED "127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
     pair SMARTER_PG_WEB_PASSWORD "${PW_WEB-}"
     pair SMARTER_PG_LOADER_PASSWORD "${PW_LOADER-}"
+    pair SMARTER_PG_PUBLIC_PASSWORD "${PW_PUBLIC-}"
     pair SMARTER_PG_SUPERUSER_PASSWORD "${PW_SUPERUSER-}"
     pair PGHOST 127.0.0.1
     pair PGPORT "$PORT_PG"

@@ -54,8 +54,10 @@ test_prepare()
     build_test_programs "$SMARTER_BUILD"
     if test_wants_stack "$@"; then
         stack_up
-        ! workers_ready || [ ! -x "$SMARTER_SBIN/smarter-datagen" ] ||
+        ! workers_ready || [ ! -x "$SMARTER_SBIN/smarter-datagen" ] || {
             sample_load 4 12 600
+            sample_publish
+        }
     fi
 }
 
