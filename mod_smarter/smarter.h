@@ -5,7 +5,7 @@
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
  * addresses and the order of questions, smarter_params.c query and body, smarter_data.c,
- * smarter_services.c, smarter_openapi.c and smarter_admin.c the handlers, smarter_auth.c sign-in and
+ * smarter_public.c, smarter_services.c, smarter_openapi.c and smarter_admin.c the handlers, smarter_auth.c sign-in and
  * sign-out.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
@@ -54,6 +54,10 @@ typedef struct {
     smarter_heartbeat_t *heartbeat;
     const char *openapi; /* the description of the API; NULL: it could not be made */
     apr_size_t openapi_len;
+
+    const apr_array_header_t *public_tenants; /* sb_tenant_t: those with a public copy */
+    apr_hash_t *public_pools;                 /* of these, under a role that reads nothing else */
+
     server_rec *server;
     apr_pool_t *pool;
 } smarter_child_t;
@@ -112,6 +116,12 @@ int smarter_data_list(smarter_req_t *q);
 int smarter_data_describe(smarter_req_t *q);
 int smarter_data_report(smarter_req_t *q);
 
+/** For /public_data, where nobody need be signed in: report "public." + q->rest. */
+int smarter_public_report(smarter_req_t *q);
+int smarter_public_describe(smarter_req_t *q);
+int smarter_public_short(smarter_req_t *q);      /* /public/{sid} */
+int smarter_public_state_code(smarter_req_t *q); /* GET /services/tool/state_code/{state_code} */
+
 void smarter_services_child_init(smarter_child_t *child);
 int smarter_services_ready(smarter_req_t *q);
 int smarter_services_heartbeat(smarter_req_t *q);
@@ -146,6 +156,9 @@ const char *smarter_auth_cookie_name(const smarter_child_t *child);
 /** May this request change something? It comes from our own pages, or has the session's token, which
  *  userinfo tells, in X-CSRF-Token. */
 int smarter_auth_may_change(const smarter_req_t *q);
+
+/** Our address as browsers see it: "https://host:port". */
+const char *smarter_auth_origin(const smarter_child_t *child);
 
 /** Answer a request that needs a sign-in: pages are sent there, scripts get 401 with "redirect". */
 int smarter_auth_required(smarter_req_t *q);

@@ -269,6 +269,11 @@ static int redirect(smarter_req_t *q, int status, const char *url)
     return sb_web_send(q->r, status, "text/plain; charset=UTF-8", "", 0);
 }
 
+const char *smarter_auth_origin(const smarter_child_t *child)
+{
+    return child->auth->origin;
+}
+
 static const char *ours(const smarter_req_t *q, const char *path)
 {
     return apr_pstrcat(q->r->pool, q->child->auth->origin, path, NULL);

@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 #include <http_log.h>
 #include "core/sb_log.h"
+#include "core/sb_sid.h"
 
 #define STATS_CONNECTIONS 2
 #define SHARED "smarter-shared" /* key of what outlives a reload, in the process's pool */
@@ -62,6 +63,39 @@ static const char *check_tenants(const sb_conf_t *conf, apr_pool_t *p)
                                 state);
         }
         apr_hash_set(states, state, APR_HASH_KEY_STRING, tenant);
+    }
+    return NULL;
+}
+
+/* A tenant with a public copy is told of by its url; other keys alone make none. */
+static const char *check_public(const sb_conf_t *conf, apr_pool_t *p)
+{
+    const apr_array_header_t *tenants = sb_tenants_public(conf, p);
+    const char *secret = sb_conf_str(conf, "edware.public.secret");
+    const char *complaint = tenants->nelts || secret ? sb_sid_secret_check(secret) : NULL;
+
+    if (complaint) {
+        return apr_psprintf(p, "edware.public.secret: %s", complaint);
+    }
+    for (int i = 0; i < tenants->nelts; i++) {
+        const sb_tenant_t *t = &APR_ARRAY_IDX(tenants, i, const sb_tenant_t);
+
+        if (!sb_conf_tenant_str(conf, "edware.public.db.<tenant>.schema_name", t->name)) {
+            return apr_psprintf(p, "edware.public.db.%s.schema_name is not set", t->name);
+        }
+        if (!t->state_code || strlen(t->state_code) != 2 || !apr_isupper(t->state_code[0]) ||
+            !apr_isupper(t->state_code[1])) {
+            return apr_psprintf(p, "edware.public.db.%s.state_code: want two capital letters",
+                                t->name);
+        }
+        for (int k = 0; k < i; k++) {
+            const sb_tenant_t *other = &APR_ARRAY_IDX(tenants, k, const sb_tenant_t);
+
+            if (!strcmp(t->state_code, other->state_code)) {
+                return apr_psprintf(p, "public copies of %s and %s both have state_code %s",
+                                    other->name, t->name, t->state_code);
+            }
+        }
     }
     return NULL;
 }
@@ -123,6 +157,9 @@ static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
     }
     c->conf = conf;
     complaint = check_tenants(conf, cmd->pool);
+    if (!complaint) {
+        complaint = check_public(conf, cmd->pool);
+    }
     if (!complaint) {
         complaint = smarter_auth_check(&c->saml_config, conf, cmd->pool);
     }
@@ -195,29 +232,51 @@ static apr_status_t make_pool(sb_dbpool_t **ppool, const sb_conf_t *conf, const 
     return sb_dbpool_make(ppool, sb_conf_db_url(url, p), &opts, p);
 }
 
+/* Where tenants are: keys with <tenant>. */
+typedef struct {
+    const char *url, *schema, *pool_size;
+} keys_t;
+
+static const keys_t private_keys = {"edware.db.<tenant>.url", "edware.db.<tenant>.schema_name",
+                                    "edware.db.<tenant>.pool_size"};
+static const keys_t public_keys = {"edware.public.db.<tenant>.url",
+                                   "edware.public.db.<tenant>.schema_name",
+                                   "edware.public.db.<tenant>.pool_size"};
+
+/* @param ppools tenant -> sb_dbpool_t * */
+static apr_status_t make_tenant_pools(apr_hash_t **ppools, const sb_conf_t *conf,
+                                      const apr_array_header_t *tenants, const keys_t *keys,
+                                      apr_pool_t *p)
+{
+    *ppools = apr_hash_make(p);
+    for (int i = 0; i < tenants->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(tenants, i, sb_tenant_t).name;
+        const char *size = sb_conf_tenant_str(conf, keys->pool_size, tenant);
+        sb_dbpool_t *pool;
+        apr_status_t rv =
+            make_pool(&pool, conf, sb_conf_tenant_str(conf, keys->url, tenant),
+                      sb_conf_tenant_str(conf, keys->schema, tenant), (int)apr_atoi64(size), p);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        apr_hash_set(*ppools, tenant, APR_HASH_KEY_STRING, pool);
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t make_pools(smarter_child_t *child)
 {
     const sb_conf_t *conf = child->conf;
     const char *url = sb_conf_str(conf, "edware_stats.db.url");
     apr_pool_t *p = child->pool;
-    apr_status_t rv;
+    apr_status_t rv = make_tenant_pools(&child->pools, conf, child->tenants, &private_keys, p);
 
-    child->pools = apr_hash_make(p);
-    for (int i = 0; i < child->tenants->nelts; i++) {
-        const char *tenant = APR_ARRAY_IDX(child->tenants, i, sb_tenant_t).name;
-        const char *size = sb_conf_tenant_str(conf, "edware.db.<tenant>.pool_size", tenant);
-        sb_dbpool_t *pool;
-
-        rv = make_pool(&pool, conf, sb_conf_tenant_str(conf, "edware.db.<tenant>.url", tenant),
-                       sb_conf_tenant_str(conf, "edware.db.<tenant>.schema_name", tenant),
-                       (int)apr_atoi64(size), p);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        apr_hash_set(child->pools, tenant, APR_HASH_KEY_STRING, pool);
+    if (rv == APR_SUCCESS) {
+        rv = make_tenant_pools(&child->public_pools, conf, child->public_tenants, &public_keys, p);
     }
-    if (!url) {
-        return APR_SUCCESS;
+    if (rv != APR_SUCCESS || !url) {
+        return rv;
     }
     rv = make_pool(&child->stats, conf, url, sb_conf_str(conf, "edware_stats.db.schema_name"),
                    STATS_CONNECTIONS, p);
@@ -243,6 +302,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     child->server = s;
     child->pool = p;
     child->tenants = sb_tenants(c->conf, p);
+    child->public_tenants = sb_tenants_public(c->conf, p);
     rv = make_pools(child);
     if (rv == APR_SUCCESS) {
         rv = sb_cache_make(&child->data_cache, sb_conf_str(c->conf, "cache.data.url"), 0, p);

@@ -6,8 +6,11 @@
 
 #include <apr_strings.h>
 #include "core/sb_log.h"
+#include "core/sb_sid.h"
 #include "core/sb_time.h"
 #include "report/sb_report.h"
+
+#define PUBLIC_CACHING "public, max-age=60"
 
 int smarter_data_list(smarter_req_t *q)
 {
@@ -87,15 +90,39 @@ static int refuse(smarter_req_t *q, const sb_report_t *report, const char *why)
     return sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
 }
 
+/* Which state a public report is of. Whatever is wrong with its id, the answer is one: there is none.
+ * @return OK; DONE the answer is written */
+static int make_public_scope(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_params_t *params)
+{
+    const char *secret = sb_conf_str(q->child->conf, "edware.public.secret"), *state;
+    apr_status_t rv;
+
+    ctx->sid = sb_params_str(params, "sid");
+    rv = sb_sid_decode(&state, ctx->sid, secret, q->r->pool);
+    if (rv == APR_SUCCESS) {
+        rv = sb_scope_public(&ctx->aggregates, state, q->child->public_tenants, q->r->pool);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_web_problem(q->r, HTTP_NOT_FOUND, "There is no public report of this id");
+        return DONE;
+    }
+    ctx->scope = ctx->aggregates;
+    return OK;
+}
+
 /* What the report may see: aggregates of the state, and rows of persons for those who hold its role.
  * @return OK; DONE the answer is written */
 static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t *report,
                        const sb_params_t *params)
 {
-    const char *state = sb_params_str(params, "stateCode");
-    apr_status_t rv =
-        sb_scope_aggregates(&ctx->aggregates, q->user, state, q->child->tenants, q->r->pool);
+    const char *state;
+    apr_status_t rv;
 
+    if (report->is_public) {
+        return make_public_scope(ctx, q, params);
+    }
+    state = sb_params_str(params, "stateCode");
+    rv = sb_scope_aggregates(&ctx->aggregates, q->user, state, q->child->tenants, q->r->pool);
     if (rv == SB_EDENIED) {
         refuse(q, report, "of a state that is not the user's");
         return DONE;
@@ -126,17 +153,24 @@ static apr_status_t run(sb_report_body_t *body, smarter_req_t *q, const sb_repor
         ctx->cache = NULL; /* it may hold what was thrown away */
         ctx->near = NULL;
     }
-    ctx->schema = sb_conf_tenant_str(q->child->conf, "edware.db.<tenant>.schema_name", tenant);
-    ctx->dbpool = apr_hash_get(q->child->pools, tenant, APR_HASH_KEY_STRING);
+    ctx->schema = sb_conf_tenant_str(q->child->conf,
+                                     report->is_public ? "edware.public.db.<tenant>.schema_name"
+                                                       : "edware.db.<tenant>.schema_name",
+                                     tenant);
+    ctx->dbpool = apr_hash_get(report->is_public ? q->child->public_pools : q->child->pools, tenant,
+                               APR_HASH_KEY_STRING);
     return sb_report_make(body, report, ctx, q->r->pool);
 }
 
 /* What names persons must not be kept; the rest has a tag of what is shared and of what is added for
- * this user. */
+ * this user. What nobody in particular asked for may be kept for everybody, a moment. */
 static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
 {
     const sb_web_part_t parts[] = {{body->head, body->head_len}, {body->tail, body->tail_len}};
 
+    if (report->is_public && !q->user) {
+        apr_table_setn(q->r->headers_out, "Cache-Control", PUBLIC_CACHING);
+    }
     if (body->head_hash) {
         return sb_web_json_parts(q->r, parts, 2,
                                  apr_pstrcat(q->r->pool, body->head_hash, body->tail, NULL));
@@ -145,11 +179,16 @@ static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_repor
                                              : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
+static const char *guid_of(const smarter_req_t *q)
+{
+    return q->user && q->user->guid ? q->user->guid : "";
+}
+
 /* One line before and one after, with the time between: guid, no name. */
 static double enter(const smarter_req_t *q, const sb_report_t *report)
 {
     sb_log(SB_LOG_INFO, SBLOGNO(3021), SB_NO_STATUS, "entered report %s, user_guid %s",
-           report->name, q->user->guid ? q->user->guid : "");
+           report->name, guid_of(q));
     return sb_time_monotonic();
 }
 
@@ -159,6 +198,7 @@ int smarter_data_report(smarter_req_t *q)
     sb_report_ctx_t ctx = {.conf = q->child->conf,
                            .tenants = q->child->tenants,
                            .user = q->user,
+                           .origin = smarter_auth_origin(q->child),
                            .cache = q->child->data_cache,
                            .near = q->child->near,
                            .versions = q->child->versions,
@@ -193,6 +233,6 @@ int smarter_data_report(smarter_req_t *q)
     }
     sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
            "left report %s after %.3f seconds, user_guid %s", report->name,
-           sb_time_monotonic() - start, q->user->guid ? q->user->guid : "");
+           sb_time_monotonic() - start, guid_of(q));
     return send_body(q, report, &body);
 }

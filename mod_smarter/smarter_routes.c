@@ -18,7 +18,9 @@ enum { /* methods of a route */
        GET = 1,
        POST = 2,
        OPTIONS = 4,
-       DELETE = 8
+       DELETE = 8,
+       OTHERS = 16,
+       ANY = GET | POST | OPTIONS | DELETE | OTHERS
 };
 
 typedef enum {
@@ -50,6 +52,11 @@ static const route_t routes[] = {
      .audit = "describe_report"},
     {.path = "/data/{}", .methods = GET | POST, .perm = SB_PERM_VIEW, .run = smarter_data_report,
      .audit = "get_report"}, /* its own name, once it is known which */
+    {.path = "/public_data/{}", .methods = OPTIONS, .run = smarter_public_describe},
+    {.path = "/public_data/{}", .methods = GET | POST, .run = smarter_public_report, .audit = "get_report"},
+    {.path = "/public/{}", .methods = ANY, .audience = FOR_PEOPLE, .run = smarter_public_short},
+    {.path = "/services/tool/state_code/{}", .methods = GET, .perm = SB_PERM_SUPER_ADMIN,
+     .run = smarter_public_state_code, .params = no_params, .audit = "state_code_service"},
     {.path = "/services/ready", .methods = GET, .run = smarter_services_ready, .params = no_params},
     {.path = "/services/heartbeat", .methods = GET, .run = smarter_services_heartbeat, .params = no_params},
     {.path = "/services/userinfo", .methods = GET | POST, .perm = SB_PERM_VIEW,
@@ -113,7 +120,7 @@ static int method_bit(const request_rec *r)
     case M_DELETE:
         return DELETE;
     default:
-        return 0;
+        return OTHERS;
     }
 }
 

@@ -120,6 +120,14 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
             enter(w, apr_pstrcat(p, "database of ", tenant, NULL),
                   ask_database(apr_hash_get(child->pools, tenant, APR_HASH_KEY_STRING), p), start);
     }
+    for (int i = 0; i < child->public_tenants->nelts; i++) {
+        const char *tenant = APR_ARRAY_IDX(child->public_tenants, i, sb_tenant_t).name;
+        sb_dbpool_t *pool = apr_hash_get(child->public_pools, tenant, APR_HASH_KEY_STRING);
+
+        start = sb_time_monotonic();
+        healthy &=
+            enter(w, apr_pstrcat(p, "public copy of ", tenant, NULL), ask_database(pool, p), start);
+    }
     if (child->stats) {
         start = sb_time_monotonic();
         healthy &= enter(w, "statistics database", ask_database(child->stats, p), start);

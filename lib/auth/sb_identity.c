@@ -43,9 +43,11 @@ static unsigned perms_of(const char *role)
 
 /* ---- tenants --------------------------------------------------------------------------------- */
 
-const apr_array_header_t *sb_tenants(const sb_conf_t *conf, apr_pool_t *p)
+/* @param state, state2 keys: the second if the first is not set */
+static const apr_array_header_t *tenants_of(const sb_conf_t *conf, const char *url,
+                                            const char *state, const char *state2, apr_pool_t *p)
 {
-    const apr_array_header_t *names = sb_conf_names(conf, "edware.db.<tenant>.url", p);
+    const apr_array_header_t *names = sb_conf_names(conf, url, p);
     apr_array_header_t *tenants = apr_array_make(p, names->nelts, sizeof(sb_tenant_t));
     int i;
 
@@ -54,9 +56,25 @@ const apr_array_header_t *sb_tenants(const sb_conf_t *conf, apr_pool_t *p)
         sb_tenant_t *t = apr_array_push(tenants);
 
         t->name = name;
-        t->state_code = sb_conf_tenant_str(conf, "edware.db.<tenant>.state_code", name);
+        t->state_code = sb_conf_tenant_str(conf, state, name);
+        if (!t->state_code) {
+            t->state_code = sb_conf_tenant_str(conf, state2, name);
+        }
     }
     return tenants;
+}
+
+const apr_array_header_t *sb_tenants(const sb_conf_t *conf, apr_pool_t *p)
+{
+    static const char state[] = "edware.db.<tenant>.state_code";
+
+    return tenants_of(conf, "edware.db.<tenant>.url", state, state, p);
+}
+
+const apr_array_header_t *sb_tenants_public(const sb_conf_t *conf, apr_pool_t *p)
+{
+    return tenants_of(conf, "edware.public.db.<tenant>.url", "edware.public.db.<tenant>.state_code",
+                      "edware.db.<tenant>.state_code", p);
 }
 
 static const sb_tenant_t *find_tenant(const apr_array_header_t *tenants, const char *name)

@@ -48,6 +48,9 @@ typedef struct {
 
 /** @return array of sb_tenant_t in the order of names */
 const apr_array_header_t *sb_tenants(const sb_conf_t *conf, apr_pool_t *p);
+/** Those with a public copy, from edware.public.db.<tenant>.*; the state's code is the tenant's own if
+ *  it has none there. @return as sb_tenants */
+const apr_array_header_t *sb_tenants_public(const sb_conf_t *conf, apr_pool_t *p);
 /** Tenant of a state, exact case; NULL if there is none. */
 const char *sb_tenant_of_state(const apr_array_header_t *tenants, const char *state_code);
 

@@ -12,6 +12,7 @@ struct sb_scope_t {
     const char *tenant;
     const char *state_code;
     int all;                             /* every row of the state */
+    int is_public;                       /* of its public copy */
     const apr_array_header_t *districts; /* const char * */
     const apr_array_header_t *schools;   /* school_t */
 };
@@ -107,6 +108,23 @@ apr_status_t sb_scope_role(const sb_scope_t **pscope, const sb_identity_t *id, c
     return APR_SUCCESS;
 }
 
+apr_status_t sb_scope_public(const sb_scope_t **pscope, const char *state_code,
+                             const apr_array_header_t *tenants, apr_pool_t *p)
+{
+    const char *tenant = sb_tenant_of_state(tenants, state_code);
+    sb_scope_t *s;
+
+    *pscope = NULL;
+    if (!tenant) {
+        return APR_NOTFOUND;
+    }
+    s = new_scope(tenant, state_code, p);
+    s->all = 1;
+    s->is_public = 1;
+    *pscope = s;
+    return APR_SUCCESS;
+}
+
 const sb_scope_t *sb_scope_system(const char *tenant, const char *state_code, const char *reason,
                                   apr_pool_t *p)
 {
@@ -198,7 +216,7 @@ const char *sb_scope_key(const sb_scope_t *s, apr_pool_t *p)
     int i;
 
     if (s->all) {
-        return "all";
+        return s->is_public ? "public" : "all";
     }
     for (i = 0; i < s->districts->nelts; i++) { /* lengths keep "a" + "bc" and "ab" + "c" apart */
         const char *id = APR_ARRAY_IDX(s->districts, i, const char *);
@@ -280,31 +298,53 @@ static void chain(sb_jw_t *w, const char *key, const sb_identity_t *id, const ch
     apr_pool_destroy(p);
 }
 
+static const struct {
+    const char *member, *role;
+} extracts[] = {
+    {"sar_extracts", "SAREXTRACTS"},   {"srs_extracts", "SRSEXTRACTS"},
+    {"src_extracts", "SRCEXTRACTS"},   {"audit_xml_extracts", "AUDITXML"},
+    {"item_extracts", "IIRDEXTRACTS"},
+};
+#define NEXTRACTS (sizeof(extracts) / sizeof(extracts[0]))
+
+static void pii_json(sb_jw_t *w, int all)
+{
+    sb_jw_object(w, "pii");
+    sb_jw_bool(w, "all", all);
+    sb_jw_end(w);
+}
+
+/* For the pages of the public report: no students, no extracts. */
+static void anonymous_json(sb_jw_t *w, const char *key, int in_school)
+{
+    sb_jw_object(w, key);
+    pii_json(w, !in_school);
+    for (apr_size_t i = 0; i < NEXTRACTS; i++) {
+        sb_jw_bool(w, extracts[i].member, 0);
+    }
+    sb_jw_end(w);
+}
+
 void sb_permissions_json(sb_jw_t *w, const char *key, const sb_identity_t *id,
                          const apr_array_header_t *tenants, const char *state_code,
                          const char *district_id, const char *school_id)
 {
-    static const struct {
-        const char *member, *role;
-    } extracts[] = {
-        {"sar_extracts", "SAREXTRACTS"},   {"srs_extracts", "SRSEXTRACTS"},
-        {"src_extracts", "SRCEXTRACTS"},   {"audit_xml_extracts", "AUDITXML"},
-        {"item_extracts", "IIRDEXTRACTS"},
-    };
     const char *tenant = sb_tenant_of_state(tenants, state_code);
     const char *const place[LEVELS] = {state_code, district_id, school_id};
     apr_size_t i;
 
+    if (!id) {
+        anonymous_json(w, key, school_id && *school_id);
+        return;
+    }
     sb_jw_object(w, key);
     if (school_id && *school_id) {
         chain(w, "pii", id, tenant, "PII", place);
     }
     else {
-        sb_jw_object(w, "pii");
-        sb_jw_bool(w, "all", 1);
-        sb_jw_end(w);
+        pii_json(w, 1);
     }
-    for (i = 0; i < sizeof(extracts) / sizeof(extracts[0]); i++) {
+    for (i = 0; i < NEXTRACTS; i++) {
         chain(w, extracts[i].member, id, tenant, extracts[i].role, place);
     }
     sb_jw_end(w);

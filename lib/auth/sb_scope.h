@@ -26,6 +26,15 @@ apr_status_t sb_scope_role(const sb_scope_t **pscope, const sb_identity_t *id, c
                            const char *state_code, const apr_array_header_t *tenants,
                            apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * Scope for the public copy of one state: anybody. Rows of production it does not open: there is no
+ * public schema among the private pools, nor the other way round.
+ * @param tenants of sb_tenants_public()
+ * @return APR_SUCCESS; APR_NOTFOUND no such state, or it has no public copy
+ */
+apr_status_t sb_scope_public(const sb_scope_t **pscope, const char *state_code,
+                             const apr_array_header_t *tenants, apr_pool_t *p) SB_MUST_CHECK;
+
 /** Scope of a batch job; logged with its reason (SBLOGNO 1690). */
 const sb_scope_t *sb_scope_system(const char *tenant, const char *state_code, const char *reason,
                                   apr_pool_t *p);
@@ -45,7 +54,8 @@ const char *sb_scope_sql(const sb_scope_t *s, const char *alias, int first,
 /** A short text equal for equal row conditions, for cache keys; no ids in clear. */
 const char *sb_scope_key(const sb_scope_t *s, apr_pool_t *p);
 
-/** context.permissions: pii, sar_extracts, ... for a place (NULLs allowed), as a member. */
+/** context.permissions: pii, sar_extracts, ... for a place (NULLs allowed), as a member.
+ *  @param id NULL: nobody is signed in */
 void sb_permissions_json(sb_jw_t *w, const char *key, const sb_identity_t *id,
                          const apr_array_header_t *tenants, const char *state_code,
                          const char *district_id, const char *school_id);

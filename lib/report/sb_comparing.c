@@ -1,6 +1,7 @@
 /**
- * Report comparing_populations: the children of a place (districts of a state, schools of a
- * district, grades of a school) side by side, a population bar per subject, and their sum.
+ * Reports comparing_populations and public.comparing_populations: the children of a place (districts of
+ * a state, schools of a district, grades of a school) side by side, a population bar per subject, and
+ * their sum.
  *
  * Steps: count current summative rows by child, subject and level (with filters: those who match,
  * and all); without filters find children that have interim results only; judge and write. All of
@@ -444,13 +445,16 @@ static void write_child(sb_jw_t *w, const work_t *k, const child_t *c)
         write_interim_results(w, k, c);
     }
     sb_jw_object(w, "params");
-    sb_jw_str(w, "stateCode", k->state_code);
+    sb_jw_str(w, k->ctx->sid ? "sid" : "stateCode", k->ctx->sid ? k->ctx->sid : k->state_code);
     sb_jw_str(w, "id", c->id);
     if (k->district_id) {
         sb_jw_str(w, "districtId", k->district_id);
     }
     if (k->school_id) {
         sb_jw_str(w, "schoolId", k->school_id);
+    }
+    if (k->ctx->sid) {
+        sb_jw_bool(w, "isPublic", 1);
     }
     sb_jw_end(w);
     sb_jw_end(w);
@@ -550,7 +554,9 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
                         sb_params_str(ctx->params, "districtId"),
                         sb_params_str(ctx->params, "schoolId"));
     sb_jw_end(w);
-    sb_identity_json(w, "user_info", ctx->user);
+    if (ctx->user) { /* the public report may be anybody's */
+        sb_identity_json(w, "user_info", ctx->user);
+    }
     sb_jw_end(w);
     return APR_SUCCESS;
 }
@@ -574,6 +580,33 @@ const sb_report_t sb_report_comparing_populations = {
     .name = "comparing_populations",
     .callable = "get_comparing_populations_report",
     .params = params,
+    .check = check,
+    .shared = shared,
+    .run = run,
+};
+
+/* The same of the public copy: its ids are shorter than those a state may give, and student groups are
+ * not in it. */
+static const sb_param_t public_params[] = {
+    {.name = "sid",
+     .type = SB_PARAM_STRING,
+     .required = 1,
+     .chars = SB_SID_CHARS,
+     .min_len = SB_SID_MIN,
+     .max_len = SB_SID_MAX},
+    {.name = "districtId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 40},
+    {.name = "schoolId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 40},
+    {.name = "asmtYear", .type = SB_PARAM_INTEGER},
+    SB_FILTER_PARAMS,
+    SB_FILTER_NO_GROUPS,
+    {.name = NULL},
+};
+
+const sb_report_t sb_report_public_comparing = {
+    .name = "public.comparing_populations",
+    .callable = "get_public_comparing_populations_report",
+    .is_public = 1,
+    .params = public_params,
     .check = check,
     .shared = shared,
     .run = run,

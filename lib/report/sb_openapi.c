@@ -267,8 +267,16 @@ static void write_problem(sb_jw_t *w, const char *status)
     sb_jw_end(w);
 }
 
+static void write_refusals(sb_jw_t *w, sb_perm_t perm)
+{
+    if (perm != SB_PERM_NONE) {
+        write_problem(w, "401");
+        write_problem(w, "403");
+    }
+}
+
 static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json_t *file,
-                            int is_post)
+                            sb_perm_t perm, int is_post)
 {
     sb_jw_object(w, "responses");
     if (sb_json_get(file, "schema")) {
@@ -279,8 +287,7 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
         write_problem(w, "304");
     }
     write_problem(w, "400");
-    write_problem(w, "401");
-    write_problem(w, "403");
+    write_refusals(w, perm);
     if (sb_json_get(file, "not_found")) {
         sb_jw_object(w, "404");
         sb_jw_json(w, "description", sb_json_get(file, "not_found"));
@@ -306,11 +313,11 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
     sb_jw_end(w);
 }
 
-static void begin_operation(sb_jw_t *w, const char *method, const sb_report_t *report,
-                            const char *suffix, const sb_json_t *file)
+static void begin_operation(sb_jw_t *w, const char *method, const char *id, const char *suffix,
+                            const sb_json_t *file)
 {
     sb_jw_object(w, method);
-    sb_jw_fmt(w, "operationId", "%s%s", report->name, suffix);
+    sb_jw_fmt(w, "operationId", "%s%s", id, suffix);
     sb_jw_array(w, "tags");
     sb_jw_str(w, NULL, "reports");
     sb_jw_end(w);
@@ -318,37 +325,39 @@ static void begin_operation(sb_jw_t *w, const char *method, const sb_report_t *r
     write_member(w, "description", sb_json_get(file, "description"));
 }
 
-static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report)
+/* @param id   name of the operation, and what the others' names begin with
+ * @param perm of the address */
+static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report, const char *path,
+                         const char *id, sb_perm_t perm)
 {
     const sb_json_t *file = apr_hash_get(k->files, report->name, APR_HASH_KEY_STRING);
 
-    sb_jw_object(w, apr_pstrcat(k->p, "/data/", report->name, NULL));
+    sb_jw_object(w, path);
     if (!report->post_only) {
-        begin_operation(w, "get", report, "", file);
+        begin_operation(w, "get", id, "", file);
         write_query(w, k, report->params);
-        write_responses(w, report, file, 0);
-        write_security(w, SB_PERM_VIEW, report->role);
+        write_responses(w, report, file, perm, 0);
+        write_security(w, perm, report->role);
         sb_jw_end(w);
     }
 
-    begin_operation(w, "post", report, report->post_only ? "" : "_post", file);
+    begin_operation(w, "post", id, report->post_only ? "" : "_post", file);
     write_body(w, k, report->params);
-    write_responses(w, report, file, 1);
-    write_security(w, SB_PERM_VIEW, report->role);
+    write_responses(w, report, file, perm, 1);
+    write_security(w, perm, report->role);
     sb_jw_end(w);
 
     sb_jw_object(w, "options");
-    sb_jw_fmt(w, "operationId", "%s_parameters", report->name);
+    sb_jw_fmt(w, "operationId", "%s_parameters", id);
     sb_jw_array(w, "tags");
     sb_jw_str(w, NULL, "reports");
     sb_jw_end(w);
     sb_jw_str(w, "summary", "The parameters, with type and whether they are required");
     sb_jw_object(w, "responses");
     write_answer(w, "parameters", NULL);
-    write_problem(w, "401");
-    write_problem(w, "403");
+    write_refusals(w, perm);
     sb_jw_end(w);
-    write_security(w, SB_PERM_VIEW, NULL);
+    write_security(w, perm, NULL);
     sb_jw_end(w);
     sb_jw_end(w);
 }
@@ -361,7 +370,14 @@ static void write_paths(sb_jw_t *w, const work_t *k, const sb_json_t *paths)
 
     sb_jw_object(w, "paths");
     for (int i = 0; (report = sb_report_at(i)) != NULL; i++) {
-        write_report(w, k, report);
+        write_report(w, k, report, apr_pstrcat(k->p, "/data/", report->name, NULL), report->name,
+                     SB_PERM_VIEW);
+        if (report->is_public) { /* "public.x" is x of /public_data */
+            const char *name = strchr(report->name, '.') + 1;
+
+            write_report(w, k, report, apr_pstrcat(k->p, "/public_data/", name, NULL),
+                         apr_pstrcat(k->p, "public_data.", name, NULL), SB_PERM_NONE);
+        }
     }
     for (const sb_json_t *path = paths->child; path; path = path->next) {
         write_path(w, k, path);

@@ -163,8 +163,10 @@ void sb_breadcrumb_write(sb_jw_t *w, const char *key, const sb_report_ctx_t *ctx
         sb_jw_object(w, NULL);
         sb_jw_str(w, "type", "state");
         sb_jw_str(w, "name", sb_state_name(state));
-        sb_jw_str(w, "stateCode", state);
-        sb_jw_str(w, "id", state);
+        if (!ctx->sid) { /* in public addresses the state has another name */
+            sb_jw_str(w, "stateCode", state);
+        }
+        sb_jw_str(w, "id", ctx->sid ? ctx->sid : state);
         sb_jw_end(w);
         if (district) {
             write_item(w, "district", names->district, district);

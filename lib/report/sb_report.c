@@ -14,7 +14,8 @@ static const sb_report_t *const reports[] = {
     &sb_report_academic_year,         &sb_report_comparing_populations,
     &sb_report_list_of_students,      &sb_report_individual_student,
     &sb_report_quick_links,           &sb_report_registration_statistics,
-    &sb_report_assessment_completion,
+    &sb_report_assessment_completion, &sb_report_public_comparing,
+    &sb_report_public_short_url,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 

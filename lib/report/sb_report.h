@@ -8,6 +8,7 @@
  */
 
 #include "auth/sb_scope.h"
+#include "core/sb_sid.h"
 #include "report/sb_params.h"
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
@@ -23,7 +24,9 @@ typedef struct {
     const sb_identity_t *user;
     const sb_scope_t *scope;      /* of the report's role; of aggregates if it has none */
     const sb_scope_t *aggregates; /* of the same state, for what names no person */
-    const char *schema;           /* production schema of the scope's tenant */
+    const char *schema;           /* production schema of the scope's tenant, or its public copy */
+    const char *sid;              /* public reports: what stands for the state; else NULL */
+    const char *origin;           /* of our addresses: "https://host:port" */
     sb_db_t *db;                  /* in a SB_TX_SNAPSHOT, unless own_snapshot; NULL until needed */
     sb_dbpool_t *dbpool;          /* where it comes from; NULL if db is given */
     apr_pool_t *db_until;         /* when it goes back; of sb_report_make() */
@@ -42,6 +45,7 @@ typedef struct {
     const char *callable; /* its name in audit lines */
     const char *role;     /* who holds it sees his places; NULL: every member of the tenant */
     int post_only;        /* its parameters must not be in an address: names of persons */
+    int is_public;        /* of the public copy, for anybody: has a parameter sid, no role */
     const sb_param_t *params;
     int own_snapshot; /* run begins and ends its transaction itself, perhaps in one round trip */
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
@@ -99,6 +103,8 @@ extern const sb_report_t sb_report_assessment_completion;
 extern const sb_report_t sb_report_comparing_populations;
 extern const sb_report_t sb_report_individual_student;
 extern const sb_report_t sb_report_list_of_students;
+extern const sb_report_t sb_report_public_comparing;
+extern const sb_report_t sb_report_public_short_url;
 extern const sb_report_t sb_report_quick_links;
 extern const sb_report_t sb_report_registration_statistics;
 

@@ -92,31 +92,50 @@ static apr_status_t keep(const char *both, apr_size_t len, const sb_report_ctx_t
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
+#define SWAPS_MAX 3 /* copies that took each other's place while one answer was made */
+
+/* Did another copy take the place of the one we began to read? Names are looked up as they are now, rows
+ * as they were when the snapshot was taken: from then on we read tables of the new copy, which are empty to
+ * us. Whoever sees the same copy at the end as at the beginning has read nothing else. */
+static apr_status_t is_same_copy(int *psame, const char *version, const sb_report_ctx_t *ctx,
+                                 apr_pool_t *p)
+{
+    const char *now = NULL;
+    apr_status_t rv = ctx->sid ? sb_version_ask(&now, ctx, p) : APR_SUCCESS;
+
+    *psame = !ctx->sid || (!version && !now) || (version && now && !strcmp(version, now));
+    return rv;
+}
+
 /* In one snapshot, whose version is the one it is kept under: a replica that lags cannot store old data
- * under a new key. */
-static apr_status_t make(sb_shared_t *s, const sb_report_t *report, sb_report_ctx_t *ctx,
-                         apr_pool_t *p)
+ * under a new key. @return APR_EAGAIN what is read was replaced meanwhile */
+static apr_status_t make_once(sb_shared_t *s, const sb_report_t *report, sb_report_ctx_t *ctx,
+                              apr_pool_t *p)
 {
     sb_jw_t *object = sb_jw_make(p), *items = sb_jw_make(p);
     const char *version = NULL, *both;
     double start = sb_time_monotonic();
     apr_size_t len, items_len;
+    int same = 1;
     apr_status_t rv = sb_report_connect(ctx);
 
     if (rv == APR_SUCCESS) {
         rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
     }
-    if (rv == APR_SUCCESS && ctx->cache) {
+    if (rv == APR_SUCCESS && (ctx->cache || ctx->sid)) {
         rv = sb_version_ask(&version, ctx, p);
     }
     if (rv == APR_SUCCESS) {
         rv = report->shared(object, items, ctx, p);
     }
     if (rv == APR_SUCCESS) {
+        rv = is_same_copy(&same, version, ctx, p);
+    }
+    if (rv == APR_SUCCESS) {
         rv = sb_db_commit(ctx->db);
     }
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (rv != APR_SUCCESS || !same) {
+        return rv == APR_SUCCESS ? APR_EAGAIN : rv;
     }
     sb_log(SB_LOG_INFO, SBLOGNO(2004), SB_NO_STATUS, "made report %s of version %s in %.1f ms",
            report->name, version ? version : "?", 1000 * (sb_time_monotonic() - start));
@@ -125,8 +144,20 @@ static apr_status_t make(sb_shared_t *s, const sb_report_t *report, sb_report_ct
     if (!split(s, both, len, p)) {
         return APR_EGENERAL;
     }
-    s->kept = version ? keep(both, len, ctx, key_of(report, ctx, version, p)) : SB_EUNAVAILABLE;
+    s->kept = version && ctx->cache ? keep(both, len, ctx, key_of(report, ctx, version, p))
+                                    : SB_EUNAVAILABLE;
     return APR_SUCCESS;
+}
+
+static apr_status_t make(sb_shared_t *s, const sb_report_t *report, sb_report_ctx_t *ctx,
+                         apr_pool_t *p)
+{
+    apr_status_t rv = APR_EAGAIN;
+
+    for (int i = 0; i < SWAPS_MAX && APR_STATUS_IS_EAGAIN(rv); i++) {
+        rv = make_once(s, report, ctx, p);
+    }
+    return APR_STATUS_IS_EAGAIN(rv) ? SB_EUNAVAILABLE : rv;
 }
 
 /* Is somebody making it, and done in time? */

@@ -10,7 +10,7 @@
 #include <apr_thread_mutex.h>
 #include "core/sb_time.h"
 
-#define TEXT_SIZE 24 /* a bigint */
+#define TEXT_SIZE 48 /* two bigints */
 
 typedef struct {
     char text[TEXT_SIZE];
@@ -39,8 +39,13 @@ apr_status_t sb_version_ask(const char **pversion, const sb_report_ctx_t *ctx, a
 {
     static const sb_stmt_t st = {"report_data_version", 0,
                                  "SELECT version FROM {schema}.data_version"};
+    /* Ids differ from copy to copy, also of the same version. */
+    static const sb_stmt_t of_copy = {
+        "report_copy_version", 0,
+        "SELECT v.version || '.' || (extract(epoch FROM c.copied_at) * 1e6)::bigint"
+        "  FROM {schema}.data_version v, {schema}.public_copy c"};
     sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, ctx->db, &st, NULL, p);
+    apr_status_t rv = sb_db_query(&rows, ctx->db, ctx->sid ? &of_copy : &st, NULL, p);
 
     *pversion = rv == APR_SUCCESS && sb_rows_count(rows) ? sb_rows_text(rows, 0, 0) : NULL;
     return rv;
@@ -95,7 +100,12 @@ apr_status_t sb_version_find(const char **pversion, sb_report_ctx_t *ctx, apr_po
     double asked;
     apr_status_t rv;
 
-    *pversion = ctx->versions ? recent(ctx->versions, &k, ctx->schema, p) : NULL;
+    *pversion = NULL;
+    /* a public copy on another server may have the name of production */
+    if (ctx->versions) {
+        *pversion = recent(ctx->versions, &k,
+                           apr_pstrcat(p, ctx->sid ? "public " : "", ctx->schema, NULL), p);
+    }
     if (*pversion) {
         return APR_SUCCESS;
     }

@@ -210,7 +210,9 @@ static int tagged(request_rec *r, const char *data, apr_size_t len)
     char hash[SB_SHA256_HEX_SIZE];
     const char *etag = apr_psprintf(r->pool, "\"%.32s\"", sb_sha256_hex(hash, data, len));
 
-    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    if (!apr_table_get(r->headers_out, "Cache-Control")) {
+        apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    }
     apr_table_setn(r->headers_out, "ETag", etag);
     apr_table_setn(r->headers_out, "Vary", "Cookie");
     if (client_has(r, etag)) {

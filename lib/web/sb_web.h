@@ -58,7 +58,8 @@ int sb_web_send(request_rec *r, int status, const char *type, const char *text, 
 int sb_web_json(request_rec *r, const char *json, apr_size_t len);
 
 /**
- * 200 with JSON that every request asks again for: "private, no-cache" and an ETag of the content;
+ * 200 with JSON that every request asks again for: "private, no-cache" (unless Cache-Control is set) and
+ * an ETag of the content;
  * 304 if the client has it (GET and HEAD).
  */
 int sb_web_json_etag(request_rec *r, const char *json, apr_size_t len);

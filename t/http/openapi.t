@@ -29,7 +29,9 @@ my %routes;    # "GET /data" => permission
 while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),(?:\s*\.perm = SB_PERM_(\w+),)?/mg) {
     my ($path, $methods, $perm) = ($1, $2, $3 // 'NONE');
     for my $method (split /\s*\|\s*/, $methods) {
-        $routes{"$method $_"} = $perm for $path eq '/data/{}' ? map { "/data/$_" } grep { $method ne 'GET' || !$post_only{$_} } @reports : $path;
+        $method = 'GET' if $method eq 'ANY';    # the one that is described
+        $routes{"$method $_"} = $perm for $path eq '/data/{}' ? map { "/data/$_" } grep { $method ne 'GET' || !$post_only{$_} } @reports
+            : $path eq '/public_data/{}' ? map { /\Apublic\.(.*)/ ? "/public_data/$1" : () } @reports : $path;
     }
 }
 cmp_ok(scalar keys %routes, '>', 25, 'the table of addresses can be read');
@@ -76,12 +78,16 @@ registered($_, 'OA-1', ['D001', 'Described District'], ['S0001', 'Described Scho
 metadata(JSON::PP->new->encode({ branding => { display => 'North', image => '/assets/nc.svg', higherEdLink => 'https://example.org/' }, min_cell_size => 5,
     subjects => { Math => { colors => [map { { bg_color => '#BB231C', text_color => '#fff', start_gradient_bg_color => '#BB231C', end_gradient_bg_color => '#BB231D' } } 1 .. 4] } } }));
 put();
+run_program('smarter-public-copy', '--once')->{exit} == 0 or die "no public copy\n";
+my ($open_place) = sql('SELECT district_id, school_id FROM ' . env('SMARTER_PUBLIC_SCHEMA') . ".dim_inst_hier WHERE school_name = 'Described School'");
 
 # ---- calls: what every operation answers when it is asked well ---------------------------------------------------
 # name of the operation => [who, parameters, status] ...; "_post" of a report takes its calls from the report.
 my %place = (stateCode => $state, asmtYear => $year);
 my %in_school = (%place, districtId => 'D001', schoolId => 'S0001');
 my %one = (stateCode => $state, studentId => 'OA-1', asmtYear => $year);
+(my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
+my %open = (sid => $sid, asmtYear => $year);
 my @kinds = ('SUMMATIVE', 'INTERIM COMPREHENSIVE', 'INTERIM ASSESSMENT BLOCKS');
 my %calls = (
     comparing_populations => [(map { ['state', $_] } { stateCode => $state }, \%place, { %place, districtId => 'D001' }, \%in_school,
@@ -99,10 +105,14 @@ my %calls = (
     logout => [['logout', {}, 200]], logout_post => [['logout']],
     cache_flush => [['super', { cache_name => 'data' }], ['super', { cache_name => 'nothing' }, 404]], cache_flush_runbook => [['super', { cache_name => 'data' }]],
     trigger => [['super', { trigger_type => 'pdf' }, 503], ['super', { trigger_type => 'cache' }], ['super', { trigger_type => 'tea' }, 404]],
+    (map { my ($id, $who) = @$_; ("$id.comparing_populations" => [(map { [$who, { %open, %$_ }] } {}, { districtId => $open_place->[0] },
+            { districtId => $open_place->[0], schoolId => $open_place->[1] }), ['school', { %open, sex => ['male'] }]], "$id.public_short_url" => [[$who, { sid => $sid }]]) }
+        ['public', 'state'], ['public_data', undef]),
+    public_page => [[undef, { sid => $sid }, 301]], state_code => [['super', { state_code => 'nc' }]],
     logout_redirect => [[undef]], saml_metadata => [[undef]],
 );
-for my $report (@reports) {
-    $calls{"${report}_parameters"} //= [['state']];
+for my $report (@reports, map { /\Apublic\.(.*)/ ? "public_data.$1" : () } @reports) {
+    $calls{"${report}_parameters"} //= [[$report =~ /\Apublic_data/ ? undef : 'state']];
     $calls{"${report}_post"} //= $calls{$report} if $calls{$report} && !$post_only{$report};
 }
 is_deeply([sort keys %calls], [sort keys %by_id], 'every operation is called here');
@@ -184,7 +194,7 @@ for my $id (sort keys %calls) {
     $is->(400, 'a broken query', $who, $params, query => '%zz') if $op->{responses}{400} && $op->{method} ne 'OPTIONS';
     $is->(414, 'too long', $who, $params, query => 'x=' . 'x' x 2000) if $op->{responses}{414};
     if ($json) {
-        my %post = (jar => $jar{$who}, headers => { 'Content-Type' => 'application/json' });
+        my %post = ($who ? (jar => $jar{$who}) : (), headers => { 'Content-Type' => 'application/json' });
         for (['400', 'no JSON', body => '{'], [413, 'too much', body => ' ' x 70_000], [415, 'another type', body => '{}', type => 'text/plain']) {
             my ($status, $why, @opt) = @$_;
             my $answer = post($op->{path}, %post, @opt);
@@ -195,7 +205,8 @@ for my $id (sort keys %calls) {
     elsif ($op->{method} eq 'GET') {
         my $headers = call($op, $who, $params)->{headers};
         is(defined $headers->{etag}, defined $op->{responses}{304}, "$what: has a tag if it says so, and only then");
-        like($headers->{'cache-control'}, $headers->{etag} ? qr/\Aprivate, no-cache\z/ : qr/\Ano-store\z/, "$what: is kept accordingly");
+        like($headers->{'cache-control'}, !$headers->{etag} ? qr/\Ano-store\b/ : @{ $op->{security} } ? qr/\Aprivate, no-cache\z/ : qr/\A(?:private, no-cache|public, max-age=60)\z/,
+            "$what: is kept accordingly");
         $is->(304, 'what one has', $who, $params, headers => { 'If-None-Match' => $headers->{etag} }) if $headers->{etag};
     }
 }

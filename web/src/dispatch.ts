@@ -38,6 +38,11 @@ function explain(problem: Problem): void {
     document.getElementById('more')!.replaceChildren(again);
 }
 
+const asked = new URLSearchParams(location.search);
+if (asked.get('isPublic') === 'true' && asked.get('sid')) {
+    location.replace(`/assets/html/comparingPopulations.html?${asked}`);
+    await new Promise(() => {}); // nothing more happens here
+}
 await translatePage();
 try {
     const states = userOf((await fetchUserInfo()).user_info)?.stateCodes ?? [];

@@ -32,6 +32,16 @@ test('down and up keep year, filters and order', () => {
     assert.equal(ancestorView(school, 'district').districtId, 'D 1');
 });
 
+test('the public report has no state code, and its addresses stay public', () => {
+    const q = '?isPublic=true&sid=Y2BkYmZhZWPn4OTi5uHl4_cpvp8%3D&districtId=D1';
+    const view = parseView(q + '&stateCode=NC');
+    assert.equal(query(viewUrl(view)), q);
+    assert.equal(view.stateCode, null);
+    assert.equal(dataQuery(view).toString(), 'sid=Y2BkYmZhZWPn4OTi5uHl4_cpvp8%3D&districtId=D1');
+    assert.match(viewUrl(ancestorView(view, 'state')), /isPublic=true&sid=/);
+    assert.equal(parseView('?sid=abc&stateCode=NC').sid, null, 'an id alone makes no page public');
+});
+
 test('only what changes the data is asked for', () => {
     assert.equal(dataQuery(parseView('?stateCode=NC&align=on&sort=subject1.upper&sex=male')).toString(), 'stateCode=NC&sex=male');
 });

@@ -110,17 +110,18 @@ function bodyOf(query: URLSearchParams): string {
     const body: Record<string, unknown> = {};
     for (const key of new Set(query.keys())) {
         const values = query.getAll(key);
-        body[key] = /^(stateCode|districtId|schoolId)$/.test(key) ? values[0] : key === 'asmtYear' ? Number(values[0]) : values;
+        body[key] = /^(stateCode|sid|districtId|schoolId)$/.test(key) ? values[0] : key === 'asmtYear' ? Number(values[0]) : values;
     }
     return JSON.stringify(body);
 }
 
 export function fetchReport(query: URLSearchParams, signal: AbortSignal): Promise<Report> {
-    const url = `/data/comparing_populations?${query}`;
+    const path = `${query.has('sid') ? '/public_data' : '/data'}/comparing_populations`;
+    const url = `${path}?${query}`;
     if (location.origin.length + url.length <= LONGEST_URL) {
         return request<Report>(url, { signal });
     }
-    return request<Report>('/data/comparing_populations', {
+    return request<Report>(path, {
         signal,
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },

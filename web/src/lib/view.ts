@@ -9,6 +9,8 @@ export type SortKey = string;
 
 export interface View {
     stateCode: string | null;
+    /** The public report, which needs no sign-in: what stands for the state. Then there is no stateCode. */
+    sid: string | null;
     districtId: string | null;
     schoolId: string | null;
     year: number | null;
@@ -26,12 +28,14 @@ export function parseView(search: string): View {
     const q = new URLSearchParams(search);
     const year = Number(q.get('asmtYear'));
     const sort = q.get('sort') ?? 'name';
+    const sid = q.get('isPublic') === 'true' ? q.get('sid') : null;
     const filters: Filters = {};
     for (const { param } of FILTERS) {
         filters[param] = q.getAll(param);
     }
     return {
-        stateCode: q.get('stateCode') || null,
+        stateCode: sid ? null : q.get('stateCode') || null,
+        sid: sid || null,
         districtId: q.get('districtId') || null,
         schoolId: (q.get('districtId') && q.get('schoolId')) || null,
         year: Number.isInteger(year) && year >= 1000 && year <= 9999 ? year : null,
@@ -45,7 +49,7 @@ export function parseView(search: string): View {
 
 function placeAndFilters(view: View): URLSearchParams {
     const q = new URLSearchParams();
-    for (const key of ['stateCode', 'districtId', 'schoolId'] as const) {
+    for (const key of ['stateCode', 'sid', 'districtId', 'schoolId'] as const) {
         if (view[key]) {
             q.set(key, view[key]);
         }
@@ -61,7 +65,8 @@ function placeAndFilters(view: View): URLSearchParams {
 
 /** The page's address for a view; what is at its default is left out. */
 export function viewUrl(view: View): string {
-    const q = placeAndFilters(view);
+    const q = new URLSearchParams(view.sid ? { isPublic: 'true' } : {});
+    placeAndFilters(view).forEach((value, key) => q.append(key, value));
     if (view.sort !== 'name') {
         q.set('sort', view.sort);
     }

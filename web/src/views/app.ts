@@ -7,7 +7,7 @@ import { filterCount, type Filters } from '../lib/filters.js';
 import { academicYear, locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
 import { aliases, levelCount, lowerHalf, placeOf, userOf, type Report, type User } from '../lib/model.js';
 import { findRows, sortRows } from '../lib/sort.js';
-import { dataQuery, levelOf, parseView, viewUrl, type SortKey, type View } from '../lib/view.js';
+import { ancestorView, dataQuery, levelOf, parseView, viewUrl, type SortKey, type View } from '../lib/view.js';
 import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
@@ -82,7 +82,7 @@ class SbComparing extends LitElement {
 
     private async load(): Promise<void> {
         const view = this.view;
-        if (!view.stateCode) {
+        if (!view.stateCode && !view.sid) {
             location.replace('/assets/html/index.html');
             return;
         }
@@ -414,7 +414,7 @@ class SbComparing extends LitElement {
         const body = this.problem ? this.problemBox(this.problem) : this.report ? this.results(this.report) : this.skeleton();
         return html`
             <a class="skip" href="#main">${t('skip')}</a>
-            ${header(this.report, this.user, this.panel === 'account', {
+            ${header(this.report, this.user, this.view.sid ? ancestorView(this.view, 'state') : null, this.panel === 'account', {
                 toggleMenu: () => this.togglePanel('account'),
                 language: (code) => void this.changeLanguage(code),
                 help: () => this.helpBox().showModal(),

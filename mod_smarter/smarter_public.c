@@ -1,0 +1,95 @@
+/**
+ * What anybody may see: reports of the public copies, and the short address of their page. And what makes
+ * the ids in those addresses, for whoever administers the installation.
+ *
+ * Everything here reads public copies only, through pools of their own under a role that can read nothing
+ * else (smarter_data.c chooses the pool by the report).
+ */
+
+#include "smarter.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include "core/sb_log.h"
+#include "core/sb_sid.h"
+
+#define PAGE "/assets/html/comparingPopulations.html?isPublic=true&sid="
+
+/* A report's name inside the product: "public." before what the address says. */
+static void name_report(smarter_req_t *q)
+{
+    q->rest = apr_pstrcat(q->r->pool, "public.", q->rest, NULL);
+}
+
+int smarter_public_report(smarter_req_t *q)
+{
+    /* Whoever is signed in is told what he may do; that nobody is, or that the session store does not
+     * answer, makes no difference. */
+    if (smarter_auth_find(q) != APR_SUCCESS) {
+        q->session = NULL;
+        q->user = NULL;
+    }
+    name_report(q);
+    return smarter_data_report(q);
+}
+
+int smarter_public_describe(smarter_req_t *q)
+{
+    name_report(q);
+    return smarter_data_describe(q);
+}
+
+/* The page finds out whether there is such a state: the id is not decoded here, only looked at. */
+int smarter_public_short(smarter_req_t *q)
+{
+    if (!sb_sid_is_plausible(q->rest)) {
+        return sb_web_page(q->r, HTTP_NOT_FOUND, NULL, NULL, NULL, NULL);
+    }
+    apr_table_setn(q->r->headers_out, "Location",
+                   apr_pstrcat(q->r->pool, smarter_auth_origin(q->child), PAGE, q->rest, NULL));
+    apr_table_setn(q->r->headers_out, "Expires", "Thu, 01 Jan 1970 00:00:00 GMT");
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store, no-cache, must-revalidate");
+    return sb_web_send(q->r, HTTP_MOVED_PERMANENTLY, "text/plain; charset=UTF-8", "", 0);
+}
+
+/* ---- ids ------------------------------------------------------------------------------------- */
+
+/* @return upper case, or NULL: no code */
+static const char *code_of(const char *text, apr_pool_t *p)
+{
+    char *code = apr_pstrdup(p, text);
+    apr_size_t n = 0;
+
+    for (; code[n] && apr_isalnum(code[n]); n++) {
+        code[n] = (char)apr_toupper(code[n]);
+    }
+    return n > 0 && n <= SB_SID_STATE_MAX && !code[n] ? code : NULL;
+}
+
+int smarter_public_state_code(smarter_req_t *q)
+{
+    const char *code = code_of(q->rest, q->r->pool), *sid;
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    const char *json;
+    apr_status_t rv;
+    apr_size_t len;
+
+    if (!code) {
+        return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED,
+                              "state_code: want at most 16 letters and digits");
+    }
+    rv = sb_sid_encode(&sid, code, sb_conf_str(q->child->conf, "edware.public.secret"), q->r->pool);
+    if (rv == SB_ECONFIG) {
+        return sb_web_problem(q->r, HTTP_NOT_FOUND,
+                              "There are no public reports: edware.public.secret is not set");
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv, SBLOGNO(3040), "making a public id");
+    }
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "state_code", code);
+    sb_jw_str(w, "sid", sid);
+    sb_jw_end(w);
+    json = sb_jw_text(w, &len);
+    return sb_web_json(q->r, json, len);
+}
