@@ -67,6 +67,7 @@ static size_t nusers;
 static long ticks;
 static double think, keep, begin_at = 1e18, end_at = 1e18, started;
 static long errors, full, resumed, bytes;
+static double held_up; /* seconds that this program waited for a core, in pieces over 20 ms */
 static char error_text[200];
 static SSL_CTX *ctx;
 static int ep;
@@ -501,9 +502,9 @@ static void report(double seconds, double cpu)
         n += classes[i].measured;
     }
     printf("{\"rate\":%.1f,\"errors\":%ld,\"error\":\"%s\",\"full\":%ld,\"resumed\":%ld,"
-           "\"mbytes\":%.1f,\"seconds\":%.1f,\"cpu\":%.2f,",
+           "\"mbytes\":%.1f,\"seconds\":%.1f,\"cpu\":%.2f,\"held_up\":%.2f,",
            (double)n / seconds, errors, error_text, full, resumed, (double)bytes / 1e6, seconds,
-           cpu);
+           cpu, held_up);
     say_times("all", all, n);
     for (int i = 0; i < nclasses; i++) {
         putchar(',');
@@ -575,6 +576,7 @@ int main(int argc, char **argv)
     begin_at = warm;
     end_at = warm + measure;
     while (now() < end_at) {
+        double before = now(), cpu_before = cpu_seconds(), away;
         int n = epoll_wait(ep, events, 256, 1);
 
         if (!begun && now() >= begin_at) {
@@ -588,6 +590,10 @@ int main(int argc, char **argv)
         }
         turn_wheel();
         give_up();
+        away = now() - before - (cpu_seconds() - cpu_before);
+        if (measuring() && away > 0.02) {
+            held_up += away;
+        }
     }
     report(measure, cpu_seconds() - cpu);
     return 0;

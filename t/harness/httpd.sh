@@ -37,7 +37,7 @@ ServerLimit 4
 ThreadsPerChild 32
 ThreadLimit 32
 MaxRequestWorkers 64
-AsyncRequestWorkerFactor 32
+AsyncRequestWorkerFactor 128
 MinSpareThreads 1
 MaxSpareThreads 64
 Define SMARTER_URL $SMARTER_URL
