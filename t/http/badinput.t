@@ -36,10 +36,16 @@ my %rows = (
     'list_of_students stateCode' => $id->($state),
     districtId => $id->($district),
     schoolId => $id->($school),
+    (map { ("public.comparing_populations $_" => $id->('X1', max => 40)) } qw(districtId schoolId)),
+    sid => { good => 'x' x 24, bad => ['x' x 19, 'x' x 53, 'x' x 23 . ' ', 'x' x 23 . "'", 'x' x 23 . '%', 'x' x 22 . 'ä'], max => 52 },
     studentId => $id->($student),
     assessmentGuid => $id->('00000000-0000-0000-0000-000000000000'),
     studentGroupId => $id->('g1'),
     asmtYear => $number->($year),
+    academicYear => $number->($year),
+    text => { good => 'Öst', bad => ['x', ' ', 'ä', " \n\t", "a "], max => 200 },
+    kind => { good => 'schools', bad => ['Schools', 'school', 'teachers', '0'] },
+    limit => { good => 5, bad => ['0', '-1', '51'] },
     dateTaken => $number->(20160401),
     ql_district_bound => $number->(3),
     ql_school_bound => $number->(3),
@@ -53,8 +59,10 @@ my %rows = (
     grade => { good => '03', bad => ['3', '09', '12', 'K', '003'] },
 );
 
+add_user('everything', map { [$_, env('SMARTER_TENANT'), $state] } qw(PII SRSEXTRACTS SRCEXTRACTS));
+
 # ---- asking ------------------------------------------------------------------------------------------
-my $wire = Smarter::Wire->new(cookie => Smarter::Wire::cookie_header(sign_in('state')));
+my $wire = Smarter::Wire->new(cookie => Smarter::Wire::cookie_header(sign_in('everything')));
 my %of_json = ('Content-Type' => 'application/json');
 my $asked = 0;
 my @wrong;
@@ -211,7 +219,7 @@ for my $report (@reports) {
         }
         judge(ask_post($path, '{' . join(',', map { literal($_->[0]) . ':' . $_->[1] } @members) . '}'), "POST $path without $name", @missing);
         bad_bodies($path, $name, $kind{$name}, $row, @members);
-        bad_both($path, $name, $kind{$name}, $row, @members);
+        bad_both($path, $name, $kind{$name}, $row, @members) if $options->{headers}{allow} =~ /\bGET\b/;
         verdict("$report, $name", 60);
         $parameters++;
     }
