@@ -12,6 +12,7 @@
 #include "migrate/sb_migrate.h"
 #include "migrate/sb_migrate_db.h"
 #include "migrate/sb_order.h"
+#include "report/sb_suppressed_refresh.h"
 #include "store/sb_schema.h"
 
 #define ERR_SOURCE_MISSING "1", "MISMATCHED_FACT_ASMT_OUTCOME_RECORD"
@@ -367,6 +368,18 @@ static void analyze(const run_t *run, const tenant_t *t, const batch_t *b,
     }
 }
 
+/* Which bars are too small to be shown, of years whose results changed: so that no reader has to work it
+ * out. Until it is there, readers do. */
+static void hide_small(const run_t *run, const tenant_t *t)
+{
+    int years;
+
+    if (sb_suppressed_refresh(&years, t->dest, t->name, t->schema, run->pbatch) != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2414), SB_NO_STATUS, "tenant %s: hidden bars: %s", t->name,
+               sb_db_error(t->dest));
+    }
+}
+
 /* The batch waits, and so do later ones that deliver the same. Said once. */
 static apr_status_t hold(const run_t *run, const batch_t *b, const char *behind, const char *reason)
 {
@@ -419,6 +432,7 @@ static void tell(const run_t *run, const tenant_t *t, const batch_t *b, const sb
                t->name, m->promoted.inserted,
                strcmp(b->load_type, "assessment") ? "students" : "results", m->seconds);
         analyze(run, t, b, &m->promoted);
+        hide_small(run, t);
     }
     if (run->opts->report) {
         run->opts->report(run->opts->ctx, m);
@@ -623,6 +637,9 @@ static apr_status_t connect_tenants(run_t *run)
     }
     for (i = 0; rv == APR_SUCCESS && i < names->nelts; i++) {
         rv = find_tenant(&t, run, APR_ARRAY_IDX(names, i, const char *));
+        if (rv == APR_SUCCESS && t) {
+            hide_small(run, t);
+        }
     }
     return rv;
 }

@@ -46,7 +46,7 @@ int sb_filter_any(const sb_params_t *params)
             return 1;
         }
     }
-    return 0;
+    return sb_params_has(params, "studentGroupId");
 }
 
 const char *sb_filter_next(int *pi, const apr_array_header_t **plist, const sb_params_t *params)

@@ -22,25 +22,17 @@
     {                                                                                              \
         .name = "complete", .type = SB_PARAM_STRINGS, .values = sb_filter_yes_no_ns                \
     }
-/* Student groups, for reports about persons; aggregates do not offer them yet: any user of the tenant
- * may ask for those, and a group is small. */
 #define SB_FILTER_GROUPS                                                                           \
     {                                                                                              \
         .name = "studentGroupId", .type = SB_PARAM_STRINGS, .chars = "a-zA-Z0-9-", .max_len = 50   \
     }
-#define SB_FILTER_NO_GROUPS                                                                        \
-    {                                                                                              \
-        .name = "studentGroupId", .type = SB_PARAM_STRINGS,                                        \
-        .refusal = "is not offered by this report"                                                 \
-    }
-
 extern const char *const sb_filter_yes_no[];
 extern const char *const sb_filter_yes_no_ns[];
 extern const char *const sb_filter_ethnicity[];
 extern const char *const sb_filter_sex[];
 extern const char *const sb_filter_grade[];
 
-/** Is one of the filters among the parameters? An empty list counts. */
+/** Is one of the filters or studentGroupId among the parameters? An empty list counts. */
 int sb_filter_any(const sb_params_t *params);
 
 /**

@@ -3,15 +3,28 @@
 
 /**
  * Counting packed results under any combination of filters. A result is one 32-bit word (sql/prod,
- * report_pack says which bits); a filter is four small tables of what lets a word through, so that a word
- * costs four look-ups whatever was asked for. Pure but for sb_pack_open.
+ * report_pack says which bits); filters are four small tables that say which of them a word fails, so that
+ * a word costs the same whatever was asked for. Pure but for sb_pack_open.
  */
 
 #include "report/sb_parts.h"
+#include "report/sb_privacy.h"
 
 #define SB_PACK_SUBJECTS 16
-#define SB_PACK_GRADES 32
+#define SB_PACK_GRADES SB_PRIVACY_GRADES
 #define SB_PACK_LEVELS 16
+
+/* Bits of a word; sql/prod, table report_pack. */
+#define SB_WORD_SUBJECT(w) ((w)&15)
+#define SB_WORD_GRADE(w) ((w) >> 4 & 31)
+#define SB_WORD_LEVEL(w) ((w) >> 9 & 15)
+#define SB_WORD_SEX(w) ((w) >> 13 & 3)
+#define SB_WORD_ETHNICITY(w) ((w) >> 15 & 15)
+#define SB_WORD_FLAG(w, n) ((w) >> (19 + 2 * (n)) & 3) /* lep, iep, 504, ecd, mig, complete */
+#define SB_WORD_VALID(w) ((w) >> 31)
+
+/** A word of those stored. */
+apr_uint32_t sb_pack_word(const void *words, apr_size_t i);
 
 /** What the numbers in words mean; NULL: that number is not given. */
 typedef struct {
@@ -21,29 +34,54 @@ typedef struct {
 
 /**
  * Read the codes.
- * @param pusable 0: some packs are out of date, count facts instead
+ * @param pusable 0: some packs of that year are out of date, count facts instead
  */
 apr_status_t sb_pack_open(sb_pack_codes_t *codes, int *pusable, const sb_report_ctx_t *ctx,
-                          apr_pool_t *p) SB_MUST_CHECK;
+                          int year, apr_pool_t *p) SB_MUST_CHECK;
 
-/** Which words pass. Valid ones only: the rule of comparing populations. */
+/** Number of a text; -1: it has none. */
+int sb_pack_subject(const sb_pack_codes_t *codes, const char *subject);
+int sb_pack_grade(const sb_pack_codes_t *codes, const char *grade);
+
+/* How a result stands to the filters. */
+enum {
+    SB_PASSES = 0,
+    SB_FAILS_ONE = 1, /* + number of the only filter it fails */
+    SB_FILTERS = 9,
+    SB_FAILS_MORE = SB_FAILS_ONE + SB_FILTERS,
+    SB_NOT_VALID = SB_FAILS_MORE + 1, /* not counted by comparing populations */
+    SB_CLASSES
+};
+
+/** The filters of a request. */
 typedef struct {
-    unsigned char flags[1024]; /* lep, iep, 504, ecd, mig */
-    unsigned char who[64];     /* sex, ethnicity */
-    unsigned char last[8];     /* complete, valid */
-    unsigned char grade[SB_PACK_GRADES];
+    int n;               /* how many restrict */
+    int by_grade;        /* is grade one of them? */
+    apr_uint32_t grades; /* bits of the grades asked for; all, if none is */
+    apr_uint32_t cells;  /* bits of the values asked for of the others (sb_privacy.h) */
+    /* which fail, as bits, by parts of a word; and the class of such a set of bits */
+    apr_uint16_t flags[1024]; /* lep, iep, 504, ecd, mig */
+    apr_uint16_t who[64];     /* sex, ethnicity */
+    apr_uint16_t last[8];     /* complete, valid */
+    apr_uint16_t grade[SB_PACK_GRADES];
+    unsigned char class_of[1024];
 } sb_pack_filter_t;
 
 void sb_pack_filter_make(sb_pack_filter_t *f, const sb_params_t *params,
                          const sb_pack_codes_t *codes);
 
-typedef apr_uint32_t sb_pack_tally_t[SB_PACK_SUBJECTS][SB_PACK_LEVELS];
-
-/** Counts of one row of a report, by number of subject and level. */
+/** Counts of a group of results: by grade, subject, level and class. */
 typedef struct {
-    sb_pack_tally_t shown; /* what passes the filter */
-    sb_pack_tally_t all;   /* what is valid */
-} sb_pack_bars_t;
+    int slots;
+    apr_uint16_t slot
+        [8192]; /* of subject, grade and level, as in a word; 0 is for codes that are not given */
+    apr_uint32_t (*n)[SB_CLASSES];
+} sb_pack_tally_t;
+
+/** Make one, empty; shared slots serve many. */
+void sb_pack_tally_make(sb_pack_tally_t *t, const sb_pack_codes_t *codes, apr_pool_t *p);
+void sb_pack_tally_clear(sb_pack_tally_t *t);
+const apr_uint32_t *sb_pack_tally(const sb_pack_tally_t *t, int subject, int grade, int level);
 
 /** Counts of values, whatever the filter, valid or not. */
 typedef struct {
@@ -52,14 +90,15 @@ typedef struct {
 } sb_pack_values_t;
 
 /** Add words. @param words big-endian, as stored. @param len bytes */
-void sb_pack_count(sb_pack_bars_t *bars, sb_pack_values_t *values, const sb_pack_filter_t *f,
+void sb_pack_count(sb_pack_tally_t *t, sb_pack_values_t *values, const sb_pack_filter_t *f,
                    const void *words, apr_size_t len);
 
-/** The same with a row for each grade. */
-void sb_pack_count_grades(sb_pack_bars_t bars[SB_PACK_GRADES], sb_pack_values_t *values,
-                          const sb_pack_filter_t *f, const void *words, apr_size_t len);
+/** "Not stated" from counts of values. */
+void sb_pack_not_stated(sb_not_stated_t *n, const sb_pack_values_t *v);
 
-/** How many results there are, and of how many something is not stated; see sb_not_stated_t. */
-void sb_pack_not_stated(sb_not_stated_t *n, const sb_pack_values_t *values);
+/** Add words to the cells of a school's grades.
+ *  @param lower bit n: level n is in the lower half */
+void sb_pack_cells(sb_privacy_t *t, int school, int subject, apr_uint32_t lower, const void *words,
+                   apr_size_t len);
 
 #endif

@@ -114,9 +114,20 @@ void sb_population_make(sb_population_t *pop, const sb_counts_t *counts, int lev
         sb_percentages(pop->percentage, raw, c.n);
         return;
     }
-    pop->state = pop->total == 0 ? SB_POPULATION_EMPTY : SB_POPULATION_SUPPRESSED;
-    pop->total = pop->total == 0 ? 0 : -1;
-    for (int i = 0; i < c.n; i++) {
-        pop->percentage[i] = (int)pop->total;
+    if (pop->total) {
+        sb_population_hide(pop);
+    }
+    else {
+        pop->state = SB_POPULATION_EMPTY;
+    }
+}
+
+void sb_population_hide(sb_population_t *pop)
+{
+    pop->state = SB_POPULATION_SUPPRESSED;
+    pop->total = -1;
+    memset(pop->count, 0, sizeof(pop->count));
+    for (int i = 0; i < pop->n; i++) {
+        pop->percentage[i] = -1;
     }
 }

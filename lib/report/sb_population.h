@@ -52,6 +52,9 @@ typedef struct {
 void sb_population_make(sb_population_t *pop, const sb_counts_t *counts, int levels,
                         apr_int64_t min_cell);
 
+/** Hide a bar for the sake of another that could be computed from it. */
+void sb_population_hide(sb_population_t *pop);
+
 /**
  * Round percentages to integers that add up to 100: floor each, then give one point each to those
  * with the largest fractions; among equal fractions the later gets it first.

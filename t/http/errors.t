@@ -43,7 +43,7 @@ my @bad = (
     ['stateCode=NC&sex=NS', qr/sex/],
     ['stateCode=NC&dmgStsEcd=NS', qr/dmgStsEcd/],
     ['stateCode=NC&ethnicity=8', qr/ethnicity/],
-    ['stateCode=NC&studentGroupId=g1', qr/studentGroupId: is not offered/],
+    ['stateCode=NC&studentGroupId=g_1', qr/studentGroupId/],
 );
 problem(get("$report?$_->[0]", jar => $jar), 412, "GET ?" . substr($_->[0], 0, 40), $_->[1]) for @bad;
 

@@ -5,7 +5,7 @@
 
 static const sb_param_t schema[] = {{.name = "stateCode", .type = SB_PARAM_STRING},
                                     SB_FILTER_PARAMS,
-                                    SB_FILTER_NO_GROUPS,
+                                    SB_FILTER_GROUPS,
                                     {.name = NULL}};
 static const sb_param_t with_groups[] = {SB_FILTER_PARAMS, SB_FILTER_GROUPS, {.name = NULL}};
 
@@ -46,7 +46,6 @@ static const struct {
     {"{\"ethnicity\":[3]}", NULL, NULL, 0},
     {"{\"sex\":[\"NS\"]}", NULL, NULL, 0},
     {"{\"dmgPrgIep\":[\"y\"]}", NULL, NULL, 0},
-    {"{\"studentGroupId\":[\"g1\"]}", NULL, NULL, 0},
 };
 
 /* Student groups: asked for where persons are listed. */

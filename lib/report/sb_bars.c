@@ -1,0 +1,747 @@
+/**
+ * Bars of a page. Results come as packs of words, or as counts of facts where words cannot say it (student
+ * groups; packs that are out of date), and are counted by district, school, grade, subject, level and how
+ * they stand to the filters. What is hidden without a filter and under one filter was decided for the whole
+ * state (sb_suppressed.h). Several filters at once are judged here, from below: a place is hidden if it is too
+ * small, if those whom one filter of them leaves out are, if it is hidden under any of the filters alone,
+ * or if its hidden children could be computed from it.
+ */
+
+#include "report/sb_bars.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include "report/sb_filter.h"
+#include "report/sb_suppressed.h"
+#include "report/sb_pack.h"
+
+typedef enum { STATE_PAGE, DISTRICT_PAGE, SCHOOL_PAGE } page_t;
+
+/* Counts of one group and subject, by level and by how they stand to the filters. */
+typedef struct {
+    apr_uint32_t n[SB_PACK_LEVELS][SB_CLASSES];
+} counts_t;
+
+/* Hidden parts of a sum, under several filters. */
+typedef struct {
+    int count;
+    apr_int64_t total, lower;
+} hidden_t;
+
+/* Where results belong. */
+typedef struct {
+    const char *district_id, *district_name, *school_id, *school_name;
+    int current; /* the name in force */
+} home_t;
+
+typedef struct {
+    const sb_report_ctx_t *ctx;
+    const sb_metadata_t *m;
+    apr_pool_t *p;
+    sb_bars_t *bars;
+    apr_hash_t *by_id;
+    page_t page;
+    int year;
+    const char *district_id, *school_id;
+    sb_pack_codes_t codes;
+    sb_pack_filter_t filter;
+    int codes_usable;
+    int filtered;
+    int several;                   /* filters are judged from below */
+    const sb_suppressed_t *hidden; /* NULL: nothing is known; everything is judged from below */
+    sb_pack_tally_t tally;         /* of the group being read */
+    sb_pack_values_t *values;
+    int subject[SB_SUBJECTS_MAX]; /* code of a subject by number; -1 none */
+    hidden_t *hidden_below;       /* of a subject: of the district being read */
+    hidden_t *hidden_sum;         /* of the page */
+} work_t;
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static sb_bar_t *make_bars(const sb_metadata_t *m, apr_pool_t *p)
+{
+    return apr_pcalloc(p, (apr_size_t)m->subjects.n * sizeof(sb_bar_t));
+}
+
+sb_bars_row_t *sb_bars_row(sb_bars_t *bars, const sb_metadata_t *m, const char *id,
+                           const char *name, apr_pool_t *p)
+{
+    sb_bars_row_t *row;
+
+    for (int i = 0; i < bars->rows->nelts; i++) {
+        row = APR_ARRAY_IDX(bars->rows, i, sb_bars_row_t *);
+        if (!strcmp(row->id, id)) {
+            return row;
+        }
+    }
+    row = apr_pcalloc(p, sizeof(*row));
+    row->id = id;
+    row->name = name;
+    row->bar = make_bars(m, p);
+    APR_ARRAY_PUSH(bars->rows, sb_bars_row_t *) = row;
+    return row;
+}
+
+static sb_bars_row_t *row_of(work_t *k, const char *id, const char *name)
+{
+    sb_bars_row_t *row = apr_hash_get(k->by_id, id, APR_HASH_KEY_STRING);
+
+    if (!row) {
+        row = apr_pcalloc(k->p, sizeof(*row));
+        row->id = id;
+        row->name = name;
+        row->bar = make_bars(k->m, k->p);
+        APR_ARRAY_PUSH(k->bars->rows, sb_bars_row_t *) = row;
+        apr_hash_set(k->by_id, id, APR_HASH_KEY_STRING, row);
+    }
+    return row;
+}
+
+/* ---- judging --------------------------------------------------------------------------------- */
+
+static int lower_half(const work_t *k, int s, int level)
+{
+    return level <= k->m->subjects.levels[s] / 2;
+}
+
+/* How many, and how many of them in the lower half, are of a class; -1: of all that are valid. */
+static void add_class(apr_int64_t *ptotal, apr_int64_t *plower, const work_t *k, int s,
+                      const counts_t *c, int class)
+{
+    *ptotal = *plower = 0;
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        for (int i = 0; i < SB_NOT_VALID; i++) {
+            apr_int64_t n = class == -1 || class == i ? c->n[level][i] : 0;
+
+            *ptotal += n;
+            *plower += lower_half(k, s, level) ? n : 0;
+        }
+    }
+}
+
+static int showable(const work_t *k, apr_int64_t total, apr_int64_t lower)
+{
+    return total > k->m->min_cell && total != lower;
+}
+
+/* What is left of a shown group when another one is taken away must be nobody or enough. */
+static int leaves_too_few(const work_t *k, int s, const counts_t *c)
+{
+    apr_int64_t total, lower, all, all_lower;
+
+    for (int i = 0; i < SB_FILTERS; i++) { /* with all filters but one, less those with all */
+        add_class(&total, &lower, k, s, c, SB_FAILS_ONE + i);
+        if (total && !showable(k, total, lower)) {
+            return 1;
+        }
+    }
+    add_class(&all, &all_lower, k, s, c, -1);
+    add_class(&total, &lower, k, s, c, SB_PASSES);
+    return all > total && !showable(k, all - total, all_lower - lower);
+}
+
+/* Under several filters, but for what is below. */
+static int hidden_alone(const work_t *k, int s, const counts_t *c, const home_t *home, int grade)
+{
+    apr_int64_t total, lower;
+
+    add_class(&total, &lower, k, s, c, SB_PASSES);
+    return !showable(k, total, lower) || leaves_too_few(k, s, c) ||
+           (k->hidden && sb_suppressed_bar(k->hidden, home->district_id, home->school_id, grade,
+                                           k->subject[s], &k->filter));
+}
+
+static void add_hidden(hidden_t *to, const work_t *k, int s, const counts_t *c)
+{
+    apr_int64_t total, lower;
+
+    add_class(&total, &lower, k, s, c, SB_PASSES);
+    to->count += total > 0;
+    to->total += total;
+    to->lower += lower;
+}
+
+/* Whoever sees the sum knows that each hidden part has somebody in it. */
+static int gives_away(const work_t *k, const hidden_t *h)
+{
+    return h->count &&
+           (h->count < 2 || h->total - h->count <= k->m->min_cell || h->total == h->lower);
+}
+
+/* Is a filter other than grade asked for? Of one grade it is the only one that counts. */
+static int several_of_a_grade(const work_t *k)
+{
+    return !k->hidden || k->filter.n - k->filter.by_grade > 1 || k->several > 1;
+}
+
+/* ---- adding up ------------------------------------------------------------------------------- */
+
+static void add_counts(counts_t *to, const counts_t *from)
+{
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        for (int i = 0; i < SB_CLASSES; i++) {
+            to->n[level][i] += from->n[level][i];
+        }
+    }
+}
+
+/* Of a grade of the group that was read. */
+static void grade_counts(counts_t *to, const work_t *k, int s, int grade)
+{
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        memcpy(to->n[level], sb_pack_tally(&k->tally, k->subject[s], grade, level),
+               sizeof(to->n[level]));
+    }
+}
+
+static int anybody(const counts_t *c)
+{
+    apr_uint32_t n = 0;
+
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        for (int i = 0; i < SB_NOT_VALID; i++) {
+            n |= c->n[level][i];
+        }
+    }
+    return n != 0;
+}
+
+static apr_status_t add_to_bar(sb_bar_t *bar, const counts_t *c)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int level = 0; level < SB_PACK_LEVELS && rv == APR_SUCCESS; level++) {
+        apr_int64_t all = 0;
+
+        for (int i = 0; i < SB_NOT_VALID; i++) {
+            all += c->n[level][i];
+        }
+        if (all) {
+            rv = sb_counts_add(&bar->all, level, all);
+        }
+        if (rv == APR_SUCCESS && c->n[level][SB_PASSES]) {
+            rv = sb_counts_add(&bar->shown, level, c->n[level][SB_PASSES]);
+        }
+    }
+    return rv;
+}
+
+static apr_status_t add_to_page(work_t *k, sb_bars_row_t *row, int s, const counts_t *c)
+{
+    apr_status_t rv = add_to_bar(&row->bar[s], c);
+
+    return rv == APR_SUCCESS ? add_to_bar(&k->bars->sum.bar[s], c) : rv;
+}
+
+/* ---- what is hidden of a page, without a filter or under one --------------------------------- */
+
+static void hide_row(const work_t *k, sb_bars_row_t *row, const home_t *home, int grade)
+{
+    for (int s = 0; s < k->m->subjects.n; s++) {
+        sb_bar_t *bar = &row->bar[s];
+        sb_pack_filter_t none = {.n = 0};
+
+        if (k->subject[s] < 0) {
+            continue;
+        }
+        if (!k->hidden) { /* that much is not known: not to be told beside what is filtered */
+            bar->hide_all = k->filtered;
+            continue;
+        }
+        bar->whole = bar->hide_all = sb_suppressed_bar(
+            k->hidden, home->district_id, home->school_id, grade, k->subject[s], &none);
+        bar->hide |= bar->whole || (!k->several &&
+                                    sb_suppressed_bar(k->hidden, home->district_id, home->school_id,
+                                                      grade, k->subject[s], &k->filter));
+        row->seen |= bar->whole && bar->all.n > 0;
+    }
+}
+
+static void note_seen(sb_bars_row_t *row, int nsubjects)
+{
+    for (int s = 0; s < nsubjects; s++) {
+        row->seen |= row->bar[s].shown.n > 0;
+    }
+}
+
+/* ---- groups: a district or a school ---------------------------------------------------------- */
+
+/* One school under several filters: its grades, then itself. @return is it hidden? */
+static int judge_school(work_t *k, int s, counts_t *school, const home_t *home)
+{
+    hidden_t below = {0};
+    int hide;
+
+    memset(school, 0, sizeof(*school));
+    for (int g = 0; g < SB_PACK_GRADES; g++) {
+        counts_t c;
+        int hidden;
+
+        if (!k->codes.grade[g]) {
+            continue;
+        }
+        grade_counts(&c, k, s, g);
+        if (!anybody(&c)) {
+            continue;
+        }
+        add_counts(school, &c);
+        hidden = several_of_a_grade(k)
+                     ? hidden_alone(k, s, &c, home, g)
+                     : sb_suppressed_bar(k->hidden, home->district_id, home->school_id, g,
+                                         k->subject[s], &k->filter);
+        if (hidden) {
+            add_hidden(&below, k, s, &c);
+        }
+        if (k->page == SCHOOL_PAGE) {
+            row_of(k, k->codes.grade[g], k->codes.grade[g])->bar[s].hide |= hidden;
+        }
+    }
+    hide = hidden_alone(k, s, school, home, -1) || gives_away(k, &below);
+    return hide;
+}
+
+/* Enter the group that was read, a school, into the page: several filters. */
+static apr_status_t add_school(work_t *k, const home_t *home, counts_t *district)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int s = 0; s < k->m->subjects.n && rv == APR_SUCCESS; s++) {
+        counts_t school;
+        int hide;
+
+        if (k->subject[s] < 0) {
+            continue;
+        }
+        hide = judge_school(k, s, &school, home);
+        add_counts(&district[s], &school);
+        if (hide) {
+            add_hidden(&k->hidden_below[s], k, s, &school);
+        }
+        if (k->page == DISTRICT_PAGE && anybody(&school)) {
+            row_of(k, home->school_id, home->school_name)->bar[s].hide |= hide;
+        }
+        if (k->page == SCHOOL_PAGE) {
+            k->bars->sum.bar[s].hide |= hide;
+        }
+    }
+    return rv;
+}
+
+/* The same of a district whose schools are through. */
+static void end_district(work_t *k, const home_t *home, counts_t *district, counts_t *state)
+{
+    for (int s = 0; s < k->m->subjects.n; s++) {
+        home_t whole = {home->district_id, home->district_name, NULL, NULL, 0};
+        int hide;
+
+        if (k->subject[s] < 0) {
+            continue;
+        }
+        hide = hidden_alone(k, s, &district[s], &whole, -1) || gives_away(k, &k->hidden_below[s]);
+        if (hide) {
+            add_hidden(&k->hidden_sum[s], k, s, &district[s]);
+        }
+        if (k->page == STATE_PAGE && anybody(&district[s])) {
+            row_of(k, home->district_id, home->district_name)->bar[s].hide |= hide;
+        }
+        if (k->page == DISTRICT_PAGE) {
+            k->bars->sum.bar[s].hide |= hide;
+        }
+        add_counts(&state[s], &district[s]);
+        memset(&k->hidden_below[s], 0, sizeof(k->hidden_below[s]));
+        memset(&district[s], 0, sizeof(district[s]));
+    }
+}
+
+static void end_state(work_t *k, counts_t *state)
+{
+    static const home_t whole = {NULL, NULL, NULL, NULL, 0};
+
+    for (int s = 0; s < k->m->subjects.n && k->page == STATE_PAGE; s++) {
+        if (k->subject[s] >= 0) {
+            k->bars->sum.bar[s].hide |=
+                hidden_alone(k, s, &state[s], &whole, -1) || gives_away(k, &k->hidden_sum[s]);
+        }
+    }
+}
+
+/* Counts of the group that was read, into the row it belongs to: of a school's page into its grades. */
+static apr_status_t add_group(work_t *k, const home_t *home)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int s = 0; s < k->m->subjects.n; s++) {
+        for (int g = 0; g < SB_PACK_GRADES && rv == APR_SUCCESS; g++) {
+            counts_t c;
+            sb_bars_row_t *row;
+
+            if (k->subject[s] < 0 || !k->codes.grade[g]) {
+                continue;
+            }
+            grade_counts(&c, k, s, g);
+            if (!anybody(&c)) {
+                continue;
+            }
+            row = k->page == STATE_PAGE      ? row_of(k, home->district_id, home->district_name)
+                  : k->page == DISTRICT_PAGE ? row_of(k, home->school_id, home->school_name)
+                                             : row_of(k, k->codes.grade[g], k->codes.grade[g]);
+            rv = add_to_page(k, row, s, &c);
+        }
+    }
+    return rv;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Results of one place, in whatever form. */
+typedef struct {
+    home_t home;
+    int row;
+} item_t;
+
+static int by_home(const void *a, const void *b)
+{
+    const item_t *x = a, *y = b;
+    int order = strcmp(x->home.district_id, y->home.district_id);
+
+    order = order ? order : strcmp(x->home.school_id, y->home.school_id);
+    return order ? order : x->row - y->row;
+}
+
+/* Columns 0..4 of a row: district and its name, school and its name, is it current? */
+static item_t *sort_items(const sb_rows_t *rows, apr_pool_t *p)
+{
+    int n = sb_rows_count(rows);
+    item_t *items = apr_palloc(p, ((apr_size_t)n + 1) * sizeof(*items));
+
+    for (int i = 0; i < n; i++) {
+        items[i].home =
+            (home_t){sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1), sb_rows_text(rows, i, 2),
+                     sb_rows_text(rows, i, 3), !strcmp(sb_rows_text(rows, i, 4), "C")};
+        items[i].row = i;
+    }
+    qsort(items, (apr_size_t)n, sizeof(*items), by_home);
+    return items;
+}
+
+/* A place that was renamed within the year has results under both names: the current one, else the first. */
+static void keep_name(const char **pname, int *pcurrent, const char *name, int current)
+{
+    if (!*pname || (current && !*pcurrent) || (current == *pcurrent && strcmp(name, *pname) < 0)) {
+        *pname = name;
+        *pcurrent = current;
+    }
+}
+
+static void settle_names(const work_t *k, const item_t *items, int n)
+{
+    apr_hash_t *best = apr_hash_make(k->p);
+
+    for (int i = 0; i < n && k->page != SCHOOL_PAGE; i++) {
+        const home_t *h = &items[i].home;
+        const char *id = k->page == STATE_PAGE ? h->district_id : h->school_id;
+        item_t *b = apr_hash_get(best, id, APR_HASH_KEY_STRING);
+
+        if (!b) {
+            b = apr_pcalloc(k->p, sizeof(*b));
+            apr_hash_set(best, id, APR_HASH_KEY_STRING, b);
+        }
+        keep_name(&b->home.school_name, &b->home.current,
+                  k->page == STATE_PAGE ? h->district_name : h->school_name, h->current);
+    }
+    for (int i = 0; i < k->bars->rows->nelts && k->page != SCHOOL_PAGE; i++) {
+        sb_bars_row_t *row = APR_ARRAY_IDX(k->bars->rows, i, sb_bars_row_t *);
+        const item_t *b = apr_hash_get(best, row->id, APR_HASH_KEY_STRING);
+
+        row->name = b ? b->home.school_name : row->name;
+    }
+}
+
+typedef void (*read_t)(work_t *k, const sb_rows_t *rows, int row);
+
+static int same_group(const work_t *k, const home_t *a, const home_t *b)
+{
+    return !strcmp(a->district_id, b->district_id) &&
+           ((k->page == STATE_PAGE && !k->several) || !strcmp(a->school_id, b->school_id));
+}
+
+static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
+{
+    apr_size_t n = (apr_size_t)k->m->subjects.n;
+    const item_t *items = sort_items(rows, k->p);
+    counts_t *district = apr_pcalloc(k->p, n * sizeof(*district));
+    counts_t *state = apr_pcalloc(k->p, n * sizeof(*state));
+    apr_status_t rv = APR_SUCCESS;
+    int i = 0, count = sb_rows_count(rows);
+
+    while (i < count && rv == APR_SUCCESS) {
+        const home_t *home = &items[i].home;
+
+        sb_pack_tally_clear(&k->tally);
+        for (; i < count && same_group(k, home, &items[i].home); i++) {
+            read(k, rows, items[i].row);
+        }
+        rv = add_group(k, home);
+        if (rv == APR_SUCCESS && k->several) {
+            rv = add_school(k, home, district);
+            if (i == count || strcmp(home->district_id, items[i].home.district_id)) {
+                end_district(k, home, district, state);
+            }
+        }
+    }
+    if (rv == APR_SUCCESS && k->several) {
+        end_state(k, state);
+    }
+    settle_names(k, items, count);
+    return rv;
+}
+
+/* Conditions of the page's place on dim_inst_hier h; $1 the state, $2 the year. */
+static const char *place_sql(const work_t *k, apr_array_header_t *args)
+{
+    const char *sql = "h.state_code = $1";
+
+    APR_ARRAY_PUSH(args, const char *) = sb_scope_state(k->ctx->scope);
+    APR_ARRAY_PUSH(args, const char *) = apr_itoa(k->p, k->year);
+    if (k->district_id) {
+        APR_ARRAY_PUSH(args, const char *) = k->district_id;
+        sql = "h.state_code = $1 AND h.district_id = $3";
+    }
+    if (k->school_id) {
+        APR_ARRAY_PUSH(args, const char *) = k->school_id;
+        sql = "h.state_code = $1 AND h.district_id = $3 AND h.school_id = $4";
+    }
+    return apr_pstrcat(k->p, sql, " AND (",
+                       sb_scope_sql(k->ctx->aggregates, "h", args->nelts + 1, args, k->p), ")",
+                       NULL);
+}
+
+#define HOME "h.district_id, h.district_name, h.school_id, h.school_name, h.rec_status"
+
+static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
+                          const apr_array_header_t *args)
+{
+    return sb_db_query_binary(prows, k->ctx->db, sb_sql(k->p, sql, "schema", k->ctx->schema, NULL),
+                              args->nelts, (const char *const *)args->elts, k->p);
+}
+
+static void read_pack(work_t *k, const sb_rows_t *rows, int row)
+{
+    apr_size_t len;
+    const void *words = sb_rows_bytes(rows, row, 5, &len);
+
+    sb_pack_count(&k->tally, k->values, &k->filter, words, len);
+}
+
+static apr_status_t count_packs(work_t *k)
+{
+    apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    const char *sql = apr_psprintf(k->p,
+                                   "SELECT " HOME ", p.words FROM {schema}.report_pack p"
+                                   "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+                                   " WHERE %s AND p.asmt_year = $2::smallint",
+                                   place_sql(k, args));
+    sb_rows_t *rows;
+    apr_status_t rv = query(&rows, k, sql, args);
+
+    if (rv == APR_SUCCESS) {
+        rv = read_groups(k, rows, read_pack);
+    }
+    sb_pack_not_stated(&k->bars->not_stated, k->values);
+    return rv;
+}
+
+/* A row of counts: subject, grade, level, who passes, all. */
+static void read_count(work_t *k, const sb_rows_t *rows, int row)
+{
+    int subject = sb_pack_subject(&k->codes, sb_rows_text(rows, row, 5));
+    int grade = sb_pack_grade(&k->codes, sb_rows_text(rows, row, 6));
+    int level = atoi(sb_rows_text(rows, row, 7));
+    apr_uint32_t passes = (apr_uint32_t)strtoul(sb_rows_text(rows, row, 8), NULL, 10);
+    apr_uint32_t all = (apr_uint32_t)strtoul(sb_rows_text(rows, row, 9), NULL, 10);
+    apr_uint32_t *n;
+
+    if (subject < 0 || grade < 0 || level < 0 || level >= SB_PACK_LEVELS) {
+        return; /* more kinds than a page shows */
+    }
+    n = k->tally.n[k->tally.slot[subject | grade << 4 | level << 9]];
+    n[SB_PASSES] += passes;
+    n[SB_FAILS_MORE] += all - passes;
+}
+
+/* From the facts, one pass: who passes and who there is. */
+static apr_status_t count_facts(work_t *k)
+{
+    apr_array_header_t *args = apr_array_make(k->p, 16, sizeof(const char *));
+    const char *place = place_sql(k, args);
+    const char *filters = sb_filter_sql(k->ctx->params, "f", args, k->p);
+    const char *groups = sb_filter_groups_sql(k->ctx->params, "s", args, k->p);
+    const char *sql = apr_psprintf(
+        k->p,
+        "SELECT " HOME ", c.asmt_subject, c.asmt_grade, c.asmt_perf_lvl::text, c.passes::text,"
+        "       c.n::text"
+        "  FROM (SELECT f.inst_hier_rec_id, f.asmt_subject, f.asmt_grade, f.asmt_perf_lvl,"
+        "               count(*) AS n, count(*) FILTER (WHERE %s AND %s) AS passes"
+        "          FROM {schema}.fact_asmt_outcome_vw f"
+        "          JOIN {schema}.dim_student s USING (student_rec_id)"
+        "         WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id"
+        "                 FROM {schema}.dim_inst_hier h WHERE %s)"
+        "           AND f.asmt_year = $2::smallint"
+        "           AND f.asmt_type = 'SUMMATIVE' AND f.rec_status = 'C'"
+        "           AND (f.administration_condition = 'SD' OR f.administration_condition IS NULL)"
+        "         GROUP BY 1, 2, 3, 4) AS c"
+        "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)",
+        filters, groups, place);
+    sb_rows_t *rows;
+    apr_status_t rv = query(&rows, k, sql, args);
+
+    if (rv == APR_SUCCESS) {
+        rv = read_groups(k, rows, read_count);
+    }
+    return rv == APR_SUCCESS ? sb_not_stated_find(&k->bars->not_stated, k->ctx, "SUMMATIVE",
+                                                  k->year, k->district_id, k->school_id, k->p)
+                             : rv;
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+/* Subjects and grades get numbers here where packs gave none. */
+static void number_the_rest(work_t *k)
+{
+    int next = 0;
+
+    for (int s = 0; s < k->m->subjects.n; s++) {
+        if (sb_pack_subject(&k->codes, k->m->subjects.name[s]) < 0) {
+            while (next < SB_PACK_SUBJECTS && k->codes.subject[next]) {
+                next++;
+            }
+            if (next < SB_PACK_SUBJECTS) {
+                k->codes.subject[next] = k->m->subjects.name[s];
+            }
+        }
+    }
+}
+
+static apr_status_t find_grades(work_t *k)
+{
+    static const sb_stmt_t st = {"report_grades", 0,
+                                 "SELECT DISTINCT asmt_grade FROM {schema}.report_count"
+                                 " WHERE asmt_type = 'SUMMATIVE' AND n > 0 ORDER BY 1"};
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_query(&rows, k->ctx->db, &st, NULL, k->p);
+
+    for (int i = 0, next = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        const char *grade = sb_rows_text(rows, i, 0);
+
+        if (sb_pack_grade(&k->codes, grade) >= 0) {
+            continue;
+        }
+        while (next < SB_PACK_GRADES && k->codes.grade[next]) {
+            next++;
+        }
+        if (next < SB_PACK_GRADES) {
+            k->codes.grade[next] = grade;
+        }
+    }
+    return rv;
+}
+
+static apr_status_t prepare(work_t *k)
+{
+    int groups = sb_params_has(k->ctx->params, "studentGroupId");
+    apr_status_t rv = sb_pack_open(&k->codes, &k->codes_usable, k->ctx, k->year, k->p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!k->codes_usable) {
+        number_the_rest(k);
+        rv = find_grades(k);
+    }
+    sb_pack_filter_make(&k->filter, k->ctx->params, &k->codes);
+    k->filtered = sb_filter_any(k->ctx->params);
+    k->several = !k->codes_usable || groups ? 2 : k->filter.n > 1;
+    for (int s = 0; s < k->m->subjects.n; s++) {
+        k->subject[s] = sb_pack_subject(&k->codes, k->m->subjects.name[s]);
+    }
+    sb_pack_tally_make(&k->tally, &k->codes, k->p);
+    if (rv == APR_SUCCESS && k->codes_usable) {
+        rv = sb_suppressed_find(&k->hidden, k->ctx, k->m, &k->codes, k->year, k->district_id,
+                                k->school_id, k->several ? SB_SUPPRESSED_BELOW : SB_SUPPRESSED_PAGE,
+                                k->p);
+    }
+    return rv;
+}
+
+static void hide(work_t *k)
+{
+    home_t place = {k->district_id, NULL, k->school_id, NULL, 0};
+
+    for (int i = 0; i < k->bars->rows->nelts; i++) {
+        sb_bars_row_t *row = APR_ARRAY_IDX(k->bars->rows, i, sb_bars_row_t *);
+        home_t home = place;
+
+        if (k->page == STATE_PAGE) {
+            home.district_id = row->id;
+        }
+        if (k->page == DISTRICT_PAGE) {
+            home.school_id = row->id;
+        }
+        hide_row(k, row, &home, k->page == SCHOOL_PAGE ? sb_pack_grade(&k->codes, row->id) : -1);
+        note_seen(row, k->m->subjects.n);
+    }
+    hide_row(k, &k->bars->sum, &place, -1);
+    if (k->hidden) {
+        sb_suppressed_not_stated(&k->bars->not_stated, k->hidden, &k->codes, k->district_id,
+                                 k->school_id);
+    }
+}
+
+apr_status_t sb_bars_find(sb_bars_t *bars, const sb_report_ctx_t *ctx, const sb_metadata_t *m,
+                          int year, const char *district_id, const char *school_id, apr_pool_t *p)
+{
+    work_t *k = apr_pcalloc(p, sizeof(*k));
+    apr_size_t n = (apr_size_t)m->subjects.n;
+    apr_status_t rv;
+
+    memset(bars, 0, sizeof(*bars));
+    bars->rows = apr_array_make(p, 64, sizeof(sb_bars_row_t *));
+    bars->sum.bar = make_bars(m, p);
+    *k = (work_t){.ctx = ctx, .m = m, .p = p, .bars = bars, .year = year};
+    k->district_id = district_id;
+    k->school_id = school_id;
+    k->page = school_id ? SCHOOL_PAGE : district_id ? DISTRICT_PAGE : STATE_PAGE;
+    k->by_id = apr_hash_make(p);
+    k->values = apr_pcalloc(p, sizeof(*k->values));
+    k->hidden_below = apr_pcalloc(p, n * sizeof(hidden_t));
+    k->hidden_sum = apr_pcalloc(p, n * sizeof(hidden_t));
+    rv = prepare(k);
+    if (rv == APR_SUCCESS) {
+        rv = k->codes_usable && k->several < 2 ? count_packs(k) : count_facts(k);
+    }
+    if (rv == APR_SUCCESS) {
+        hide(k);
+    }
+    return rv;
+}
+
+/* ---- populations ----------------------------------------------------------------------------- */
+
+void sb_bar_population(sb_population_t *pop, const sb_bar_t *bar, int levels, apr_int64_t min_cell)
+{
+    sb_population_make(pop, &bar->shown, levels, min_cell);
+    if (bar->hide && (pop->total || (bar->whole && sb_counts_total(&bar->all)))) {
+        sb_population_hide(pop);
+    }
+}
+
+void sb_bar_population_all(sb_population_t *pop, const sb_bar_t *bar, int levels,
+                           apr_int64_t min_cell)
+{
+    sb_population_make(pop, &bar->all, levels, min_cell);
+    if (bar->hide_all && pop->total) {
+        sb_population_hide(pop);
+    }
+}
