@@ -363,7 +363,7 @@ static const sb_param_t public_params[] = {
     {.name = "schoolId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 40},
     {.name = "asmtYear", .type = SB_PARAM_INTEGER},
     SB_FILTER_PARAMS,
-    SB_FILTER_NO_GROUPS,
+    SB_FILTER_GROUPS,
     {.name = NULL},
 };
 
