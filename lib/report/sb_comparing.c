@@ -363,7 +363,9 @@ static const sb_param_t public_params[] = {
     {.name = "schoolId", .type = SB_PARAM_STRING, .chars = "a-zA-Z0-9-", .max_len = 40},
     {.name = "asmtYear", .type = SB_PARAM_INTEGER},
     SB_FILTER_PARAMS,
-    SB_FILTER_GROUPS,
+    {.name = "studentGroupId",
+     .type = SB_PARAM_STRINGS,
+     .refusal = "is not offered by this report"},
     {.name = NULL},
 };
 

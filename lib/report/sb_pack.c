@@ -272,7 +272,7 @@ void sb_pack_cells(sb_privacy_t *t, int school, int subject, apr_uint32_t lower,
     for (apr_size_t i = 0; i < len / 4; i++) {
         apr_uint32_t w = sb_pack_word(words, i);
         unsigned low = lower >> SB_WORD_LEVEL(w) & 1;
-        sb_cell_t *cell;
+        sb_bar_cell_t *cell;
 
         if (SB_WORD_SUBJECT(w) != (unsigned)subject || !SB_WORD_VALID(w)) {
             continue;

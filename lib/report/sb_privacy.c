@@ -19,15 +19,15 @@ typedef enum { STATE, DISTRICT, SCHOOL } level_t;
 typedef struct {
     level_t level;
     int parent;
-    sb_cell_t cell[SB_CELLS];
-    sb_cell_t grade[SB_PRIVACY_GRADES];
+    sb_bar_cell_t cell[SB_CELLS];
+    sb_bar_cell_t grade[SB_PRIVACY_GRADES];
     int leaf[SB_PRIVACY_GRADES]; /* of a school: 1 + number of the leaf; 0 none */
     apr_uint32_t hidden, hidden_grades;
 } place_t;
 
 typedef struct {
     int school, grade;
-    sb_cell_t cell[SB_CELLS];
+    sb_bar_cell_t cell[SB_CELLS];
     apr_uint32_t hidden;
 } leaf_t;
 
@@ -86,7 +86,7 @@ int sb_privacy_school(sb_privacy_t *t, int district)
     return add_place(t, SCHOOL, district);
 }
 
-sb_cell_t *sb_privacy_grade(sb_privacy_t *t, int school, int grade)
+sb_bar_cell_t *sb_privacy_grade(sb_privacy_t *t, int school, int grade)
 {
     int *at = &PLACE(t, school)->leaf[grade];
 
@@ -101,7 +101,7 @@ sb_cell_t *sb_privacy_grade(sb_privacy_t *t, int school, int grade)
     return LEAF(t, *at - 1)->cell;
 }
 
-static void add_cells(sb_cell_t *to, const sb_cell_t *from, int n)
+static void add_cells(sb_bar_cell_t *to, const sb_bar_cell_t *from, int n)
 {
     for (int i = 0; i < n; i++) {
         to[i].total += from[i].total;
@@ -137,7 +137,7 @@ static void make_table(sb_table_t *t, const sb_privacy_t *from, int nplaces, int
     t->n = nplaces;
     t->nvalues = nvalues;
     t->min_cell = from->min_cell;
-    t->cell = apr_pcalloc(p, n * sizeof(sb_cell_t));
+    t->cell = apr_pcalloc(p, n * sizeof(sb_bar_cell_t));
     t->mark = apr_pcalloc(p, n);
 }
 
@@ -203,7 +203,7 @@ static void solve_filter(sb_privacy_t *t, int f, apr_pool_t *p)
     table.row_hidden = whole = apr_pcalloc(p, (apr_size_t)table.n);
     for (int i = 0; i < table.n; i++) {
         const leaf_t *leaf = i < nplaces ? NULL : LEAF(t, i - nplaces);
-        const sb_cell_t *cell = leaf ? leaf->cell : PLACE(t, i)->cell;
+        const sb_bar_cell_t *cell = leaf ? leaf->cell : PLACE(t, i)->cell;
 
         parent[i] = leaf ? leaf->school : PLACE(t, i)->parent;
         lowest[i] = leaf != NULL;

@@ -35,7 +35,7 @@ enum {
 typedef struct {
     apr_uint32_t total;
     apr_uint32_t lower; /* of them in the lower half of the levels */
-} sb_cell_t;
+} sb_bar_cell_t;
 
 /** May a bar be shown on its own? Greater than the minimum, and not all in the lower half. */
 static inline int sb_cell_showable(apr_uint32_t total, apr_uint32_t lower, apr_int64_t min_cell)
@@ -54,7 +54,7 @@ int sb_privacy_district(sb_privacy_t *t);
 int sb_privacy_school(sb_privacy_t *t, int district);
 /** The cells of a grade of a school, to be filled; every result is in one grade of one school.
  *  Valid until the next call. */
-sb_cell_t *sb_privacy_grade(sb_privacy_t *t, int school, int grade);
+sb_bar_cell_t *sb_privacy_grade(sb_privacy_t *t, int school, int grade);
 
 /** Decide. Once, after everything is filled. */
 void sb_privacy_solve(sb_privacy_t *t);

@@ -395,7 +395,7 @@ static void look(hidden_t *h, const net_t *n, const parts_t *s)
         return;
     }
     for (int e = parts_begin(n, s, &state); e != NONE; e = parts_next(n, s, &state)) {
-        const sb_cell_t *c = &n->t->cell[e];
+        const sb_bar_cell_t *c = &n->t->cell[e];
 
         if (is_hidden(n, e) || !c->total) {
             continue;
@@ -643,7 +643,7 @@ static int loosen(net_t *n)
 static void hide_small(sb_table_t *t)
 {
     for (int e = 0; e < t->n * t->nvalues; e++) {
-        const sb_cell_t *c = &t->cell[e];
+        const sb_bar_cell_t *c = &t->cell[e];
 
         if (t->mark[e] & SB_MARK_NEVER) {
             t->mark[e] |= SB_MARK_HIDDEN;

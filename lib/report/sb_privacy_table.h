@@ -24,7 +24,7 @@ typedef struct {
     const int *parent;           /* -1 of place 0, the top */
     const unsigned char *lowest; /* is it one of the lowest? */
     int nvalues;
-    sb_cell_t *cell;     /* [place * nvalues + value] */
+    sb_bar_cell_t *cell; /* [place * nvalues + value] */
     unsigned char *mark; /* likewise */
     const unsigned char *
         row_hidden; /* of a place: its sum over the values is hidden; NULL if value 0 is that sum */

@@ -16,7 +16,7 @@
 
 typedef struct {
     int parent, level, grade, place, school; /* level 3: a grade of a school */
-    sb_cell_t cell[CELLS];
+    sb_bar_cell_t cell[CELLS];
     int hidden[CELLS];
 } node_t;
 
@@ -39,7 +39,7 @@ static const struct {
             {13, 3, -1}, {16, 3, -1}, {19, 4, 3}, {23, 9, 8}};
 #define NDIMS 8
 
-static void count(node_t *node, sb_cell_t *engine, int cell, int lower)
+static void count(node_t *node, sb_bar_cell_t *engine, int cell, int lower)
 {
     node->cell[cell].total++;
     node->cell[cell].lower += (unsigned)lower;
@@ -53,7 +53,7 @@ static void count(node_t *node, sb_cell_t *engine, int cell, int lower)
 static void add_student(state_t *s, int leaf, const int *weights, int low)
 {
     int cells[1 + NDIMS], lower = (int)draw(100) < low;
-    sb_cell_t *engine =
+    sb_bar_cell_t *engine =
         sb_privacy_grade(s->privacy, s->node[s->node[leaf].parent].place, s->node[leaf].grade);
 
     cells[0] = SB_CELL_ALL;
@@ -167,7 +167,7 @@ static int is_hidden(const state_t *s, int v)
     return s->node[v / CELLS].hidden[v % CELLS];
 }
 
-static const sb_cell_t *truth(const state_t *s, int v)
+static const sb_bar_cell_t *truth(const state_t *s, int v)
 {
     return &s->node[v / CELLS].cell[v % CELLS];
 }
@@ -344,7 +344,7 @@ typedef struct {
     int showable, kept;
 } tally_t;
 
-static int sensitive(const sb_cell_t *c)
+static int sensitive(const sb_bar_cell_t *c)
 {
     return c->total && !sb_cell_showable(c->total, c->lower, MIN_CELL);
 }
@@ -360,7 +360,7 @@ static void judge(tally_t *t, const state_t *s, apr_pool_t *p)
     unsigned char *solved;
 
     for (int v = 0; v < nvars; v++) {
-        const sb_cell_t *c = truth(s, v);
+        const sb_bar_cell_t *c = truth(s, v);
         const node_t *node = &s->node[v / CELLS];
         int never = 0;
 
