@@ -34,7 +34,7 @@ static apr_status_t read_files(work_t *k)
             sb_json_parse(&root, &why, (const char *)files[i].text, files[i].len, &limits, k->p);
 
         if (rv != APR_SUCCESS) {
-            sb_log(SB_LOG_ERROR, SBLOGNO(3060), rv, "openapi/%s.json: %s", files[i].name, why);
+            sb_log(SB_LOG_ERROR, SBLOGNO(2076), rv, "openapi/%s.json: %s", files[i].name, why);
             return SB_EINPUT;
         }
         apr_hash_set(k->files, files[i].name, APR_HASH_KEY_STRING, root);

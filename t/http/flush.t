@@ -4,11 +4,11 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use Smarter::Test;
-use Time::HiRes qw(sleep time);
 
 need('httpd', 'postgres', 'memcached');
 
 my $state = env('SMARTER_STATE');
+my $schema = env('SMARTER_SCHEMA');
 my $report = "/data/comparing_populations?stateCode=$state";
 my %ours = (Origin => env('SMARTER_URL'));
 my $admin = sign_in('super');
@@ -59,22 +59,32 @@ subtest 'data' => sub {
     is(made_again(), 1, 'the same');
 };
 
-subtest 'a node that does not answer meanwhile' => sub {
-    allow_log(qr/SB1260\b/);
+# Behind the back of the version: only who makes the report anew can know.
+sub rename_district { sql("UPDATE $schema.dim_inst_hier SET district_name = " . quote($_[0]) . " WHERE district_id = 'D001'") }
+
+subtest 'nodes that do not answer meanwhile' => sub {
+    allow_log(qr/SB126\d\b/);
+    my $name = sql_one("SELECT district_name FROM $schema.dim_inst_hier WHERE district_id = 'D001' LIMIT 1");
     made_again();
+    rename_district('Flushed District');
+    unlike(get($report, jar => $jar)->{body}, qr/Flushed District/, 'an old name is kept');
     kill 'STOP', server_pid('memcached1'), server_pid('memcached2');
     my $r = eval { run_program({ as_me => 1 }, 'smarter', 'cache', 'flush', 'data', '--yes') };
     kill 'CONT', server_pid('memcached1'), server_pid('memcached2');
     is($r->{exit}, 0, 'emptied') or diag($r->{out}, $r->{err});
-    sleep 6;    # until the nodes are asked again
-    cmp_ok(made_again(), '>=', 1, 'cannot bring anything back');
+    my %seen;
+    wait_until(30, 'every process to use the nodes again', sub {
+        $seen{ get($report, jar => $jar)->{body} =~ /Flushed District/ ? 'new' : 'old' }++;
+        return made_again() == 0;
+    });
+    is_deeply([keys %seen], ['new'], 'bring nothing back');
+    rename_district($name);
+    is(flush('data')->{status}, 200, 'emptied once more');
+    unlike(get($report, jar => $jar)->{body}, qr/Flushed District/, 'the true name');
 };
 
 subtest 'sessions' => sub {
-    $jar = wait_until(30, 'a session that every process finds', sub {
-        my $new = eval { sign_in('state') } or return;
-        return (grep { get('/services/userinfo', jar => $new)->{status} != 200 } 1 .. 12) ? undef : $new;
-    });
+    $jar = sign_in('state');
     $admin = sign_in('super');
     made_again();
     my $answer = flush('session');
@@ -90,16 +100,15 @@ subtest 'sessions' => sub {
     is(made_again(), 1, 'and made once more');
 };
 
-subtest 'without the database' => sub {
-    allow_log(qr/SB(1201|1202|1203|1210|1270|3050|3051)\b/, qr/"program":"smarter-.*does not answer"/, qr/ended with status 75/);
+subtest 'when the number cannot be raised' => sub {
+    allow_log(qr/SB305[01]\b/);
     $admin = sign_in('super');
-    stack('down', 'postgres');
+    sql('REVOKE UPDATE ON edware_stats.cache_generation FROM smarter_web');
     my $answer = flush('data');
-    is($answer->{status}, 503, 'it says that it could not');
+    sql('GRANT UPDATE ON edware_stats.cache_generation TO smarter_web');
+    is($answer->{status}, 503, 'it says so');
     ok($answer->{headers}{'retry-after'}, 'and to try again');
-    is(get('/services/userinfo', jar => $admin)->{status}, 200, 'who is signed in stays so');
-    stack('up', 'postgres');
-    is(wait_until(15, 'the database', sub { my $a = flush('data'); $a->{status} == 200 && $a })->{status}, 200, 'later it can');
+    is(flush('data')->{status}, 200, 'later it can');
 };
 
 subtest 'by the operator' => sub {
