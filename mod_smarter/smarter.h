@@ -74,6 +74,7 @@ typedef struct {
     const char *type;                /* "content-type" of the query; NULL: the header counts */
     const sb_params_t *params;       /* judged ones; NULL until then */
     const char *callable;            /* what the audit stream calls it; the route's at first */
+    int found;                       /* how many persons a search names; -1: it was no search */
     const char *denial; /* refused: what, and for want of which role; for the security stream, so
                                         without names and ids. NULL: not */
 } smarter_req_t;

@@ -9,6 +9,7 @@
 #include "core/sb_sid.h"
 #include "core/sb_time.h"
 #include "report/sb_report.h"
+#include "store/sb_rate.h"
 
 #define PUBLIC_CACHING "public, max-age=60"
 
@@ -184,6 +185,24 @@ static const char *guid_of(const smarter_req_t *q)
     return q->user && q->user->guid ? q->user->guid : "";
 }
 
+/* Has this user not called it too often in this minute? Else the answer says when he may again. */
+static int is_in_limit(smarter_req_t *q, const sb_report_t *report)
+{
+    const char *who;
+    int wait;
+
+    if (!report->limit || !q->user) {
+        return 1;
+    }
+    who = q->user->guid ? q->user->guid : q->user->uid;
+    if (sb_rate_take(&wait, q->child->data_cache, report->name, who ? who : "",
+                     sb_conf_int(q->child->conf, report->limit), q->r->pool) == APR_SUCCESS) {
+        return 1;
+    }
+    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, wait));
+    return 0;
+}
+
 /* One line before and one after, with the time between: guid, no name. */
 static double enter(const smarter_req_t *q, const sb_report_t *report)
 {
@@ -218,9 +237,16 @@ int smarter_data_report(smarter_req_t *q)
         return OK;
     }
     ctx.params = q->params;
+    ctx.found = &q->found;
+    if (!is_in_limit(q, report)) {
+        return sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
+    }
     start = enter(q, report);
     rv = run(&body, q, report, &ctx);
     if (rv == SB_EDENIED) {
+        if (!report->role) {
+            return refuse(q, report, "without the role for what is asked");
+        }
         q->denial = apr_psprintf(q->r->pool, "report %s about a student out of reach of role %s",
                                  report->name, report->role);
     }

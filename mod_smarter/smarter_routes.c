@@ -227,7 +227,8 @@ static void record(const smarter_req_t *q, const route_t *route, int rc)
         denial = apr_pstrcat(q->r->pool, q->r->method, " ", route->path, NULL);
     }
     if (route->audit && status != HTTP_FORBIDDEN && !is_senseless(status)) {
-        sb_audit_write(q->callable, q->params, q->user, q->request_id, status, q->r->pool);
+        sb_audit_write(q->callable, q->params, q->found, q->user, q->request_id, status,
+                       q->r->pool);
     }
     if (denial) {
         sb_security_write(SB_SECURITY_WARNING, apr_pstrcat(q->r->pool, "forbidden: ", denial, NULL),
@@ -256,7 +257,7 @@ static int read_query(smarter_req_t *q, const sb_param_t *schema)
 
 static int answer(request_rec *r)
 {
-    smarter_req_t q = {.r = r};
+    smarter_req_t q = {.r = r, .found = -1};
     const route_t *route;
     int allowed, rc = OK;
 

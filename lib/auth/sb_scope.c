@@ -146,6 +146,11 @@ const char *sb_scope_state(const sb_scope_t *s)
     return s->state_code;
 }
 
+int sb_scope_is_whole(const sb_scope_t *s)
+{
+    return s->all;
+}
+
 /* ---- row condition --------------------------------------------------------------------------- */
 
 /* Texts as a PostgreSQL array literal; offset says where in an element the text pointer is. */

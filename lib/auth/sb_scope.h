@@ -41,6 +41,8 @@ const sb_scope_t *sb_scope_system(const char *tenant, const char *state_code, co
 
 const char *sb_scope_tenant(const sb_scope_t *s);
 const char *sb_scope_state(const sb_scope_t *s);
+/** Does it reach every row of the state? */
+int sb_scope_is_whole(const sb_scope_t *s);
 
 /**
  * Row condition as SQL with parameters: "(t.district_id = ANY($5) ...)" or "true".

@@ -130,6 +130,8 @@ const sb_key_t sb_keys[] = {
     REGION("public.filtered_data"),
     REGION("public.shortlived"),
     REGION("public.very_shortlived"),
+    INT("smarter.search.per_minute", "60", 0, 100000, "how often a user may search in a minute; 0: as often as he likes"),
+    SECONDS("smarter.search.timeout", "5s", 1, 3600, "longest search; 503 after it"),
     INT("smarter.reports.year_back", "5", 1, 50, "number of academic years offered"),
     NEVER("disable.context.security", "accepted for old files when False"),
 

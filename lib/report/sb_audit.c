@@ -31,8 +31,8 @@ static void write_texts(sb_jw_t *w, const char *key, const apr_array_header_t *t
     sb_jw_end(w);
 }
 
-void sb_audit_write(const char *callable, const sb_params_t *params, const sb_identity_t *user,
-                    const char *request_id, int status, apr_pool_t *p)
+void sb_audit_write(const char *callable, const sb_params_t *params, int found,
+                    const sb_identity_t *user, const char *request_id, int status, apr_pool_t *p)
 {
     char when[LOCAL_TIME_SIZE];
     sb_jw_t *w = sb_jw_make(p);
@@ -45,6 +45,9 @@ void sb_audit_write(const char *callable, const sb_params_t *params, const sb_id
     sb_jw_object(w, "args");
     if (params) {
         sb_params_json(w, "params", params);
+    }
+    if (found >= 0) {
+        sb_jw_int(w, "found", found);
     }
     sb_jw_end(w);
     sb_jw_end(w);

@@ -15,11 +15,13 @@
  *  "request_id","status"}
  * @param callable   name of the report or service
  * @param params     what was asked for; NULL none
+ * @param found      how many persons the answer of a search names, as "found" beside "params"; -1: none
+ *                   were searched
  * @param user       NULL: anonymous, "Unknown guid"
  * @param status     of the answer, as HTTP knows it
  */
-void sb_audit_write(const char *callable, const sb_params_t *params, const sb_identity_t *user,
-                    const char *request_id, int status, apr_pool_t *p);
+void sb_audit_write(const char *callable, const sb_params_t *params, int found,
+                    const sb_identity_t *user, const char *request_id, int status, apr_pool_t *p);
 
 /**
  * What an operator did at the keyboard: the same form, callable "operator.ACTION", principals

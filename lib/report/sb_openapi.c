@@ -308,6 +308,9 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
     if (is_post) {
         write_problem(w, "415");
     }
+    if (report->limit) {
+        write_problem(w, "429");
+    }
     write_problem(w, "500");
     write_problem(w, "503");
     sb_jw_end(w);

@@ -344,7 +344,14 @@ void sb_params_json(sb_jw_t *w, const char *key, const sb_params_t *params)
             break;
         case SB_PARAM_STRING:
         case SB_PARAM_ENUM:
-            sb_jw_str(w, s->name, v->text);
+            if (s->secret) {
+                sb_jw_object(w, s->name);
+                sb_jw_int(w, "length", (apr_int64_t)strlen(v->text));
+                sb_jw_end(w);
+            }
+            else {
+                sb_jw_str(w, s->name, v->text);
+            }
             break;
         }
     }

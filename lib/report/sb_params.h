@@ -26,6 +26,7 @@ typedef struct {
     const char *chars;         /* allowed characters with ranges, "a-zA-Z0-9-"; NULL: any */
     int min_len, max_len; /* bytes of a text; max_len 0: 200. An empty text is never accepted */
     const char *refusal;  /* known but not accepted: why */
+    int secret;           /* a text that may name a person: written nowhere */
 } sb_param_t;
 
 typedef struct sb_params_t sb_params_t;
@@ -57,7 +58,8 @@ apr_int64_t sb_params_int(const sb_params_t *params, const char *name, apr_int64
 const apr_array_header_t *sb_params_list(const sb_params_t *params, const char *name);
 
 /** The given parameters as a JSON object in the order of the schema, lists sorted: equal for
- *  requests that mean the same. For audit lines and cache keys. */
+ *  requests that mean the same. For audit lines and cache keys. Of a secret text it says the length in
+ *  bytes, so answers to it must not be cached. */
 void sb_params_json(sb_jw_t *w, const char *key, const sb_params_t *params);
 
 /** The description of a schema: name -> {"type", "required", "value"} */

@@ -11,11 +11,17 @@
 #include "report/sb_shared.h"
 
 static const sb_report_t *const reports[] = {
-    &sb_report_academic_year,         &sb_report_comparing_populations,
-    &sb_report_list_of_students,      &sb_report_individual_student,
-    &sb_report_quick_links,           &sb_report_registration_statistics,
-    &sb_report_assessment_completion, &sb_report_public_comparing,
+    &sb_report_academic_year,
+    &sb_report_comparing_populations,
+    &sb_report_list_of_students,
+    &sb_report_individual_student,
+    &sb_report_quick_links,
+    &sb_report_registration_statistics,
+    &sb_report_assessment_completion,
+    &sb_report_student_history,
+    &sb_report_public_comparing,
     &sb_report_public_short_url,
+    &sb_report_search,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 
@@ -105,7 +111,7 @@ apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
     *body = (sb_report_body_t){.head = "", .tail = ""};
     apr_pool_create(&mine.db_until, p);
     rv = report->shared ? run_shared(body, report, &mine, p) : run_alone(body, report, &mine, p);
-    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != SB_EDENIED) {
         sb_log(SB_LOG_ERROR, SBLOGNO(2002), rv, "report %s: %s", report->name,
                mine.db ? sb_db_error(mine.db) : "no connection");
     }

@@ -38,6 +38,7 @@ typedef struct {
     const sb_params_t *params;
     const char *items; /* with a shared part: the breadcrumb as JSON */
     apr_size_t items_len;
+    int *found; /* a search says how many persons it names, for the audit line; NULL: nobody asks */
 } sb_report_ctx_t;
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     const char *role;     /* who holds it sees his places; NULL: every member of the tenant */
     int post_only;        /* its parameters must not be in an address: names of persons */
     int is_public;        /* of the public copy, for anybody: has a parameter sid, no role */
+    const char *limit;    /* key of how often a user may call it in a minute; NULL: no limit */
     const sb_param_t *params;
     int own_snapshot; /* run begins and ends its transaction itself, perhaps in one round trip */
     /** Rules between parameters. @return NULL or the complaint. May be NULL */
@@ -56,7 +58,8 @@ typedef struct {
      */
     apr_status_t (*shared)(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p);
     /** Write the response, one JSON object; with a shared part only what is to be added to it, and
-     *  without the database. @return APR_NOTFOUND nobody the user may see */
+     *  without the database. @return APR_NOTFOUND nobody the user may see; SB_EDENIED what he asks for
+     *  needs a role that he has not */
     apr_status_t (*run)(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p);
 } sb_report_t;
 
@@ -107,5 +110,7 @@ extern const sb_report_t sb_report_public_comparing;
 extern const sb_report_t sb_report_public_short_url;
 extern const sb_report_t sb_report_quick_links;
 extern const sb_report_t sb_report_registration_statistics;
+extern const sb_report_t sb_report_search;
+extern const sb_report_t sb_report_student_history;
 
 #endif

@@ -37,15 +37,25 @@ static const struct {
      "(f.administration_condition IS NULL OR f.administration_condition IN ('SD', 'NS'))"},
 };
 
+static const char *select_of(sb_results_kind_t kind, const sb_results_query_t *q, const char *scope,
+                             apr_pool_t *p)
+{
+    return apr_pstrcat(p, "SELECT ", kinds[kind].columns, q->more, " FROM {schema}.",
+                       kinds[kind].table, " f JOIN {schema}.dim_student s USING (student_rec_id)",
+                       q->joins, " WHERE f.rec_status = 'C' AND ", q->where, " AND ",
+                       kinds[kind].visible, " AND ", scope, NULL);
+}
+
 void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
                       const sb_results_query_t *q, apr_pool_t *p)
 {
-    const char *scope = sb_scope_sql(ctx->scope, "f", q->args->nelts + 1, q->args, p);
-    const char *sql =
-        apr_pstrcat(p, "SELECT ", kinds[q->kind].columns, q->more, " FROM {schema}.",
-                    kinds[q->kind].table, " f JOIN {schema}.dim_student s USING (student_rec_id)",
-                    q->joins, " WHERE f.rec_status = 'C' AND ", q->where, " AND ",
-                    kinds[q->kind].visible, " AND ", scope, " ORDER BY ", q->order, NULL);
+    const char *scope = sb_scope_sql(ctx->scope, "f", q->args->nelts + 1, q->args, p), *sql;
+
+    sql = q->kind == SB_RESULTS_BOTH
+              ? apr_pstrcat(p, select_of(SB_RESULTS_WHOLE, q, scope, p), " UNION ALL ",
+                            select_of(SB_RESULTS_BLOCKS, q, scope, p), NULL)
+              : select_of(q->kind, q, scope, p);
+    sql = apr_pstrcat(p, sql, " ORDER BY ", q->order, NULL);
 
     sb_pipe_query_text(&r->rows, pipe, "report_results",
                        sb_sql(p, sql, "schema", ctx->schema, NULL), q->args->nelts,
@@ -109,6 +119,11 @@ apr_status_t sb_results_read(sb_results_t *r, const sb_report_ctx_t *ctx, sb_res
         r->asmt_of[i] = a ? a : &unknown;
     }
     return APR_SUCCESS;
+}
+
+const char *sb_results_visible(sb_results_kind_t kind)
+{
+    return kinds[kind].visible;
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ typedef enum {
 /** Of claim i (from 0). */
 enum { SB_R_CLAIM_LEVEL, SB_R_CLAIM_SCORE, SB_R_CLAIM_MIN, SB_R_CLAIM_MAX, SB_R_CLAIM_COLS };
 
-typedef enum { SB_RESULTS_WHOLE, SB_RESULTS_BLOCKS } sb_results_kind_t;
+typedef enum { SB_RESULTS_WHOLE, SB_RESULTS_BLOCKS, SB_RESULTS_BOTH } sb_results_kind_t;
 
 /** Results, and what is known of their version. */
 typedef struct {
@@ -71,13 +71,16 @@ typedef struct {
     const char *more;  /* further columns of f (facts) and s (students), ", s.group_1_id, ..." */
     const char *joins; /* " LEFT JOIN ..."; "" none */
     const char *where; /* conditions on f and s, with parameters of args from $1 on */
-    const char *order; /* "s.last_name, ..." */
+    const char *order; /* "s.last_name, ..."; of both kinds names or numbers of columns */
     apr_array_header_t *args;
 } sb_results_query_t;
 
 /** Queue the query of r->rows: current results that may be shown, of students the scope reaches. */
 void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
                       const sb_results_query_t *q, apr_pool_t *p);
+
+/** Which results of one kind may be shown at all: a condition on f. */
+const char *sb_results_visible(sb_results_kind_t kind);
 
 /** "demographic" of row i. */
 void sb_result_demographic_json(sb_jw_t *w, const char *key, const sb_rows_t *rows, int i);

@@ -124,14 +124,15 @@ apr_status_t sb_cache_make(sb_cache_t **pcache, const char *servers, int max_con
 /* ---- one operation --------------------------------------------------------------------------- */
 
 typedef struct {
-    enum { OP_GET, OP_SET, OP_ADD, OP_REPLACE, OP_DELETE } kind;
+    enum { OP_GET, OP_SET, OP_ADD, OP_REPLACE, OP_DELETE, OP_COUNT } kind;
     const char *key;
     apr_size_t key_len;
     const void *data;
     apr_size_t len;
     uint32_t flags;
     time_t expire;
-    char *got; /* OP_GET: from malloc; NULL for an empty value */
+    uint64_t count; /* OP_COUNT: what it is now */
+    char *got;      /* OP_GET: from malloc; NULL for an empty value */
     size_t got_len;
 } op_t;
 
@@ -173,6 +174,9 @@ static memcached_return_t call(memcached_st *m, op_t *op)
         break;
     case OP_DELETE:
         rc = memcached_delete(m, op->key, op->key_len, 0);
+        break;
+    case OP_COUNT:
+        rc = memcached_increment(m, op->key, op->key_len, 1, &op->count);
         break;
     }
     return rc;
@@ -341,6 +345,29 @@ apr_status_t sb_cache_replace(sb_cache_t *c, const char *key, const void *data, 
     op_t op = {.kind = OP_REPLACE, .data = data, .len = len};
 
     return store(c, &op, key, expire);
+}
+
+apr_status_t sb_cache_count(apr_uint64_t *pn, sb_cache_t *c, const char *key,
+                            apr_interval_time_t expire)
+{
+    char hashed[SB_SHA256_HEX_SIZE];
+    op_t op = {.kind = OP_COUNT};
+    apr_status_t rv;
+
+    *pn = 1;
+    if (!wire_key(&op, key, hashed)) {
+        return SB_EINPUT;
+    }
+    rv = run(c, &op);
+    if (rv == APR_NOTFOUND) {
+        rv = sb_cache_add(c, key, "1", 1, expire);
+        if (rv != APR_EEXIST) {
+            return rv;
+        }
+        rv = run(c, &op); /* somebody else was first in between */
+    }
+    *pn = op.count;
+    return rv;
 }
 
 apr_status_t sb_cache_delete(sb_cache_t *c, const char *key)

@@ -32,6 +32,12 @@ apr_status_t sb_cache_add(sb_cache_t *c, const char *key, const void *data, apr_
 /** Store only if the key is there. @return APR_NOTFOUND it is not: somebody deleted it */
 apr_status_t sb_cache_replace(sb_cache_t *c, const char *key, const void *data, apr_size_t len,
                               apr_interval_time_t expire) SB_MUST_CHECK;
+/**
+ * Count: 1 the first time, then one more each time, until it expires; counting on does not put that off.
+ * @param pn the count, this one included
+ */
+apr_status_t sb_cache_count(apr_uint64_t *pn, sb_cache_t *c, const char *key,
+                            apr_interval_time_t expire) SB_MUST_CHECK;
 /** Nothing there is success. */
 apr_status_t sb_cache_delete(sb_cache_t *c, const char *key) SB_MUST_CHECK;
 /** Ask every server for its version: for health checks. @return SB_EUNAVAILABLE none answers */

@@ -43,7 +43,7 @@ my %rows = (
     studentGroupId => $id->('g1'),
     asmtYear => $number->($year),
     academicYear => $number->($year),
-    text => { good => 'Öst', bad => ['x', ' ', 'ä', " \n\t", "a "], max => 200 },
+    text => { good => 'Ost', bad => ['x', ' ', 'ä', " \n\t", "a "], max => 200 },
     kind => { good => 'schools', bad => ['Schools', 'school', 'teachers', '0'] },
     limit => { good => 5, bad => ['0', '-1', '51'] },
     dateTaken => $number->(20160401),

@@ -111,11 +111,14 @@ $shows{grade} = $shows{school};
 $shows{student} = ["$state/RA", "$state/RA/SA1"];
 $shows{all} = [$state, map { ("$state/$_->[0]", "$state/$_->[0]/$_->[2]") } @world];
 $params{all} = { academicYear => $year };
+$shows{search} = ["$state/RA", map { "$state/RA/$_" } qw(SA1 SA2 SX)];
+$params{search} = { text => 'alder' };
 my @asked = (
     ['comparing_populations', 'state', 'aggregates'], ['comparing_populations', 'district', 'aggregates'], ['comparing_populations', 'school', 'aggregates'],
     ['list_of_students', 'school', 'students'], ['list_of_students', 'grade', 'students'],
-    ['individual_student_report', 'student', 'student'],
+    ['individual_student_report', 'student', 'student'], ['student_history', 'student', 'student'],
     ['quick_links', 'state', 'links'], ['academic_year', 'state', 'years'],
+    ['search', 'search', 'search'],
     ['student_registration_statistics', 'all', 'registered'], ['student_assessment_completion', 'all', 'assessed'],
 );
 my %reports = map { $_->[0] => 1 } @asked;
@@ -130,12 +133,16 @@ my %of_states = (%nobody, map { $_ => 200 } qw(consortium tenant state));    # h
 my %expected = (
     aggregates => { '*' => \%member },
     years => { '*' => \%member },
+    search => { '*' => \%member },
     links => { '*' => \%member },
     students => { '*' => \%nobody, PII => { (map { $_ => 'rows' } qw(consortium tenant state district school)), other_district => 'none', other_school => 'none', other_state => 403 } },
     registered => { '*' => \%nobody, SRSEXTRACTS => \%of_states },
     assessed => { '*' => \%nobody, SRCEXTRACTS => \%of_states },
     student => { '*' => \%nobody, PII => { (map { $_ => 'rows' } qw(consortium tenant state district school)), other_district => 404, other_school => 404, other_state => 403 } },
 );
+# Students that a search finds, by place; with role PII.
+my %found = ((map { $_ => [qw(SA1 SA2 SX)] } qw(consortium tenant state district)), school => ['SA1'], other_school => ['SA2']);
+my %student_of = (SA1 => 'RS-1', SA2 => 'RS-2', SX => 'RS-3');
 # Short cuts: districts and schools given by name.
 my %links = (district => ['RA'], school => ['RA', 'RA/SA1'], other_district => ['RB'], other_school => ['RA', 'RA/SA2']);
 # context.permissions of a role, at the levels state, district (RA), school (SA1): all, or the ids one level down.
@@ -182,6 +189,8 @@ for my $i (0 .. $#cells) {
     }
     my %may = map { $_ => 1 } $status != 200 || $cell->{rule} =~ /links|years/ ? () : @{ $shows{ $cell->{level} } };
     @may{"$state/RA/SA1#", '#RS-1'} = (1, 1) if $want eq 'rows';
+    my @found = $cell->{rule} eq 'search' && $person->{role} eq 'PII' ? @{ $found{ $person->{place} } // [] } : ();
+    @may{map { ("$state/RA/$_#", "#$student_of{$_}") } @found} = (1) x (2 * @found);
     $may{"$state/" . $_} = 1 for $cell->{rule} eq 'links' ? @{ $links{ $person->{place} } // [] } : ();
     my $seen = given_away($answer);
     is_deeply([grep { !$may{$_} } sort keys %$seen], [], "$what: $want, and nothing of anywhere else");
@@ -192,6 +201,9 @@ for my $i (0 .. $#cells) {
         # registrations are counted, too, but few: their numbers tell nothing apart
         my @names = $cell->{level} eq 'all' ? grep { $_ ne $state } @{ $shows{all} } : @{ $shows{ $cell->{level} } };
         is_deeply([grep { !$seen->{$_} } @names], [], "$what: all of the place");
+    }
+    elsif ($cell->{rule} eq 'search') {
+        is_deeply([grep { !$seen->{$_} } sort keys %may], [], "$what: all places of that name, and his students") if $status == 200;
     }
     elsif ($want eq 'rows') {
         ok($seen->{"$state/RA/SA1#"}, "$what: the student");

@@ -79,6 +79,7 @@ static void values(sb_cache_t *c, apr_pool_t *p)
 {
     static const char binary[] = "a\0b\r\nEND\r\n";
     apr_size_t len;
+    apr_uint64_t n;
     char *got, *long_key;
 
     is_int(sb_cache_get(&got, &len, c, "nothing", p), APR_NOTFOUND, "a miss is APR_NOTFOUND");
@@ -91,6 +92,10 @@ static void values(sb_cache_t *c, apr_pool_t *p)
     ok(got && !len && !*got, "and is empty");
     is_int(sb_cache_add(c, "k", "x", 1, MINUTE), APR_EEXIST, "add finds it there");
     is_int(sb_cache_add(c, "new", "x", 1, MINUTE), APR_SUCCESS, "add of a new key");
+    for (int i = 1; i <= 3; i++) {
+        ok(sb_cache_count(&n, c, "counted", MINUTE) == APR_SUCCESS && n == (apr_uint64_t)i,
+           "count %d", i);
+    }
     is_int(sb_cache_replace(c, "k", "r", 1, MINUTE), APR_SUCCESS, "replace what is there");
     is_int(sb_cache_get(&got, &len, c, "k", p), APR_SUCCESS, "get it");
     is_str(got, "r", "replaced");

@@ -16,6 +16,7 @@ static const sb_param_t schema[] = {
     {.name = "year", .type = SB_PARAM_INTEGER},
     {.name = "colour", .type = SB_PARAM_STRINGS, .values = colours},
     {.name = "kind", .type = SB_PARAM_ENUM, .values = colours},
+    {.name = "name", .type = SB_PARAM_STRING, .secret = 1},
     {.name = "later", .type = SB_PARAM_STRINGS, .refusal = "is not offered"},
     {.name = NULL},
 };
@@ -102,6 +103,7 @@ static const struct {
     {"state=NC&kind=red", NULL, 0, "{\"state\":\"NC\",\"kind\":\"red\"}"},
     {"state=NC&kind=blue", NULL, 0, NULL},
     {"state=NC&later=x", NULL, 0, NULL},
+    {"state=NC", "{\"name\":\"Secr\u00e9t\"}", 0, "{\"state\":\"NC\",\"name\":{\"length\":7}}"},
     {"state=NC&sl=17&unknown=1", "{\"other\":[1,{}]}", 0, "{\"state\":\"NC\"}"},
     {"state=NC&unknown=1", NULL, 1, NULL},
     {"state=NC", "{\"unknown\":1}", 1, NULL},
@@ -177,7 +179,8 @@ static void accessors(apr_pool_t *p)
            "\"id\":{\"type\":\"string\",\"required\":false},"
            "\"year\":{\"type\":\"integer\",\"required\":false},"
            "\"colour\":{\"type\":\"array\",\"required\":false},"
-           "\"kind\":{\"required\":false}}",
+           "\"kind\":{\"required\":false},"
+           "\"name\":{\"type\":\"string\",\"required\":false}}",
            "the description of a schema");
 }
 
