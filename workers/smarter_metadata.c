@@ -21,6 +21,8 @@
 static const program_option_t options[] = {
     {"file", 'f', "FILE", "set: all of it, as JSON; - is standard input", 0},
     {"min-cell-size", 0, "N", "set: the smallest group shown, 1 to 1000", 0},
+    {"top-bottom-coding", 0, "N",
+     "set: shares below N and above 100-N per cent are not told exactly, 1 to 20; 0 ends it", 0},
     {"color", 0, "SUBJECT=#RGB,...", "set: colours of a subject, one a level; may be repeated", 0},
     {"branding", 0, "NAME=TEXT",
      "set: display, image or higherEdLink; without TEXT away with it; may be repeated", 0},
@@ -111,6 +113,7 @@ static int read_branding(sb_metadata_change_t *c, const program_t *prog)
 static int read_change(sb_metadata_change_t *c, const program_t *prog)
 {
     const char *file = program_option(prog, "file"), *cell = program_option(prog, "min-cell-size");
+    const char *coding = program_option(prog, "top-bottom-coding");
     int status = read_colours(c, prog), parts;
     char *end;
 
@@ -124,7 +127,15 @@ static int read_change(sb_metadata_change_t *c, const program_t *prog)
             return program_usage(prog, "--min-cell-size %s: want a number from 1 to 1000", cell);
         }
     }
-    parts = cell || c->colours->nelts || c->display || c->image || c->higher_ed_link;
+    if (coding) {
+        c->coding = strtol(coding, &end, 10);
+        if (!*coding || *end || c->coding < 0 || c->coding > 20) {
+            return program_usage(prog, "--top-bottom-coding %s: want a number from 0 to 20",
+                                 coding);
+        }
+        c->coding = c->coding ? c->coding : -1;
+    }
+    parts = cell || coding || c->colours->nelts || c->display || c->image || c->higher_ed_link;
     if (!file == !parts) {
         return program_usage(prog, "say what to set: --file FILE, or single settings");
     }

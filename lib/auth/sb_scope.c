@@ -208,6 +208,22 @@ const char *sb_scope_sql(const sb_scope_t *s, const char *alias, int first,
         alias, first, alias, first + 1, alias, alias, first + 2, first + 3);
 }
 
+int sb_scope_reaches(const sb_scope_t *s, const char *district_id, const char *school_id)
+{
+    int reached = s->all;
+
+    for (int i = 0; i < s->districts->nelts; i++) {
+        reached |= !strcmp(APR_ARRAY_IDX(s->districts, i, const char *), district_id);
+    }
+    for (int i = 0; i < s->schools->nelts; i++) {
+        const school_t *school = &APR_ARRAY_IDX(s->schools, i, const school_t);
+
+        reached |=
+            !strcmp(school->district_id, district_id) && !strcmp(school->school_id, school_id);
+    }
+    return reached;
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

@@ -53,6 +53,9 @@ int sb_scope_is_whole(const sb_scope_t *s);
 const char *sb_scope_sql(const sb_scope_t *s, const char *alias, int first,
                          apr_array_header_t *args, apr_pool_t *p);
 
+/** Does it let every row of a school through? */
+int sb_scope_reaches(const sb_scope_t *s, const char *district_id, const char *school_id);
+
 /** A short text equal for equal row conditions, for cache keys; no ids in clear. */
 const char *sb_scope_key(const sb_scope_t *s, apr_pool_t *p);
 

@@ -581,6 +581,9 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     sb_subjects_json(w, "subjects", &k.subjects);
     sb_administrations_json(w, "asmt_administration", k.administrations);
     sb_not_stated_take(&not_stated, k.not_stated);
+    if (!sb_scope_reaches(ctx->scope, k.place.district_id, k.place.school_id)) {
+        sb_not_stated_hide(&not_stated); /* small groups of a school he does not see into */
+    }
     sb_not_stated_json(w, "not_stated", &not_stated);
     sb_years_json(w, "asmt_period_year", sb_known_years(k.results.known));
     sb_identity_json(w, "user_info", ctx->user);

@@ -52,6 +52,15 @@ const char *sb_metadata_parse(sb_metadata_t *m, const sb_subjects_t *all, const 
             m->subjects.levels[s] = (int)m->colours[s]->nchild;
         }
     }
+    cell = sb_json_get(root, "top_bottom_coding");
+    if (cell && cell->type != SB_JSON_NULL) {
+        if (sb_json_int(&n, cell) != APR_SUCCESS || n < 1 || n > SB_CODING_MAX) {
+            m->coding =
+                SB_CODING_MAX; /* a state that wanted something hidden gets more, not less */
+            return "top_bottom_coding: want a whole number from 1 to 20";
+        }
+        m->coding = (int)n;
+    }
     cell = sb_json_get(root, "min_cell_size");
     if (!cell || cell->type == SB_JSON_NULL) {
         return NULL;

@@ -14,6 +14,7 @@ typedef struct {
     const sb_json_t *branding;                 /* NULL none */
     const sb_json_t *colours[SB_SUBJECTS_MAX]; /* of a subject by number; NULL none */
     int has_min_cell;                          /* did the state set one? */
+    int coding; /* per cent: shares below it and above 100 less it are told as that much; 0 as they are */
 } sb_metadata_t;
 
 /** Read a state's row, and its subjects. None, or one that is no JSON, means the defaults (the latter

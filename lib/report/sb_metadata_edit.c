@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include "report/sb_population.h"
 
 #define CELL_MAX 1000
 #define DISPLAY_MAX 100
@@ -196,7 +197,8 @@ static const char *judge_branding(const sb_json_t *b, const char *path, apr_pool
 static const char *judge_root(const sb_json_t *root, const apr_array_header_t *subjects,
                               apr_pool_t *p)
 {
-    static const char *const names[] = {"min_cell_size", "branding", "subjects", NULL};
+    static const char *const names[] = {"min_cell_size", "top_bottom_coding", "branding",
+                                        "subjects", NULL};
     const char *why = judge_members(root, "$", names, p);
     const sb_json_t *m;
     apr_int64_t n;
@@ -208,6 +210,11 @@ static const char *judge_root(const sb_json_t *root, const apr_array_header_t *s
     if (m && m->type != SB_JSON_NULL &&
         (sb_json_int(&n, m) != APR_SUCCESS || n < 1 || n > CELL_MAX)) {
         return wrong("$.min_cell_size", "want a whole number from 1 to 1000, or null", p);
+    }
+    m = sb_json_get(root, "top_bottom_coding");
+    if (m && m->type != SB_JSON_NULL &&
+        (sb_json_int(&n, m) != APR_SUCCESS || n < 1 || n > SB_CODING_MAX)) {
+        return wrong("$.top_bottom_coding", "want a whole number from 1 to 20, or null", p);
     }
     m = sb_json_get(root, "branding");
     if (m && m->type != SB_JSON_NULL) {
@@ -328,7 +335,7 @@ static void write_subjects(sb_jw_t *w, const sb_json_t *old, const apr_array_hea
 const char *sb_metadata_change(const char **ptext, const char *text, const sb_metadata_change_t *c,
                                const apr_array_header_t *known, apr_pool_t *p)
 {
-    const sb_json_t *cell, *branding, *subjects;
+    const sb_json_t *cell, *coding, *branding, *subjects;
     const char *why;
     sb_json_t *root;
     apr_size_t len;
@@ -343,6 +350,7 @@ const char *sb_metadata_change(const char **ptext, const char *text, const sb_me
         return apr_pstrcat(p, why, " (what is there now is wrong: replace it as a whole)", NULL);
     }
     cell = sb_json_get(root, "min_cell_size");
+    coding = sb_json_get(root, "top_bottom_coding");
     branding = sb_json_get(root, "branding");
     subjects = sb_json_get(root, "subjects");
     w = sb_jw_make(p);
@@ -352,6 +360,12 @@ const char *sb_metadata_change(const char **ptext, const char *text, const sb_me
     }
     else if (cell) {
         sb_metadata_node_json(w, "min_cell_size", cell);
+    }
+    if (c->coding > 0) {
+        sb_jw_int(w, "top_bottom_coding", c->coding);
+    }
+    else if (coding && c->coding == 0) {
+        sb_metadata_node_json(w, "top_bottom_coding", coding);
     }
     if (branding || c->display || c->image || c->higher_ed_link) {
         write_branding(w, branding, c);

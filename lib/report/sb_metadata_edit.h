@@ -5,6 +5,7 @@
  * Writing a state's settings for its reports (sb_metadata.h reads them). The form, and nothing else:
  *
  *     { "min_cell_size": 1..1000 or null,
+ *       "top_bottom_coding": 1..20 or null,
  *       "branding": { "display": text of at most 100 characters,
  *                     "image": path on this server, /... .png|svg|jpg|jpeg|gif|webp,
  *                     "higherEdLink": https address },
@@ -36,6 +37,7 @@ typedef struct {
 typedef struct {
     const char *whole;                 /* replaces everything; judged already; else NULL */
     apr_int64_t min_cell;              /* 0: as it is */
+    apr_int64_t coding;                /* 0: as it is; -1: away with it */
     const apr_array_header_t *colours; /* of sb_metadata_colours_t: of these subjects; NULL: none */
     const char *display, *image, *higher_ed_link; /* NULL: as it is; "": away with it */
 } sb_metadata_change_t;

@@ -267,6 +267,16 @@ apr_status_t sb_not_stated_find(sb_not_stated_t *n, const sb_report_ctx_t *ctx,
     return rv;
 }
 
+void sb_not_stated_hide(sb_not_stated_t *n)
+{
+    apr_int64_t *all[] = {&n->total,       &n->ethnicity,   &n->sex,        &n->dmg_prg_504,
+                          &n->dmg_prg_iep, &n->dmg_prg_lep, &n->dmg_sts_mig};
+
+    for (apr_size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        *all[i] = *all[i] ? -1 : 0;
+    }
+}
+
 void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n)
 {
     sb_jw_object(w, key);

@@ -62,6 +62,8 @@ void sb_not_stated_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx
                          const char *asmt_type, int year, const char *district_id,
                          const char *school_id, apr_pool_t *p);
 void sb_not_stated_take(sb_not_stated_t *n, const sb_rows_t *rows);
+/** Hide all counts that are not 0: of a place whose students the user may not see. */
+void sb_not_stated_hide(sb_not_stated_t *n);
 /** The object "not_stated". */
 void sb_not_stated_json(sb_jw_t *w, const char *key, const sb_not_stated_t *n);
 

@@ -12,6 +12,7 @@
 #define SB_LEVELS_MAX 32
 #define SB_LEVELS_DEFAULT 4    /* levels of a subject without colours of its own */
 #define SB_MIN_CELL_DEFAULT 10 /* a group must be larger than this */
+#define SB_CODING_MAX 20       /* per cent of top and bottom coding */
 
 /** Rows counted per level, levels in any order while counting. */
 typedef struct {
