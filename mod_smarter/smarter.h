@@ -5,8 +5,8 @@
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
  * addresses and the order of questions, smarter_params.c query and body, smarter_data.c,
- * smarter_public.c, smarter_services.c, smarter_openapi.c and smarter_admin.c the handlers, smarter_auth.c sign-in and
- * sign-out.
+ * smarter_public.c, smarter_services.c, smarter_openapi.c and smarter_admin.c the handlers,
+ * smarter_auth.c sign-in and sign-out.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.

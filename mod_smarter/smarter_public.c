@@ -54,29 +54,45 @@ int smarter_public_short(smarter_req_t *q)
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
-/* @return upper case, or NULL: no code */
-static const char *code_of(const char *text, apr_pool_t *p)
-{
-    char *code = apr_pstrdup(p, text);
-    apr_size_t n = 0;
+static const sb_param_t code_params[] = {
+    {.name = "state_code",
+     .type = SB_PARAM_STRING,
+     .required = 1,
+     .chars = "a-zA-Z0-9",
+     .max_len = SB_SID_STATE_MAX},
+    {.name = NULL},
+};
 
-    for (; code[n] && apr_isalnum(code[n]); n++) {
-        code[n] = (char)apr_toupper(code[n]);
+/* The last segment of the address, as a parameter of which the audit stream tells.
+ * @return NULL, or the complaint */
+static const char *read_code(const char **pcode, smarter_req_t *q)
+{
+    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
+    const char *complaint;
+    char *code;
+
+    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = "state_code", .value = q->rest};
+    complaint =
+        sb_params_read(&q->params, code_params, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool);
+    if (!complaint) {
+        *pcode = code = apr_pstrdup(q->r->pool, q->rest);
+        for (; *code; code++) {
+            *code = (char)apr_toupper(*code);
+        }
     }
-    return n > 0 && n <= SB_SID_STATE_MAX && !code[n] ? code : NULL;
+    return complaint;
 }
 
 int smarter_public_state_code(smarter_req_t *q)
 {
-    const char *code = code_of(q->rest, q->r->pool), *sid;
+    const char *code = NULL, *sid, *complaint = read_code(&code, q);
     sb_jw_t *w = sb_jw_make(q->r->pool);
     const char *json;
     apr_status_t rv;
     apr_size_t len;
 
-    if (!code) {
-        return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED,
-                              "state_code: want at most 16 letters and digits");
+    if (complaint) {
+        return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
     }
     rv = sb_sid_encode(&sid, code, sb_conf_str(q->child->conf, "edware.public.secret"), q->r->pool);
     if (rv == SB_ECONFIG) {

@@ -28,6 +28,7 @@ my $without = 'forbidden: %s without permission %s';
 
 # [route, who, parameters or body, status, callable in the audit stream or undef, event or undef, path, headers].
 # The arguments of the audit line are the parameters.
+(my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
 my @table = (
     ['GET /data', 'school', undef, 200, 'list_reports'],
     ['GET /data', 'norole', undef, 403, undef, sprintf($without, 'GET /data', 'view')],
@@ -48,10 +49,11 @@ my @table = (
     ['POST /data/{}', 'state', { %one, studentId => 'AU-FAR' }, 200, 'get_student_report', undef, '/data/individual_student_report'],
     ['POST /data/{}', 'school', { %one, studentId => 'AU-NOBODY' }, 404, 'get_student_report', undef, '/data/individual_student_report'],
     ['POST /data/{}', 'school', { %one, asmtYear => 2001 }, 404, 'get_student_report', undef, '/data/individual_student_report'],
-    ['GET /public_data/{}', undef, undef, 404, 'get_report', undef, '/public_data/nothing'],
-    ['POST /public_data/{}', 'school', undef, 404, 'get_report', undef, '/public_data/nothing'],
-    ['GET /services/tool/state_code/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/tool/state_code/{}', 'super_admin_rights'), "/services/tool/state_code/$state"],
-    ['GET /services/tool/state_code/{}', 'super', undef, 200, 'state_code_service', undef, "/services/tool/state_code/$state"],
+    ['GET /public_data/{}', 'school', { sid => $sid }, 200, 'get_public_comparing_populations_report', undef, '/public_data/comparing_populations'],
+    ['POST /public_data/{}', 'school', { sid => $sid }, 200, 'get_public_short_url_report', undef, '/public_data/public_short_url'],
+    ['POST /public_data/{}', 'school', { sid => 'A' x 24 }, 404, 'get_public_short_url_report', undef, '/public_data/public_short_url'],
+    ['GET /services/tool/state_code/{}', 'super', undef, 200, 'state_code_service', undef, '/services/tool/state_code/nc', undef, { state_code => 'nc' }],
+    ['GET /services/tool/state_code/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/tool/state_code/{}', 'super_admin_rights'), '/services/tool/state_code/nc'],
     ['GET /services/userinfo', 'school', undef, 200, 'user_info_service'],
     ['POST /services/userinfo', 'school', {}, 200, 'user_info_service', undef, undef],
     ['DELETE /services/cache/{}', 'super', undef, 200, 'cache_flush_service', undef, '/services/cache/data', \%ours, { cache_name => 'data' }],
@@ -62,7 +64,7 @@ my @table = (
 );
 # These show and change nothing, or are about signing in: the security stream's.
 my @not_audited = ('GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
-    'OPTIONS /public_data/{}', 'ANY /public/{}', 'POST /logout', 'GET /logout_redirect', 'GET /saml_metadata');
+    'POST /logout', 'GET /logout_redirect', 'GET /saml_metadata', 'OPTIONS /public_data/{}', 'ANY /public/{}');
 
 # Other addresses and reports are audited under the names they have in the source.
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');

@@ -31,9 +31,12 @@ my $id = sub { { good => $_[0], bad => \@odd, max => 50, @_[1 .. $#_] } };
 my $yes_no_ns = { good => 'Y', bad => ['y', 'yes', 'NA', 'Y,N', ' Y', 'true', '0'] };
 my $number = sub { { good => $_[0] } };
 my $two_letters = { good => $state, bad => ['N', 'N1', "N'", 'NCC', ' NC', 'ÄÖ'], max => 2 };
+(my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
 my %rows = (
     stateCode => $two_letters,
     'list_of_students stateCode' => $id->($state),
+    sid => $id->($sid, max => 52),
+    (map { ("public.comparing_populations $_" => $id->('0' x 40, max => 40)) } qw(districtId schoolId)),
     districtId => $id->($district),
     schoolId => $id->($school),
     (map { ("public.comparing_populations $_" => $id->('X1', max => 40)) } qw(districtId schoolId)),
