@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include "core/sb_log.h"
 #include "public/sb_veil.h"
+#include "report/sb_suppressed_refresh.h"
 #include "store/sb_schema.h"
 
 #define KIND "public"
@@ -77,7 +78,7 @@ static const char *setting(const job_t *j, const char *key, const char *key2)
 
 static apr_status_t open_db(sb_db_t **pdb, const job_t *j, const char *what, const char *url)
 {
-    sb_db_opts_t opts = {.app = j->opts->app, .no_prepare = 1};
+    sb_db_opts_t opts = {.app = j->opts->app, .schema = j->source, .no_prepare = 1};
     apr_status_t rv;
 
     if (!url) {
@@ -253,6 +254,54 @@ static apr_status_t is_current(int *pcurrent, const job_t *j, const char *versio
         *pcurrent = n == 1;
     }
     return rv;
+}
+
+/* ---- what is hidden -------------------------------------------------------------------------- */
+
+/* Which bars are hidden is worked out from production, by production's ids. From those of the copy it might
+ * be others, and the two pages together would tell what each of them hides. */
+static apr_status_t work_out_hidden(const job_t *j)
+{
+    const char *key = apr_psprintf(j->p, "migrate_dest.db.%s.url", j->tenant);
+    const char *url = sb_conf_tenant_str(j->opts->conf, "migrate_dest.db.<tenant>.url", j->tenant);
+    sb_db_t *db;
+    apr_status_t rv;
+
+    if (!url) {
+        return APR_SUCCESS; /* whoever promotes does it */
+    }
+    rv = open_db(&db, j, key, url);
+    if (rv == APR_SUCCESS) {
+        rv = sb_suppressed_refresh(NULL, db, j->tenant, j->source, j->p);
+        rv =
+            rv == APR_SUCCESS ? rv : complain(j, rv, "working out what is hidden", sb_db_error(db));
+    }
+    return rv;
+}
+
+/* Inside the snapshot. Years that cannot be packed are hidden by a rule that knows no ids. */
+static apr_status_t check_hidden(const job_t *j)
+{
+    sb_rows_t *rows;
+    apr_status_t rv =
+        sb_db_query_text(&rows, j->from,
+                         sb_sql(j->p,
+                                "SELECT asmt_year FROM {s}.report_pack p"
+                                " WHERE NOT EXISTS (SELECT FROM {s}.report_hidden_made m"
+                                "       WHERE m.asmt_year = p.asmt_year)"
+                                "   AND NOT EXISTS (SELECT FROM {s}.report_pack_stale o"
+                                "       WHERE o.asmt_year = p.asmt_year) LIMIT 1",
+                                "s", j->source, NULL),
+                         0, NULL, j->p);
+
+    if (rv != APR_SUCCESS) {
+        return of_source(j, rv);
+    }
+    return sb_rows_count(rows) == 0 ? APR_SUCCESS
+                                    : complain(j, SB_EUNAVAILABLE,
+                                               apr_psprintf(j->p, "production %s, year %s",
+                                                            j->source, sb_rows_text(rows, 0, 0)),
+                                               "what is hidden is not worked out yet");
 }
 
 /* ---- copying --------------------------------------------------------------------------------- */
@@ -473,10 +522,16 @@ static apr_status_t run(sb_public_result_t *result, job_t *j)
 {
     const char *version, *moment;
     int current = 0;
-    apr_status_t rv = begin(&version, &moment, result, j);
+    apr_status_t rv = work_out_hidden(j);
 
     if (rv == APR_SUCCESS) {
+        rv = begin(&version, &moment, result, j);
+    }
+    if (rv == APR_SUCCESS) {
         rv = is_current(&current, j, version);
+    }
+    if (rv == APR_SUCCESS && !current) {
+        rv = check_hidden(j);
     }
     if (rv != APR_SUCCESS || current) {
         return rv;

@@ -59,7 +59,7 @@ subtest 'a copy' => sub {
         is(sql_one("SELECT count(*) FROM $public.$table WHERE rec_status <> 'C' OR batch_guid <> ''"), 0, 'and no others');
     }
     for my $table (qw(dim_inst_hier dim_asmt asmt_level asmt_claim subject custom_metadata report_count report_pack
-        report_code report_pack_stale)) {
+        report_code report_pack_stale report_hidden report_hidden_made)) {
         is(sql_one("SELECT count(*) FROM $public.$table"), sql_one("SELECT count(*) FROM $private.$table"), "$table: all rows");
     }
     my @counts = map {
@@ -72,6 +72,12 @@ subtest 'a copy' => sub {
         JOIN $public.dim_asmt a USING (asmt_rec_id, asmt_guid)
         JOIN $public.dim_inst_hier i USING (inst_hier_rec_id, district_id, school_id) WHERE f.asmt_year = $year"), 36,
         'numbers and hashes fit together');
+    cmp_ok(sql_one("SELECT count(*) FROM $public.report_hidden WHERE asmt_year = $year"), '>', 0, 'something is hidden');
+    is(sql_one("SELECT count(*) FROM $public.report_hidden h WHERE asmt_year = $year AND district_id <> '' AND NOT EXISTS (SELECT FROM $public.dim_inst_hier i
+        WHERE i.district_id = h.district_id AND (h.school_id = '' OR i.school_id = h.school_id)
+          AND (h.child_id = '' OR i.school_id = h.child_id))"), 0, 'in the same places');
+    is(sql_one("SELECT count(*) FROM $public.report_hidden h WHERE asmt_year = $year AND district_id = '' AND child_id <> ''
+        AND NOT EXISTS (SELECT FROM $public.dim_inst_hier i WHERE i.district_id = h.child_id)"), 0, 'and districts');
     is(sql_one("SELECT length(words) FROM $public.report_pack JOIN $public.dim_inst_hier USING (inst_hier_rec_id)
         WHERE asmt_year = $year AND school_name = 'Public School One'"), 4 * 21, 'packs belong to their school');
 };
@@ -137,7 +143,7 @@ subtest 'a reader in a loop' => sub {
             "SELECT count(*) AS n FROM $public.fact_asmt_outcome_vw JOIN $public.dim_inst_hier USING (inst_hier_rec_id) \\gset",
             "SELECT count(*) AS c FROM $public.report_count JOIN $public.dim_inst_hier USING (inst_hier_rec_id) \\gset",
             '\set b none', "SELECT copied_at AS b FROM $public.public_copy \\gset",
-            'COMMIT;', "\\echo :a/:b/:n/:c") } 1 .. 150);
+            'COMMIT;', "\\echo :a/:b/:n/:c") } 1 .. 250);
         open STDERR, '>', '/dev/null';    # "no rows" is what a swap in the middle looks like
         open my $in, '-|', 'psql', '-XqAt', '-f', $script or die;
         while (<$in>) {
@@ -158,7 +164,7 @@ subtest 'a reader in a loop' => sub {
         $copies++;
     }
     my ($n, @wrong) = split /\n/, slurp($bad);
-    cmp_ok($copies, '>=', 2, "$copies copies under the eyes of a reader");
+    cmp_ok($copies, '>=', 1, "$copies copies under the eyes of a reader");
     cmp_ok($n, '>', 20, "$n looks");
     is_deeply(\@wrong, [], 'all of them whole');
     is_deeply([schemas()], [$public], 'nothing is left');
