@@ -53,6 +53,7 @@ typedef struct {
     const sb_suppressed_t *hidden; /* NULL: nothing is known; everything is judged from below */
     sb_pack_tally_t tally;         /* of the group being read */
     sb_pack_values_t *values;
+    sb_pack_sums_t *sums;         /* likewise; NULL: nobody asked for averages */
     int subject[SB_SUBJECTS_MAX]; /* code of a subject by number; -1 none */
     hidden_t *hidden_below;       /* of a subject: of the district being read */
     hidden_t *hidden_sum;         /* of the page */
@@ -228,9 +229,28 @@ static apr_status_t add_to_bar(sb_bar_t *bar, const counts_t *c)
     return rv;
 }
 
-static apr_status_t add_to_page(work_t *k, sb_bars_row_t *row, int s, const counts_t *c)
+/* Of those who pass. */
+static sb_scores_t grade_scores(const work_t *k, int s, int grade, const counts_t *c)
+{
+    sb_scores_t scores = {.sum = k->sums->sum[grade][k->subject[s]],
+                          .squares = k->sums->squares[grade][k->subject[s]]};
+
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        scores.n += c->n[level][SB_PASSES];
+    }
+    return scores;
+}
+
+static apr_status_t add_to_page(work_t *k, sb_bars_row_t *row, int s, int grade, const counts_t *c)
 {
     apr_status_t rv = add_to_bar(&row->bar[s], c);
+
+    if (k->sums) {
+        sb_scores_t scores = grade_scores(k, s, grade, c);
+
+        sb_scores_add(&row->bar[s].scores, &scores);
+        sb_scores_add(&k->bars->sum.bar[s].scores, &scores);
+    }
 
     return rv == APR_SUCCESS ? add_to_bar(&k->bars->sum.bar[s], c) : rv;
 }
@@ -387,7 +407,7 @@ static apr_status_t add_group(work_t *k, const home_t *home)
             row = k->page == STATE_PAGE      ? row_of(k, home->district_id, home->district_name)
                   : k->page == DISTRICT_PAGE ? row_of(k, home->school_id, home->school_name)
                                              : row_of(k, k->codes.grade[g], k->codes.grade[g]);
-            rv = add_to_page(k, row, s, &c);
+            rv = add_to_page(k, row, s, g, &c);
         }
     }
     return rv;
@@ -480,6 +500,9 @@ static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
         const home_t *home = &items[i].home;
 
         sb_pack_tally_clear(&k->tally);
+        if (k->sums) {
+            memset(k->sums, 0, sizeof(*k->sums));
+        }
         for (; i < count && same_group(k, home, &items[i].home); i++) {
             read(k, rows, items[i].row);
         }
@@ -529,20 +552,29 @@ static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
 
 static void read_pack(work_t *k, const sb_rows_t *rows, int row)
 {
-    apr_size_t len;
-    const void *words = sb_rows_bytes(rows, row, 5, &len);
+    for (int gone = 0; gone < 2; gone++) {
+        int sign = gone ? -1 : 1;
+        apr_size_t len, scores_len;
+        const void *words = sb_rows_bytes(rows, row, 5 + gone, &len);
 
-    sb_pack_count(&k->tally, k->values, &k->filter, words, len);
+        sb_pack_count(&k->tally, k->values, &k->filter, words, len, sign);
+        if (k->sums) {
+            const void *scores = sb_rows_bytes(rows, row, 7 + gone, &scores_len);
+
+            sb_pack_sum(k->sums, &k->filter, words, scores,
+                        len < 2 * scores_len ? len : 2 * scores_len, sign);
+        }
+    }
 }
 
 static apr_status_t count_packs(work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
     const char *sql = apr_psprintf(k->p,
-                                   "SELECT " HOME ", p.words FROM {schema}.report_pack p"
+                                   "SELECT " HOME ", p.words, p.gone%s FROM {schema}.report_pack p"
                                    "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
                                    " WHERE %s AND p.asmt_year = $2::smallint",
-                                   place_sql(k, args));
+                                   k->sums ? ", p.scores, p.gone_scores" : "", place_sql(k, args));
     sb_rows_t *rows;
     apr_status_t rv = query(&rows, k, sql, args);
 
@@ -553,7 +585,7 @@ static apr_status_t count_packs(work_t *k)
     return rv;
 }
 
-/* A row of counts: subject, grade, level, who passes, all. */
+/* A row of counts: subject, grade, level, who passes, all, sums of the scores of those who pass. */
 static void read_count(work_t *k, const sb_rows_t *rows, int row)
 {
     int subject = sb_pack_subject(&k->codes, sb_rows_text(rows, row, 5));
@@ -569,6 +601,10 @@ static void read_count(work_t *k, const sb_rows_t *rows, int row)
     n = k->tally.n[k->tally.slot[subject | grade << 4 | level << 9]];
     n[SB_PASSES] += passes;
     n[SB_FAILS_MORE] += all - passes;
+    if (k->sums) {
+        k->sums->sum[grade][subject] += atoll(sb_rows_text(rows, row, 10));
+        k->sums->squares[grade][subject] += atoll(sb_rows_text(rows, row, 11));
+    }
 }
 
 /* From the facts, one pass: who passes and who there is. */
@@ -581,11 +617,15 @@ static apr_status_t count_facts(work_t *k)
     const char *sql = apr_psprintf(
         k->p,
         "SELECT " HOME ", c.asmt_subject, c.asmt_grade, c.asmt_perf_lvl::text, c.passes::text,"
-        "       c.n::text"
+        "       c.n::text, c.score_sum::text, c.score_squares::text"
         "  FROM (SELECT f.inst_hier_rec_id, f.asmt_subject, f.asmt_grade, f.asmt_perf_lvl,"
-        "               count(*) AS n, count(*) FILTER (WHERE %s AND %s) AS passes"
+        "               count(*) AS n, count(*) FILTER (WHERE x.passes) AS passes,"
+        "               coalesce(sum(f.asmt_score) FILTER (WHERE x.passes), 0) AS score_sum,"
+        "               coalesce(sum(f.asmt_score::int * f.asmt_score)"
+        "                        FILTER (WHERE x.passes), 0) AS score_squares"
         "          FROM {schema}.fact_asmt_outcome_vw f"
-        "          JOIN {schema}.dim_student s USING (student_rec_id)"
+        "          JOIN {schema}.dim_student s USING (student_rec_id),"
+        "          LATERAL (SELECT %s AND %s AS passes) x"
         "         WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id"
         "                 FROM {schema}.dim_inst_hier h WHERE %s)"
         "           AND f.asmt_year = $2::smallint"
@@ -700,7 +740,8 @@ static void hide(work_t *k)
 }
 
 apr_status_t sb_bars_find(sb_bars_t *bars, const sb_report_ctx_t *ctx, const sb_metadata_t *m,
-                          int year, const char *district_id, const char *school_id, apr_pool_t *p)
+                          int year, const char *district_id, const char *school_id, int averages,
+                          apr_pool_t *p)
 {
     work_t *k = apr_pcalloc(p, sizeof(*k));
     apr_size_t n = (apr_size_t)m->subjects.n;
@@ -715,6 +756,7 @@ apr_status_t sb_bars_find(sb_bars_t *bars, const sb_report_ctx_t *ctx, const sb_
     k->page = school_id ? SCHOOL_PAGE : district_id ? DISTRICT_PAGE : STATE_PAGE;
     k->by_id = apr_hash_make(p);
     k->values = apr_pcalloc(p, sizeof(*k->values));
+    k->sums = averages ? apr_pcalloc(p, sizeof(*k->sums)) : NULL;
     k->hidden_below = apr_pcalloc(p, n * sizeof(hidden_t));
     k->hidden_sum = apr_pcalloc(p, n * sizeof(hidden_t));
     rv = prepare(k);

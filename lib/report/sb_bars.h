@@ -10,11 +10,12 @@
 
 #include "report/sb_metadata.h"
 #include "report/sb_parts.h"
-#include "report/sb_population.h"
+#include "report/sb_scores.h"
 
 typedef struct {
-    sb_counts_t shown; /* under the filters */
-    sb_counts_t all;   /* without them */
+    sb_counts_t shown;  /* under the filters */
+    sb_counts_t all;    /* without them */
+    sb_scores_t scores; /* of those shown, if they were asked for */
     int hide, hide_all;
     int whole; /* hidden whatever the filters: not even that nobody passes may be seen */
 } sb_bar_t;
@@ -31,9 +32,10 @@ typedef struct {
     sb_not_stated_t not_stated; /* of the place, whatever the filters */
 } sb_bars_t;
 
-/** @param district_id, school_id the page's place; NULL: the state, the district */
+/** @param district_id, school_id the page's place; NULL: the state, the district
+ *  @param averages count scores, too */
 apr_status_t sb_bars_find(sb_bars_t *bars, const sb_report_ctx_t *ctx, const sb_metadata_t *m,
-                          int year, const char *district_id, const char *school_id,
+                          int year, const char *district_id, const char *school_id, int averages,
                           apr_pool_t *p) SB_MUST_CHECK;
 
 /** A row by id, made if there is none (children with interim results only). */

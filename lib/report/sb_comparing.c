@@ -20,7 +20,7 @@ typedef struct {
     apr_pool_t *p;
     const char *state_code, *district_id, *school_id;
     int year;
-    int filtered;
+    int filtered, averages;
     sb_metadata_t metadata;
     sb_bars_t bars;
     apr_hash_t
@@ -126,22 +126,6 @@ static void judge(sb_population_t *pop, const work_t *k, const sb_bar_t *bar, in
     sb_bar_population(pop, bar, k->metadata.subjects.levels[s], k->metadata.min_cell);
 }
 
-static void write_population(sb_jw_t *w, const sb_population_t *pop)
-{
-    sb_jw_array(w, "intervals");
-    for (int i = 0; i < pop->n; i++) {
-        sb_jw_object(w, NULL);
-        sb_jw_int(w, "level", pop->level[i]);
-        if (pop->state == SB_POPULATION_VISIBLE) {
-            sb_jw_int(w, "count", pop->count[i]);
-        }
-        sb_jw_int(w, "percentage", pop->percentage[i]);
-        sb_jw_end(w);
-    }
-    sb_jw_end(w);
-    sb_jw_int(w, "total", pop->total);
-}
-
 /* Results of a child with summative rows, or of the sum.
  * @param has_interim of a subject by number; NULL: none of any */
 static void write_results(sb_jw_t *w, const work_t *k, const sb_bars_row_t *c,
@@ -154,7 +138,7 @@ static void write_results(sb_jw_t *w, const work_t *k, const sb_bars_row_t *c,
         judge(&pop, k, &c->bar[s], s);
         sb_jw_object(w, sb_subject_aliases[s]);
         sb_jw_str(w, "asmt_subject", k->metadata.subjects.name[s]);
-        write_population(w, &pop);
+        sb_population_json(w, &pop, k->averages ? &c->bar[s].scores : NULL);
         if (k->filtered) {
             sb_bar_population_all(&all, &c->bar[s], k->metadata.subjects.levels[s],
                                   k->metadata.min_cell);
@@ -252,7 +236,7 @@ static apr_status_t find(work_t *k, const apr_array_header_t **pyears)
     }
     if (rv == APR_SUCCESS) {
         rv = sb_bars_find(&k->bars, k->ctx, &k->metadata, k->year, k->district_id, k->school_id,
-                          k->p);
+                          k->averages, k->p);
     }
     if (rv == APR_SUCCESS && !k->filtered) {
         rv = find_interim(k);
@@ -287,7 +271,15 @@ static void write_shared(sb_jw_t *w, work_t *k, const apr_array_header_t *years)
     sb_jw_end(w);
 }
 
-static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p)
+static int averages_asked(const sb_params_t *params)
+{
+    const char *averages = sb_params_str(params, "averages");
+
+    return averages && !strcmp(averages, "true");
+}
+
+static apr_status_t make(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, int averages,
+                         apr_pool_t *p)
 {
     work_t *k = apr_pcalloc(p, sizeof(*k));
     const apr_array_header_t *years;
@@ -299,6 +291,7 @@ static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ct
     k->district_id = sb_params_str(ctx->params, "districtId");
     k->school_id = sb_params_str(ctx->params, "schoolId");
     k->filtered = sb_filter_any(ctx->params);
+    k->averages = averages;
     k->interim = apr_hash_make(p);
     rv = find(k, &years);
     if (rv == APR_SUCCESS) {
@@ -307,6 +300,18 @@ static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ct
                                 &(sb_place_t){k->district_id, k->school_id, NULL, NULL}, p);
     }
     return rv;
+}
+
+static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    return make(w, items, ctx, averages_asked(ctx->params), p);
+}
+
+/* The public copy has no scores. */
+static apr_status_t public_shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx,
+                                  apr_pool_t *p)
+{
+    return make(w, items, ctx, 0, p);
 }
 
 static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
@@ -326,6 +331,8 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+static const char *const yes_no[] = {"true", "false", NULL};
+
 static const sb_param_t params[] = {
     {.name = "stateCode",
      .type = SB_PARAM_STRING,
@@ -338,6 +345,7 @@ static const sb_param_t params[] = {
     {.name = "asmtYear", .type = SB_PARAM_INTEGER},
     SB_FILTER_PARAMS,
     SB_FILTER_GROUPS,
+    {.name = "averages", .type = SB_PARAM_ENUM, .values = yes_no},
     {.name = NULL},
 };
 
@@ -375,6 +383,6 @@ const sb_report_t sb_report_public_comparing = {
     .is_public = 1,
     .params = public_params,
     .check = check,
-    .shared = shared,
+    .shared = public_shared,
     .run = run,
 };

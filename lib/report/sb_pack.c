@@ -218,18 +218,43 @@ const apr_uint32_t *sb_pack_tally(const sb_pack_tally_t *t, int subject, int gra
     return t->n[t->slot[subject | grade << 4 | level << 9]];
 }
 
+static inline unsigned fails(const sb_pack_filter_t *f, apr_uint32_t w)
+{
+    return (unsigned)f->flags[FLAGS(w)] | f->who[WHO(w)] | f->last[LAST(w)] |
+           f->grade[SB_WORD_GRADE(w)];
+}
+
 /* No branches: half of them would be mistaken. */
 void sb_pack_count(sb_pack_tally_t *t, sb_pack_values_t *values, const sb_pack_filter_t *f,
-                   const void *words, apr_size_t len)
+                   const void *words, apr_size_t len, int sign)
+{
+    apr_uint32_t one = (apr_uint32_t)sign;
+
+    for (apr_size_t i = 0; i < len / 4; i++) {
+        apr_uint32_t w = sb_pack_word(words, i);
+
+        t->n[t->slot[SLOT(w)]][f->class_of[fails(f, w)]] += one;
+        values->flags[FLAGS(w)] += one;
+        values->who[WHO(w)] += one;
+    }
+}
+
+int sb_pack_score(const void *scores, apr_size_t i)
+{
+    const unsigned char *s = (const unsigned char *)scores + 2 * i;
+
+    return (apr_int16_t)(s[0] << 8 | s[1]);
+}
+
+void sb_pack_sum(sb_pack_sums_t *sums, const sb_pack_filter_t *f, const void *words,
+                 const void *scores, apr_size_t len, int sign)
 {
     for (apr_size_t i = 0; i < len / 4; i++) {
         apr_uint32_t w = sb_pack_word(words, i);
-        unsigned fails = (unsigned)f->flags[FLAGS(w)] | f->who[WHO(w)] | f->last[LAST(w)] |
-                         f->grade[SB_WORD_GRADE(w)];
+        apr_int64_t score = f->class_of[fails(f, w)] == SB_PASSES ? sb_pack_score(scores, i) : 0;
 
-        t->n[t->slot[SLOT(w)]][f->class_of[fails]]++;
-        values->flags[FLAGS(w)]++;
-        values->who[WHO(w)]++;
+        sums->sum[SB_WORD_GRADE(w)][SB_WORD_SUBJECT(w)] += sign * score;
+        sums->squares[SB_WORD_GRADE(w)][SB_WORD_SUBJECT(w)] += sign * score * score;
     }
 }
 
@@ -264,21 +289,22 @@ static unsigned at_most(unsigned value, unsigned most)
 }
 
 void sb_pack_cells(sb_privacy_t *t, int school, int subject, apr_uint32_t lower, const void *words,
-                   apr_size_t len)
+                   apr_size_t len, int sign)
 {
     static const int first[] = {SB_CELL_LEP, SB_CELL_IEP, SB_CELL_504,
                                 SB_CELL_ECD, SB_CELL_MIG, SB_CELL_COMPLETE};
+    apr_uint32_t one = (apr_uint32_t)sign;
 
     for (apr_size_t i = 0; i < len / 4; i++) {
         apr_uint32_t w = sb_pack_word(words, i);
-        unsigned low = lower >> SB_WORD_LEVEL(w) & 1;
+        apr_uint32_t low = lower >> SB_WORD_LEVEL(w) & 1 ? one : 0;
         sb_bar_cell_t *cell;
 
         if (SB_WORD_SUBJECT(w) != (unsigned)subject || !SB_WORD_VALID(w)) {
             continue;
         }
         cell = sb_privacy_grade(t, school, (int)SB_WORD_GRADE(w));
-#define COUNT(c) (cell[c].total++, cell[c].lower += low)
+#define COUNT(c) (cell[c].total += one, cell[c].lower += low)
         COUNT(SB_CELL_ALL);
         for (unsigned k = 0; k < sizeof(first) / sizeof(first[0]); k++) {
             COUNT((unsigned)first[k] + at_most(SB_WORD_FLAG(w, k), 2));

@@ -89,16 +89,30 @@ typedef struct {
     apr_uint32_t who[64];
 } sb_pack_values_t;
 
-/** Add words. @param words big-endian, as stored. @param len bytes */
+/** Add words, or take away what is gone. @param words big-endian, as stored. @param len bytes
+ *  @param sign 1 or -1 */
 void sb_pack_count(sb_pack_tally_t *t, sb_pack_values_t *values, const sb_pack_filter_t *f,
-                   const void *words, apr_size_t len);
+                   const void *words, apr_size_t len, int sign);
+
+/** Sums of the scores of those who pass, by grade and subject. */
+typedef struct {
+    apr_int64_t sum[SB_PACK_GRADES][SB_PACK_SUBJECTS], squares[SB_PACK_GRADES][SB_PACK_SUBJECTS];
+} sb_pack_sums_t;
+
+/** Score of a word of those stored. @param scores two bytes a word, big-endian */
+int sb_pack_score(const void *scores, apr_size_t i);
+
+/** Add scores. @param scores as many as words. @param len bytes of the words. @param sign 1 or -1 */
+void sb_pack_sum(sb_pack_sums_t *sums, const sb_pack_filter_t *f, const void *words,
+                 const void *scores, apr_size_t len, int sign);
 
 /** "Not stated" from counts of values. */
 void sb_pack_not_stated(sb_not_stated_t *n, const sb_pack_values_t *v);
 
 /** Add words to the cells of a school's grades.
- *  @param lower bit n: level n is in the lower half */
+ *  @param lower bit n: level n is in the lower half
+ *  @param sign  1 or -1 */
 void sb_pack_cells(sb_privacy_t *t, int school, int subject, apr_uint32_t lower, const void *words,
-                   apr_size_t len);
+                   apr_size_t len, int sign);
 
 #endif

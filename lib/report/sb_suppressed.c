@@ -202,7 +202,7 @@ typedef struct {
     apr_pool_t *p;
     const sb_metadata_t *m;
     const sb_pack_codes_t *codes;
-    sb_rows_t *rows;            /* district, school, words; by place */
+    sb_rows_t *rows;            /* district, school, words, gone; by place */
     apr_array_header_t *places; /* place_t; the state first */
     int *place_of;              /* of a row */
 } work_t;
@@ -213,7 +213,7 @@ static apr_status_t find_packs(work_t *k, const sb_report_ctx_t *ctx, int year)
 
     return sb_db_query_binary(&k->rows, ctx->db,
                               sb_sql(k->p,
-                                     "SELECT h.district_id, h.school_id, p.words"
+                                     "SELECT h.district_id, h.school_id, p.words, p.gone"
                                      "  FROM {schema}.report_pack p"
                                      "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
                                      " WHERE p.asmt_year = $1::smallint AND h.state_code = $2"
@@ -280,10 +280,12 @@ static sb_privacy_t *make_tree(const work_t *k, int subject, int levels, apr_poo
         (void)(place->school_id ? sb_privacy_school(t, place->parent) : sb_privacy_district(t));
     }
     for (int i = 0; i < sb_rows_count(k->rows); i++) {
-        apr_size_t len;
+        apr_size_t len, gone_len;
         const void *words = sb_rows_bytes(k->rows, i, 2, &len);
+        const void *gone = sb_rows_bytes(k->rows, i, 3, &gone_len);
 
-        sb_pack_cells(t, k->place_of[i], subject, lower, words, len);
+        sb_pack_cells(t, k->place_of[i], subject, lower, words, len, 1);
+        sb_pack_cells(t, k->place_of[i], subject, lower, gone, gone_len, -1);
     }
     return t;
 }

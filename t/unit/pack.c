@@ -110,6 +110,31 @@ static int one_missing(const sb_pack_tally_t *t, const result_t *results, const 
     return want == got;
 }
 
+/* Scores from -500 to 499 by the number of the result. */
+static int sums_agree(const sb_pack_filter_t *filter, const apr_uint32_t *words,
+                      const result_t *results, const sb_params_t *params)
+{
+    static unsigned char scores[2 * WORDS];
+    static sb_pack_sums_t sums, want;
+
+    memset(&sums, 0, sizeof(sums));
+    memset(&want, 0, sizeof(want));
+    for (int i = 0; i < WORDS; i++) {
+        const result_t *r = &results[i];
+        int score = i % 1000 - 500;
+
+        scores[2 * i] = (unsigned char)((unsigned)score >> 8);
+        scores[2 * i + 1] = (unsigned char)score;
+        if (i >= 1000 && passes(r, params)) {
+            want.sum[r->grade][r->subject] += score;
+            want.squares[r->grade][r->subject] += score * score;
+        }
+    }
+    sb_pack_sum(&sums, filter, words, scores, 4 * WORDS, 1);
+    sb_pack_sum(&sums, filter, words, scores, 4 * 1000, -1);
+    return !memcmp(&sums, &want, sizeof(sums));
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_pool();
@@ -144,10 +169,13 @@ int main(void)
         memset(&values, 0, sizeof(values));
         sb_pack_filter_make(&filter, params, &codes);
         sb_pack_tally_make(&tally, &codes, p);
-        sb_pack_count(&tally, &values, &filter, words, sizeof(words) - 1); /* half a word is none */
+        sb_pack_count(&tally, &values, &filter, words, sizeof(words) - 1,
+                      1); /* half a word is none */
         sb_pack_tally_clear(&tally);
         memset(&values, 0, sizeof(values));
-        sb_pack_count(&tally, &values, &filter, words, sizeof(words));
+        sb_pack_count(&tally, &values, &filter, words, sizeof(words), 1);
+        sb_pack_count(&tally, &values, &filter, words, 4000, 1); /* twice, and gone again */
+        sb_pack_count(&tally, &values, &filter, words, 4000, -1);
         sb_pack_not_stated(&n, &values);
         for (int i = 0; i < WORDS; i++) {
             const result_t *r = &results[i];
@@ -177,6 +205,7 @@ int main(void)
         ok(good, "%s: %u results", bodies[b], sum);
         ok(one_missing(&tally, results, params, bodies[b]), "those who fail one filter only");
         ok(!memcmp(&n, &want_n, sizeof(n)), "what is not stated");
+        ok(sums_agree(&filter, words, results, params), "the sums of scores");
     }
     return done();
 }

@@ -14,12 +14,13 @@ use Smarter::Promotion;
 
 my @switched;
 
-# Students, 300 a school and 8 schools a district, with two subjects in each of three years.
+# Students, 300 a school and 8 schools a district, with two subjects in each of three years; a state of more
+# than half a million has only the last of them, which takes 2 GB for a million students.
 sub new {
     my ($class, $students) = @_;
     my $schools = int(($students + 299) / 300);
     my $self = bless { students => $students, schools => $schools, districts => int(($schools + 7) / 8),
-        schema => "bench_state_$students", years => [2014, 2015, 2016] }, $class;
+        schema => "bench_state_$students", years => $students > 500_000 ? [2016] : [2014, 2015, 2016] }, $class;
     $self->is_made ? $self->upgrade : $self->make;
     $self->switch;
     $self->{jar} = sign_in('state');
@@ -73,8 +74,10 @@ INSERT INTO $s.asmt_claim SELECT asmt_rec_id, c, 'Claim ' || c, 1200, 2400 FROM 
 COMMIT;
 SQL
     for my $year (@{ $self->{years} }) {
-        # One statement for each year and subject, as packages come.
-        for my $subject (1, 2) {
+        # Statements of a year and subject and at most 200,000 rows, as packages come.
+        for my $part (map { my $subject = $_; map { [$subject, 200_000 * $_ + 1] } 0 .. int(($n - 1) / 200_000) } 1, 2) {
+            my ($subject, $first) = @$part;
+            my $last = $first + 199_999 < $n ? $first + 199_999 : $n;
             sql(<<"SQL");
 INSERT INTO $s.fact_asmt_outcome_vw (asmt_outcome_vw_rec_id, asmt_rec_id, student_rec_id, inst_hier_rec_id, asmt_guid, student_id,
     state_code, district_id, school_id, asmt_type, asmt_year, asmt_subject, asmt_grade, enrl_grade, date_taken, date_taken_day,
@@ -88,7 +91,7 @@ SELECT ($year * 10 + $subject) * 10000000::bigint + i, $year * 10 + $subject, i,
     CASE WHEN abs(h / 13) % 20 > 0 THEN abs(h / 13) % 7 = 0 END, abs(h / 17) % 30 = 0, abs(h / 19) % 2 = 0, abs(h / 23) % 50 = 0,
     $acc_values, true, '20140101', '99991231', 'C', 'bench', CASE WHEN abs(h / 29) % 20 = 0 THEN 'IN' ELSE 'SD' END
 FROM (SELECT i, 1 + (i - 1) % $self->{schools} AS inst, (ARRAY['03', '04', '05', '06', '07', '08', '11'])[1 + i / $self->{schools} % 7] AS grade,
-        hashint8(i * 100 + $year * 3 + $subject) AS h FROM generate_series(1, $n) i) x
+        hashint8(i * 100 + $year * 3 + $subject) AS h FROM generate_series($first, $last) i) x
 SQL
         }
     }
