@@ -22,6 +22,8 @@ static const sb_report_t *const reports[] = {
     &sb_report_public_comparing,
     &sb_report_public_short_url,
     &sb_report_search,
+    &sb_report_subgroups,
+    &sb_report_trends,
 };
 #define NREPORTS ((int)(sizeof(reports) / sizeof(reports[0])))
 

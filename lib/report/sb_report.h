@@ -112,5 +112,7 @@ extern const sb_report_t sb_report_quick_links;
 extern const sb_report_t sb_report_registration_statistics;
 extern const sb_report_t sb_report_search;
 extern const sb_report_t sb_report_student_history;
+extern const sb_report_t sb_report_subgroups;
+extern const sb_report_t sb_report_trends;
 
 #endif

@@ -91,10 +91,13 @@ my %open = (sid => $sid, asmtYear => $year);
 my @kinds = ('SUMMATIVE', 'INTERIM COMPREHENSIVE', 'INTERIM ASSESSMENT BLOCKS');
 my %calls = (
     comparing_populations => [(map { ['state', $_] } { stateCode => $state }, \%place, { %place, districtId => 'D001' }, \%in_school,
-        { %place, grade => ['03'], sex => ['male', 'female'] }, { %place, districtId => 'D1' }, { %place, districtId => 'nowhere' }), ['school', \%in_school]],
+        { %place, grade => ['03'], sex => ['male', 'female'], averages => 'true' }, { %place, districtId => 'D1' }, { %place, districtId => 'nowhere' }), ['school', \%in_school]],
     list_of_students => [(map { ['school', { %in_school, asmtType => $_ }] } @kinds), ['school', { %in_school, asmtSubject => ['ELA'] }],
         ['state', { %in_school, asmtGrade => '03', studentGroupId => ['g1'] }], ['school', { %in_school, schoolId => 'S9' }]],
     individual_student_report => [(map { ['school', { %one, asmtType => $_ }] } @kinds), ['school', { %one, asmtType => $kinds[0], asmtYear => 2000 }, 404]],
+    subgroups => [map { ['state', $_] } { stateCode => $state }, \%place, \%in_school, { %place, districtId => 'nowhere' }],
+    trends => [['state', { stateCode => $state }], ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', asmtGrade => '04', asmtSubject => ['Math'] }],
+        ['state', { stateCode => $state, view => 'cohort' }]],
     quick_links => [['state', { stateCode => $state }], ['school', { stateCode => $state, ql_school_bound => 3 }]],
     academic_year => [['state', { stateCode => $state }]],
     (map { $_ => [['registrar', { stateCode => $state }], ['registrar', { stateCode => $state, academicYear => $year - 1 }],

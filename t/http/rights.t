@@ -119,6 +119,7 @@ my @asked = (
     ['individual_student_report', 'student', 'student'], ['student_history', 'student', 'student'],
     ['quick_links', 'state', 'links'], ['academic_year', 'state', 'years'],
     ['search', 'search', 'search'],
+    (map { my $report = $_; map { [$report, $_, 'aggregates'] } qw(state district school) } qw(subgroups trends)),
     ['student_registration_statistics', 'all', 'registered'], ['student_assessment_completion', 'all', 'assessed'],
 );
 my %reports = map { $_->[0] => 1 } @asked;

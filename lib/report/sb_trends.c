@@ -1,0 +1,435 @@
+/**
+ * Report trends: one place over the academic years. Either each year's results as they are ("same_grade"), or
+ * the students of two years in a row who have results in both there ("cohort"): the same students then and
+ * now. Source of the rules: docs/reporting.md, "Trends".
+ */
+
+#include <string.h>
+#include <apr_strings.h>
+#include "report/sb_scores.h"
+#include "report/sb_suppressed.h"
+#include "report/sb_parts.h"
+#include "report/sb_where.h"
+
+#define YEARS_MAX 64
+
+typedef struct {
+    sb_counts_t counts;
+    sb_scores_t scores;
+} group_t;
+
+typedef struct {
+    int year;
+    group_t *whole;            /* of a subject by number: all students of the grade */
+    group_t *every;            /* of all grades; of cohorts only */
+    const sb_suppressed_t *hidden; /* NULL: not known, since some results are not packed */
+    group_t *now, *before;     /* those who have results in the year before, too: in both years */
+} year_t;
+
+typedef struct {
+    const sb_report_ctx_t *ctx;
+    apr_pool_t *p;
+    const char *district_id, *school_id, *grade; /* NULL: all */
+    int cohort;
+    sb_metadata_t metadata;
+    sb_subjects_t subjects; /* those asked for */
+    sb_pack_codes_t codes;
+    const apr_array_header_t *years;
+    year_t year[YEARS_MAX];
+    int nyears;
+} work_t;
+
+static group_t *groups(const work_t *k)
+{
+    return apr_pcalloc(k->p, (apr_size_t)k->subjects.n * sizeof(group_t));
+}
+
+static year_t *year_of(work_t *k, int year)
+{
+    for (int i = 0; i < k->nyears; i++) {
+        if (k->year[i].year == year) {
+            return &k->year[i];
+        }
+    }
+    if (k->nyears == YEARS_MAX) {
+        return NULL;
+    }
+    k->year[k->nyears] = (year_t){.year = year,
+                                  .whole = groups(k),
+                                  .every = groups(k),
+                                  .now = groups(k),
+                                  .before = groups(k)};
+    return &k->year[k->nyears++];
+}
+
+static apr_status_t add(group_t *g, int level, apr_int64_t n, apr_int64_t sum, apr_int64_t squares)
+{
+    sb_scores_add(&g->scores, &(sb_scores_t){n, sum, squares});
+    return sb_counts_add(&g->counts, level, n);
+}
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+/* The years, as an array of the database. */
+static const char *years_text(const work_t *k)
+{
+    const char *text = "{";
+
+    for (int i = 0; i < k->years->nelts; i++) {
+        text = apr_psprintf(k->p, "%s%s%d", text, i ? "," : "", APR_ARRAY_IDX(k->years, i, int));
+    }
+    return apr_pstrcat(k->p, text, "}", NULL);
+}
+
+static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
+                          const apr_array_header_t *args)
+{
+    return sb_db_query_text(prows, k->ctx->db, sb_sql(k->p, sql, "schema", k->ctx->schema, NULL),
+                            args->nelts, (const char *const *)args->elts, k->p);
+}
+
+/* All students, from the table of counts. */
+static apr_status_t find_whole(work_t *k, const char *grade, group_t *(*of)(const year_t *))
+{
+    apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    const char *sql;
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    APR_ARRAY_PUSH(args, const char *) = years_text(k);
+    APR_ARRAY_PUSH(args, const char *) = grade;
+    sql =
+        apr_psprintf(k->p,
+                     "SELECT c.asmt_year, c.asmt_subject, c.asmt_perf_lvl, sum(c.n_valid)::bigint,"
+                     "       sum(c.score_sum)::bigint, sum(c.score_squares)::bigint"
+                     "  FROM {schema}.report_count c"
+                     "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
+                     " WHERE c.asmt_year = ANY($1::smallint[]) AND c.asmt_type = 'SUMMATIVE'"
+                     "   AND c.n_valid > 0 AND ($2::text IS NULL OR c.asmt_grade = $2) AND %s"
+                     " GROUP BY 1, 2, 3",
+                     sb_where_sql(k->ctx, "h", args, k->p));
+    rv = query(&rows, k, sql, args);
+    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        int s = sb_subjects_index(&k->subjects, sb_rows_text(rows, i, 1));
+
+        const year_t *y = s >= 0 ? year_of(k, (int)sb_rows_int(rows, i, 0, 0)) : NULL;
+
+        if (y) {
+            rv = add(&of(y)[s], (int)sb_rows_int(rows, i, 2, 0), sb_rows_int(rows, i, 3, 0),
+                     sb_rows_int(rows, i, 4, 0), sb_rows_int(rows, i, 5, 0));
+        }
+    }
+    return rv;
+}
+
+static group_t *whole(const year_t *y)
+{
+    return y->whole;
+}
+
+static group_t *every(const year_t *y)
+{
+    return y->every;
+}
+
+/* Matched by the state's id of a student. Of several results of a year the latest counts. A grade is that of
+ * the later year: whoever is in grade 4 now was in grade 3 then, as a rule. */
+static apr_status_t find_cohorts(work_t *k)
+{
+    apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
+    const char *sql;
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    APR_ARRAY_PUSH(args, const char *) = years_text(k);
+    APR_ARRAY_PUSH(args, const char *) = k->grade;
+    sql = apr_psprintf(
+        k->p,
+        "WITH result AS ("
+        "SELECT DISTINCT ON (f.student_id, f.asmt_subject, f.asmt_year) f.student_id,"
+        "       f.asmt_subject, f.asmt_year, f.asmt_grade, f.asmt_perf_lvl AS level,"
+        "       f.asmt_score::bigint AS score"
+        "  FROM {schema}.fact_asmt_outcome_vw f"
+        " WHERE f.asmt_year = ANY($1::smallint[]) AND f.asmt_type = 'SUMMATIVE'"
+        "   AND f.rec_status = 'C'"
+        "   AND (f.administration_condition = 'SD' OR f.administration_condition IS NULL)"
+        "   AND f.inst_hier_rec_id IN"
+        "       (SELECT h.inst_hier_rec_id FROM {schema}.dim_inst_hier h WHERE %s)"
+        " ORDER BY f.student_id, f.asmt_subject, f.asmt_year, f.date_taken DESC,"
+        "       f.asmt_outcome_vw_rec_id DESC),"
+        " pair AS (SELECT *, lag(asmt_year) OVER w AS year_before, lag(level) OVER w AS "
+        "level_before,"
+        "                 lag(score) OVER w AS score_before"
+        "            FROM result"
+        "          WINDOW w AS (PARTITION BY student_id, asmt_subject ORDER BY asmt_year))"
+        "SELECT asmt_year, asmt_subject, level, level_before, count(*), sum(score)::bigint,"
+        "       sum(score * score)::bigint, sum(score_before)::bigint,"
+        "       sum(score_before * score_before)::bigint"
+        "  FROM pair"
+        " WHERE year_before = asmt_year - 1 AND ($2::text IS NULL OR asmt_grade = $2)"
+        " GROUP BY 1, 2, 3, 4",
+        sb_where_sql(k->ctx, "h", args, k->p));
+    rv = query(&rows, k, sql, args);
+    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        int s = sb_subjects_index(&k->subjects, sb_rows_text(rows, i, 1));
+        year_t *y = s >= 0 ? year_of(k, (int)sb_rows_int(rows, i, 0, 0)) : NULL;
+        apr_int64_t n = sb_rows_int(rows, i, 4, 0);
+
+        if (y) {
+            rv = add(&y->now[s], (int)sb_rows_int(rows, i, 2, 0), n, sb_rows_int(rows, i, 5, 0),
+                     sb_rows_int(rows, i, 6, 0));
+        }
+        if (y && rv == APR_SUCCESS) {
+            rv = add(&y->before[s], (int)sb_rows_int(rows, i, 3, 0), n, sb_rows_int(rows, i, 7, 0),
+                     sb_rows_int(rows, i, 8, 0));
+        }
+    }
+    return rv;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void judge(sb_population_t *pop, const work_t *k, const sb_counts_t *counts, int s)
+{
+    sb_population_make(pop, counts, k->subjects.levels[s], k->metadata.min_cell);
+}
+
+/* Is the bar of everybody at the place hidden, on that page or under the filter of that grade? */
+static int is_hidden(const work_t *k, const year_t *y, const char *grade, int s)
+{
+    int subject = sb_pack_subject(&k->codes, k->subjects.name[s]);
+    int code = grade ? sb_pack_grade(&k->codes, grade) : -1;
+    apr_uint32_t place, grades;
+
+    if (!y->hidden || subject < 0 || (grade && code < 0)) {
+        return 1;
+    }
+    place = sb_suppressed_cells(y->hidden, k->district_id, k->school_id, -1, subject);
+    if (!grade) {
+        return place >> SB_CELL_ALL & 1;
+    }
+    grades = sb_suppressed_grades(y->hidden, k->district_id, k->school_id, subject);
+    return place >> SB_CELL_ALL & 1 || grades >> code & 1 ||
+           (k->school_id &&
+            sb_suppressed_cells(y->hidden, k->district_id, k->school_id, code, subject) >> SB_CELL_ALL &
+                1);
+}
+
+/* A part of a whole may be shown if the whole may, and so may the rest, unless there is none. */
+static int may_show(const work_t *k, const group_t *part, const year_t *y, const group_t *whole,
+                    const char *grade, int s)
+{
+    sb_population_t pop;
+    sb_counts_t rest = whole->counts;
+
+    if (is_hidden(k, y, grade, s)) {
+        return 0;
+    }
+    judge(&pop, k, &whole->counts, s);
+    if (pop.state != SB_POPULATION_VISIBLE) {
+        return 0;
+    }
+    for (int i = 0; i < part->counts.n; i++) {
+        if (sb_counts_add(&rest, part->counts.level[i], -part->counts.count[i]) != APR_SUCCESS) {
+            return 0;
+        }
+    }
+    judge(&pop, k, &rest, s);
+    return pop.state != SB_POPULATION_SUPPRESSED;
+}
+
+static void write_year(sb_jw_t *w, const work_t *k, const year_t *y)
+{
+    sb_population_t pop;
+
+    sb_jw_object(w, NULL);
+    sb_jw_int(w, "asmt_year", y->year);
+    sb_jw_object(w, "results");
+    for (int s = 0; s < k->subjects.n; s++) {
+        if (!y->whole[s].counts.n) {
+            continue;
+        }
+        judge(&pop, k, &y->whole[s].counts, s);
+        if (is_hidden(k, y, k->grade, s)) {
+            sb_population_hide(&pop);
+        }
+        sb_jw_object(w, sb_subject_aliases[s]);
+        sb_jw_str(w, "asmt_subject", k->subjects.name[s]);
+        sb_population_json(w, &pop, &y->whole[s].scores);
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+}
+
+static void write_pair(sb_jw_t *w, const work_t *k, const group_t *then, const group_t *now,
+                       int shown, int s)
+{
+    sb_population_t before, after;
+    apr_int64_t change;
+
+    judge(&before, k, &then->counts, s);
+    judge(&after, k, &now->counts, s);
+    shown = shown && before.state == SB_POPULATION_VISIBLE && after.state == SB_POPULATION_VISIBLE;
+    if (!shown) {
+        sb_population_hide(&before);
+        sb_population_hide(&after);
+    }
+    sb_jw_object(w, sb_subject_aliases[s]);
+    sb_jw_str(w, "asmt_subject", k->subjects.name[s]);
+    sb_jw_object(w, "previous");
+    sb_population_json(w, &before, &then->scores);
+    sb_jw_end(w);
+    sb_jw_object(w, "current");
+    sb_population_json(w, &after, &now->scores);
+    sb_jw_end(w);
+    if (shown &&
+        sb_scores_average(&change,
+                          &(sb_scores_t){now->scores.n, now->scores.sum - then->scores.sum, 0})) {
+        sb_tenths_json(w, "change", change);
+    }
+    sb_jw_end(w);
+}
+
+static void write_cohort(sb_jw_t *w, work_t *k, const year_t *y)
+{
+    const year_t *last = year_of(k, y->year - 1);
+
+    sb_jw_object(w, NULL);
+    sb_jw_int(w, "asmt_year", y->year);
+    sb_jw_int(w, "previous_year", y->year - 1);
+    sb_jw_object(w, "results");
+    for (int s = 0; s < k->subjects.n; s++) {
+        if (y->now[s].counts.n) {
+            write_pair(w, k, &y->before[s], &y->now[s],
+                       last && may_show(k, &y->now[s], y, &y->whole[s], k->grade, s) &&
+                           may_show(k, &y->before[s], last, &last->every[s], NULL, s),
+                       s);
+        }
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+}
+
+static int has_any(const work_t *k, const group_t *g)
+{
+    for (int s = 0; s < k->subjects.n; s++) {
+        if (g[s].counts.n) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void write_years(sb_jw_t *w, work_t *k)
+{
+    sb_jw_array(w, k->cohort ? "cohorts" : "years");
+    for (int i = 0; i < k->years->nelts; i++) { /* the newest first */
+        year_t *y = year_of(k, APR_ARRAY_IDX(k->years, i, int));
+
+        if (y && has_any(k, k->cohort ? y->now : y->whole)) {
+            if (k->cohort) {
+                write_cohort(w, k, y);
+            }
+            else {
+                write_year(w, k, y);
+            }
+        }
+    }
+    sb_jw_end(w);
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static apr_status_t find_hidden(work_t *k)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int i = 0; rv == APR_SUCCESS && i < k->nyears; i++) {
+        year_t *y = &k->year[i];
+        int usable;
+
+        rv = sb_pack_open(&k->codes, &usable, k->ctx, y->year, k->p);
+        if (rv == APR_SUCCESS && usable) {
+            rv = sb_suppressed_find(&y->hidden, k->ctx, &k->metadata, &k->codes, y->year,
+                                k->district_id, k->school_id, SB_SUPPRESSED_PAGE, k->p);
+        }
+    }
+    return rv;
+}
+
+static apr_status_t find(work_t *k)
+{
+    apr_status_t rv = sb_years_of_assessments(&k->years, k->ctx, k->p);
+
+    if (rv == APR_SUCCESS) {
+        rv = sb_metadata_find(&k->metadata, k->ctx, k->p);
+    }
+    if (rv == APR_SUCCESS) {
+        sb_subjects_pick(&k->subjects, &k->metadata.subjects,
+                         sb_params_list(k->ctx->params, "asmtSubject"));
+        rv = find_whole(k, k->grade, whole);
+    }
+    if (rv == APR_SUCCESS && k->cohort) {
+        rv = find_whole(k, NULL, every);
+    }
+    if (rv == APR_SUCCESS && k->cohort) {
+        rv = find_cohorts(k);
+    }
+    return rv == APR_SUCCESS ? find_hidden(k) : rv;
+}
+
+static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    const char *view = sb_params_str(ctx->params, "view");
+    work_t *k = apr_pcalloc(p, sizeof(*k));
+    apr_status_t rv;
+
+    k->ctx = ctx;
+    k->p = p;
+    k->district_id = sb_params_str(ctx->params, "districtId");
+    k->school_id = sb_params_str(ctx->params, "schoolId");
+    k->grade = sb_params_str(ctx->params, "asmtGrade");
+    k->cohort = view && !strcmp(view, "cohort");
+    rv = find(k);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "view", k->cohort ? "cohort" : "same_grade");
+    sb_metadata_json(w, "metadata", &k->metadata);
+    sb_subjects_json(w, "subjects", &k->subjects);
+    write_years(w, k);
+    sb_jw_end(w);
+    return sb_breadcrumb_json(items, NULL, ctx,
+                              &(sb_place_t){k->district_id, k->school_id, k->grade, NULL}, p);
+}
+
+static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
+{
+    (void)p;
+    sb_jw_object(w, NULL);
+    sb_where_context_json(w, ctx);
+    sb_identity_json(w, "user_info", ctx->user);
+    sb_jw_end(w);
+    return APR_SUCCESS;
+}
+
+static const char *const views[] = {"same_grade", "cohort", NULL};
+
+static const sb_param_t params[] = {
+    SB_WHERE_PARAMS,
+    {.name = "asmtGrade", .type = SB_PARAM_STRING, .chars = "K0-9", .max_len = 2},
+    {.name = "asmtSubject", .type = SB_PARAM_STRINGS, .chars = "a-zA-Z0-9 -", .max_len = 64},
+    {.name = "view", .type = SB_PARAM_ENUM, .values = views},
+    {.name = NULL},
+};
+
+const sb_report_t sb_report_trends = {
+    .name = "trends",
+    .callable = "get_trends_report",
+    .params = params,
+    .check = sb_where_check,
+    .shared = shared,
+    .run = run,
+};
