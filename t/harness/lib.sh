@@ -27,9 +27,9 @@ locked()
         flock -w 600 9
     } || die "$VAR has been busy for ten minutes; is something stuck? see: fuser -v $VAR/.lock"
     "$@"
-    _status=$?
+    _locked=$?
     exec 9>&-
-    return $_status
+    return $_locked
 }
 
 # One field of a living process's stat, counted from its state; fails for zombies and for the gone.

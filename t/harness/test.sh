@@ -25,10 +25,10 @@ run_test()
 
 test_leave()
 {
-    _status=$?
+    _left=$? # of its own name: what is called next uses _status
     trap - EXIT
     locked test_end >/dev/null 2>&1
-    exit $_status
+    exit $_left
 }
 
 test_end()

@@ -66,7 +66,8 @@ int main(void)
     stranger = sb_veil_row(other, NCOLS, columns, p);
 
     text = veiled(row, STUDENT, "a5ddfe12", p);
-    ok(text && strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40, "an id: %s", text);
+    ok(text && strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40,
+       "an id of 40 digits");
     is_str(veiled(row, STUDENT, "a5ddfe12", p), text, "the same again");
     ok(strcmp(veiled(row, STUDENT, "a5ddfe13", p), text), "another one becomes another");
     is_str(veiled(row, STUDENT, "a5ddfe12", p), text, "the first again");
