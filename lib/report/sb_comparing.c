@@ -138,7 +138,7 @@ static void write_results(sb_jw_t *w, const work_t *k, const sb_bars_row_t *c,
         judge(&pop, k, &c->bar[s], s);
         sb_jw_object(w, sb_subject_aliases[s]);
         sb_jw_str(w, "asmt_subject", k->metadata.subjects.name[s]);
-        sb_population_json(w, &pop, k->averages ? &c->bar[s].scores : NULL);
+        sb_population_json(w, &pop, k->averages ? &c->bar[s].scores : NULL, k->metadata.coding);
         if (k->filtered) {
             sb_bar_population_all(&all, &c->bar[s], k->metadata.subjects.levels[s],
                                   k->metadata.min_cell);

@@ -60,8 +60,23 @@ static void write_scores(sb_jw_t *w, const sb_scores_t *scores)
     }
 }
 
+static void write_share(sb_jw_t *w, int percentage, int coding)
+{
+    if (coding && percentage < coding) {
+        sb_jw_int(w, "percentage", coding);
+        sb_jw_str(w, "coded", "below");
+    }
+    else if (coding && percentage > 100 - coding) {
+        sb_jw_int(w, "percentage", 100 - coding);
+        sb_jw_str(w, "coded", "above");
+    }
+    else {
+        sb_jw_int(w, "percentage", percentage);
+    }
+}
+
 /* The levels that are not in the lower half, which decides on hiding, too. */
-static void write_at_or_above(sb_jw_t *w, const sb_population_t *pop)
+static void write_at_or_above(sb_jw_t *w, const sb_population_t *pop, int coding)
 {
     apr_int64_t count = 0;
     int percentage = 0;
@@ -71,12 +86,15 @@ static void write_at_or_above(sb_jw_t *w, const sb_population_t *pop)
         percentage += pop->percentage[i];
     }
     sb_jw_object(w, "at_or_above");
-    sb_jw_int(w, "count", count);
-    sb_jw_int(w, "percentage", percentage);
+    if (!coding) {
+        sb_jw_int(w, "count", count);
+    }
+    write_share(w, percentage, coding);
     sb_jw_end(w);
 }
 
-void sb_population_json(sb_jw_t *w, const sb_population_t *pop, const sb_scores_t *scores)
+void sb_population_json(sb_jw_t *w, const sb_population_t *pop, const sb_scores_t *scores,
+                        int coding)
 {
     int visible = pop->state == SB_POPULATION_VISIBLE;
 
@@ -84,16 +102,16 @@ void sb_population_json(sb_jw_t *w, const sb_population_t *pop, const sb_scores_
     for (int i = 0; i < pop->n; i++) {
         sb_jw_object(w, NULL);
         sb_jw_int(w, "level", pop->level[i]);
-        if (visible) {
+        if (visible && !coding) {
             sb_jw_int(w, "count", pop->count[i]);
         }
-        sb_jw_int(w, "percentage", pop->percentage[i]);
+        write_share(w, pop->percentage[i], visible ? coding : 0);
         sb_jw_end(w);
     }
     sb_jw_end(w);
     sb_jw_int(w, "total", pop->total);
     if (visible) {
-        write_at_or_above(w, pop);
+        write_at_or_above(w, pop, coding);
         if (scores) {
             write_scores(w, scores);
         }

@@ -29,9 +29,14 @@ int sb_scores_average(apr_int64_t *ptenths, const sb_scores_t *s);
  *  @return -1 fewer than two, there is none */
 double sb_scores_error(const sb_scores_t *s);
 
-/** The members "intervals" and "total", of a bar that is shown also "at_or_above".
- *  @param scores of a bar that is shown "average" and "standard_error", too; NULL: nobody asked */
-void sb_population_json(sb_jw_t *w, const sb_population_t *pop, const sb_scores_t *scores);
+/**
+ * The members "intervals" and "total", of a bar that is shown also "at_or_above".
+ * @param scores of a bar that is shown "average" and "standard_error", too; NULL: nobody asked
+ * @param coding per cent of top and bottom coding: shares below it and above 100 less it are told as that much,
+ *               and no counts, which would tell them; 0: everything as it is
+ */
+void sb_population_json(sb_jw_t *w, const sb_population_t *pop, const sb_scores_t *scores,
+                        int coding);
 
 /** A number of tenths, as a member. */
 void sb_tenths_json(sb_jw_t *w, const char *key, apr_int64_t tenths);

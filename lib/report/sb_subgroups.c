@@ -89,8 +89,8 @@ static apr_status_t find(work_t *k)
         rv = sb_pack_open(&k->codes, &k->usable, k->ctx, k->year, k->p);
     }
     if (rv == APR_SUCCESS && k->usable) {
-        rv = sb_suppressed_find(&k->hidden, k->ctx, &k->metadata, &k->codes, k->year, k->district_id,
-                            k->school_id, SB_SUPPRESSED_PAGE, k->p);
+        rv = sb_suppressed_find(&k->hidden, k->ctx, &k->metadata, &k->codes, k->year,
+                                k->district_id, k->school_id, SB_SUPPRESSED_PAGE, k->p);
     }
     return rv == APR_SUCCESS ? count(k) : rv;
 }
@@ -131,7 +131,7 @@ static apr_status_t write_row(sb_jw_t *w, const work_t *k, const char *filter, c
               code >= 0 && k->all_hidden[code]);
         sb_jw_object(w, sb_subject_aliases[s]);
         sb_jw_str(w, "asmt_subject", k->metadata.subjects.name[s]);
-        sb_population_json(w, &pop, &scores);
+        sb_population_json(w, &pop, &scores, k->metadata.coding);
         sb_jw_end(w);
     }
     sb_jw_end(w);

@@ -20,10 +20,10 @@ typedef struct {
 
 typedef struct {
     int year;
-    group_t *whole;            /* of a subject by number: all students of the grade */
-    group_t *every;            /* of all grades; of cohorts only */
+    group_t *whole;                /* of a subject by number: all students of the grade */
+    group_t *every;                /* of all grades; of cohorts only */
     const sb_suppressed_t *hidden; /* NULL: not known, since some results are not packed */
-    group_t *now, *before;     /* those who have results in the year before, too: in both years */
+    group_t *now, *before; /* those who have results in the year before, too: in both years */
 } year_t;
 
 typedef struct {
@@ -211,7 +211,8 @@ static int is_hidden(const work_t *k, const year_t *y, const char *grade, int s)
     grades = sb_suppressed_grades(y->hidden, k->district_id, k->school_id, subject);
     return place >> SB_CELL_ALL & 1 || grades >> code & 1 ||
            (k->school_id &&
-            sb_suppressed_cells(y->hidden, k->district_id, k->school_id, code, subject) >> SB_CELL_ALL &
+            sb_suppressed_cells(y->hidden, k->district_id, k->school_id, code, subject) >>
+                    SB_CELL_ALL &
                 1);
 }
 
@@ -255,7 +256,7 @@ static void write_year(sb_jw_t *w, const work_t *k, const year_t *y)
         }
         sb_jw_object(w, sb_subject_aliases[s]);
         sb_jw_str(w, "asmt_subject", k->subjects.name[s]);
-        sb_population_json(w, &pop, &y->whole[s].scores);
+        sb_population_json(w, &pop, &y->whole[s].scores, k->metadata.coding);
         sb_jw_end(w);
     }
     sb_jw_end(w);
@@ -278,10 +279,10 @@ static void write_pair(sb_jw_t *w, const work_t *k, const group_t *then, const g
     sb_jw_object(w, sb_subject_aliases[s]);
     sb_jw_str(w, "asmt_subject", k->subjects.name[s]);
     sb_jw_object(w, "previous");
-    sb_population_json(w, &before, &then->scores);
+    sb_population_json(w, &before, &then->scores, k->metadata.coding);
     sb_jw_end(w);
     sb_jw_object(w, "current");
-    sb_population_json(w, &after, &now->scores);
+    sb_population_json(w, &after, &now->scores, k->metadata.coding);
     sb_jw_end(w);
     if (shown &&
         sb_scores_average(&change,
@@ -352,7 +353,7 @@ static apr_status_t find_hidden(work_t *k)
         rv = sb_pack_open(&k->codes, &usable, k->ctx, y->year, k->p);
         if (rv == APR_SUCCESS && usable) {
             rv = sb_suppressed_find(&y->hidden, k->ctx, &k->metadata, &k->codes, y->year,
-                                k->district_id, k->school_id, SB_SUPPRESSED_PAGE, k->p);
+                                    k->district_id, k->school_id, SB_SUPPRESSED_PAGE, k->p);
         }
     }
     return rv;

@@ -171,6 +171,16 @@ for my $id (sort keys %calls) {
     }
 }
 
+# With top and bottom coding.
+my %set = (branding => { display => 'North', image => '/assets/nc.svg', higherEdLink => 'https://example.org/' }, min_cell_size => 5);
+results($school, year => $year, subject => 'Math', grade => '05', level => 4, count => 90);
+metadata(JSON::PP->new->encode({ %set, top_bottom_coding => 20 }));
+put();
+for my $id (qw(comparing_populations subgroups trends)) {
+    judge("$id with coding", $by_id{$id}, call($by_id{$id}, 'state', { ($id eq 'trends' ? (view => $_) : (asmtYear => $year)), stateCode => $state, districtId => 'D001' }))
+        for $id eq 'trends' ? qw(same_grade cohort) : 1;
+}
+
 # ---- and when it is asked badly ----------------------------------------------------------------------------------
 for my $id (sort keys %calls) {
     my $op = $by_id{$id} or next;

@@ -58,12 +58,14 @@ static void large(void)
     ok(fabs(sb_scores_error(&s) - 0.5 / 2000) < 1e-9, "and their error");
 }
 
+static int coding;
+
 static const char *text(const sb_population_t *pop, const sb_scores_t *scores)
 {
     sb_jw_t *w = sb_jw_make(pool);
 
     sb_jw_object(w, NULL);
-    sb_population_json(w, pop, scores);
+    sb_population_json(w, pop, scores, coding);
     sb_jw_end(w);
     return sb_jw_text(w, NULL);
 }
@@ -88,7 +90,19 @@ static void json(void)
     scores = (sb_scores_t){1, 1000, 1000000};
     ok(strstr(text(&pop, &scores), ",\"average\":1000.0,\"standard_error\":null}") != NULL,
        "one score has no error");
+    coding = 10;
+    is_str(text(&pop, NULL),
+           "{\"intervals\":[{\"level\":1,\"percentage\":10,\"coded\":\"below\"},"
+           "{\"level\":2,\"percentage\":10,\"coded\":\"below\"},"
+           "{\"level\":3,\"percentage\":10,\"coded\":\"below\"},{\"level\":4,\"percentage\":15},"
+           "{\"level\":5,\"percentage\":61}],\"total\":13,\"at_or_above\":{\"percentage\":84}}",
+           "coded at the bottom: no counts");
+    coding = 20;
+    ok(strstr(text(&pop, NULL), "{\"percentage\":80,\"coded\":\"above\"}}") != NULL,
+       "and at the top");
     sb_population_hide(&pop);
+    ok(!strstr(text(&pop, &scores), "coded"), "what is hidden has no code");
+    coding = 0;
     ok(!strstr(text(&pop, &scores), "count") && !strstr(text(&pop, &scores), "average") &&
            strstr(text(&pop, &scores), "\"total\":-1}") != NULL,
        "nothing is said of a bar that is hidden: %s", text(&pop, &scores));
