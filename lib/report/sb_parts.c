@@ -224,7 +224,7 @@ void sb_not_stated_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx
         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
         " WHERE h.state_code = $1 AND c.asmt_type = $2 AND c.asmt_year = $3::smallint";
     apr_array_header_t *args = apr_array_make(p, 8, sizeof(const char *));
-    const char *sql;
+    const char *sql, *place; /* before the scope adds to args */
 
     APR_ARRAY_PUSH(args, const char *) = sb_scope_state(ctx->scope);
     APR_ARRAY_PUSH(args, const char *) = asmt_type;
@@ -235,8 +235,10 @@ void sb_not_stated_queue(sb_rows_t **prows, sb_pipe_t *pipe, const sb_report_ctx
     if (district_id && school_id) {
         APR_ARRAY_PUSH(args, const char *) = school_id;
     }
-    sql = apr_pstrcat(p, select, args->nelts > 3 ? " AND h.district_id = $4" : "",
-                      args->nelts > 4 ? " AND h.school_id = $5" : "", " AND (",
+    place = args->nelts > 4   ? " AND h.district_id = $4 AND h.school_id = $5"
+            : args->nelts > 3 ? " AND h.district_id = $4"
+                              : "";
+    sql = apr_pstrcat(p, select, place, " AND (",
                       sb_scope_sql(ctx->aggregates, "h", args->nelts + 1, args, p), ")", NULL);
     sb_pipe_query_text(prows, pipe, "report_not_stated",
                        sb_sql(p, sql, "schema", ctx->schema, NULL), args->nelts,
