@@ -585,55 +585,64 @@ static apr_status_t count_packs(work_t *k)
     return rv;
 }
 
-/* A row of counts: subject, grade, level, who passes, all, sums of the scores of those who pass. */
+/* @param fails bits of filters (sb_filter.h) */
+static int class_of(unsigned fails)
+{
+    int i = 0;
+
+    if (fails & (fails - 1)) {
+        return SB_FAILS_MORE;
+    }
+    while (fails >> i > 1) {
+        i++;
+    }
+    return fails ? SB_FAILS_ONE + i : SB_PASSES;
+}
+
+/* A row of counts: subject, grade, level, which filters they fail, how many, sums of their
+ * scores. */
 static void read_count(work_t *k, const sb_rows_t *rows, int row)
 {
     int subject = sb_pack_subject(&k->codes, sb_rows_text(rows, row, 5));
     int grade = sb_pack_grade(&k->codes, sb_rows_text(rows, row, 6));
     int level = atoi(sb_rows_text(rows, row, 7));
-    apr_uint32_t passes = (apr_uint32_t)strtoul(sb_rows_text(rows, row, 8), NULL, 10);
-    apr_uint32_t all = (apr_uint32_t)strtoul(sb_rows_text(rows, row, 9), NULL, 10);
-    apr_uint32_t *n;
+    int class = class_of((unsigned)strtoul(sb_rows_text(rows, row, 8), NULL, 10));
 
     if (subject < 0 || grade < 0 || level < 0 || level >= SB_PACK_LEVELS) {
         return; /* more kinds than a page shows */
     }
-    n = k->tally.n[k->tally.slot[subject | grade << 4 | level << 9]];
-    n[SB_PASSES] += passes;
-    n[SB_FAILS_MORE] += all - passes;
-    if (k->sums) {
+    k->tally.n[k->tally.slot[subject | grade << 4 | level << 9]][class] +=
+        (apr_uint32_t)strtoul(sb_rows_text(rows, row, 9), NULL, 10);
+    if (k->sums && class == SB_PASSES) {
         k->sums->sum[grade][subject] += atoll(sb_rows_text(rows, row, 10));
         k->sums->squares[grade][subject] += atoll(sb_rows_text(rows, row, 11));
     }
 }
 
-/* From the facts, one pass: who passes and who there is. */
+/* From the facts, one pass: who passes, who fails one filter only, and who there is. */
 static apr_status_t count_facts(work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 16, sizeof(const char *));
     const char *place = place_sql(k, args);
-    const char *filters = sb_filter_sql(k->ctx->params, "f", args, k->p);
-    const char *groups = sb_filter_groups_sql(k->ctx->params, "s", args, k->p);
+    const char *fails = sb_filter_fails_sql(k->ctx->params, "f", "s", args, k->p);
     const char *sql = apr_psprintf(
         k->p,
-        "SELECT " HOME ", c.asmt_subject, c.asmt_grade, c.asmt_perf_lvl::text, c.passes::text,"
+        "SELECT " HOME ", c.asmt_subject, c.asmt_grade, c.asmt_perf_lvl::text, c.fails::text,"
         "       c.n::text, c.score_sum::text, c.score_squares::text"
         "  FROM (SELECT f.inst_hier_rec_id, f.asmt_subject, f.asmt_grade, f.asmt_perf_lvl,"
-        "               count(*) AS n, count(*) FILTER (WHERE x.passes) AS passes,"
-        "               coalesce(sum(f.asmt_score) FILTER (WHERE x.passes), 0) AS score_sum,"
-        "               coalesce(sum(f.asmt_score::int * f.asmt_score)"
-        "                        FILTER (WHERE x.passes), 0) AS score_squares"
+        "               x.fails, count(*) AS n, coalesce(sum(f.asmt_score), 0) AS score_sum,"
+        "               coalesce(sum(f.asmt_score::int * f.asmt_score), 0) AS score_squares"
         "          FROM {schema}.fact_asmt_outcome_vw f"
         "          JOIN {schema}.dim_student s USING (student_rec_id),"
-        "          LATERAL (SELECT %s AND %s AS passes) x"
+        "          LATERAL (SELECT %s AS fails) x"
         "         WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id"
         "                 FROM {schema}.dim_inst_hier h WHERE %s)"
         "           AND f.asmt_year = $2::smallint"
         "           AND f.asmt_type = 'SUMMATIVE' AND f.rec_status = 'C'"
         "           AND (f.administration_condition = 'SD' OR f.administration_condition IS NULL)"
-        "         GROUP BY 1, 2, 3, 4) AS c"
+        "         GROUP BY 1, 2, 3, 4, 5) AS c"
         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)",
-        filters, groups, place);
+        fails, place);
     sb_rows_t *rows;
     apr_status_t rv = query(&rows, k, sql, args);
 
@@ -736,6 +745,9 @@ static void hide(work_t *k)
     if (k->hidden) {
         sb_suppressed_not_stated(&k->bars->not_stated, k->hidden, &k->codes, k->district_id,
                                  k->school_id);
+    }
+    else { /* what small groups they would tell is not known */
+        sb_not_stated_hide(&k->bars->not_stated);
     }
 }
 

@@ -96,33 +96,55 @@ static const char *list_sql(const char *column, kind_t kind, const apr_array_hea
     return apr_psprintf(p, "%s = ANY($%d::%s)", column, args->nelts, type);
 }
 
+/* The condition of one filter; NULL: it restricts nothing. */
+static const char *one_sql(apr_size_t i, const sb_params_t *params, const char *alias,
+                           apr_array_header_t *args, apr_pool_t *p)
+{
+    const char *column = apr_pstrcat(p, alias, ".", filters[i].column, NULL);
+    const apr_array_header_t *list;
+
+    if (!sb_params_has(params, filters[i].name)) {
+        return NULL;
+    }
+    list = sb_params_list(params, filters[i].name);
+    if (list->nelts == 0) {
+        return filters[i].empty_is_false ? "false" : NULL;
+    }
+    return filters[i].kind == FLAG ? flag_sql(column, list, p)
+                                   : list_sql(column, filters[i].kind, list, args, p);
+}
+
 const char *sb_filter_sql(const sb_params_t *params, const char *alias, apr_array_header_t *args,
                           apr_pool_t *p)
 {
     const char *sql = NULL;
 
     for (apr_size_t i = 0; i < NFILTERS; i++) {
-        const char *column = apr_pstrcat(p, alias, ".", filters[i].column, NULL);
-        const apr_array_header_t *list;
-        const char *test;
+        const char *test = one_sql(i, params, alias, args, p);
 
-        if (!sb_params_has(params, filters[i].name)) {
-            continue;
+        if (test) {
+            sql = sql ? apr_pstrcat(p, sql, " AND ", test, NULL) : test;
         }
-        list = sb_params_list(params, filters[i].name);
-        if (list->nelts == 0) {
-            if (!filters[i].empty_is_false) {
-                continue;
-            }
-            test = "false";
-        }
-        else {
-            test = filters[i].kind == FLAG ? flag_sql(column, list, p)
-                                           : list_sql(column, filters[i].kind, list, args, p);
-        }
-        sql = sql ? apr_pstrcat(p, sql, " AND ", test, NULL) : test;
     }
     return sql ? sql : "true";
+}
+
+const char *sb_filter_fails_sql(const sb_params_t *params, const char *fact, const char *student,
+                                apr_array_header_t *args, apr_pool_t *p)
+{
+    const char *sql = "0";
+
+    for (apr_size_t i = 0; i <= NFILTERS; i++) {
+        const char *test = i < NFILTERS ? one_sql(i, params, fact, args, p)
+                           : sb_params_has(params, "studentGroupId")
+                               ? sb_filter_groups_sql(params, student, args, p)
+                               : NULL;
+
+        if (test) {
+            sql = apr_psprintf(p, "%s + CASE WHEN %s THEN 0 ELSE %u END", sql, test, 1U << i);
+        }
+    }
+    return apr_pstrcat(p, "(", sql, ")", NULL);
 }
 
 const char *sb_filter_groups_sql(const sb_params_t *params, const char *alias,

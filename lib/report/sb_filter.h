@@ -61,4 +61,11 @@ const char *sb_filter_sql(const sb_params_t *params, const char *alias, apr_arra
 const char *sb_filter_groups_sql(const sb_params_t *params, const char *alias,
                                  apr_array_header_t *args, apr_pool_t *p);
 
+/**
+ * Which of the conditions above a result fails, as a number: a bit for each filter, and one for student
+ * groups. 0: it passes them all.
+ */
+const char *sb_filter_fails_sql(const sb_params_t *params, const char *fact, const char *student,
+                                apr_array_header_t *args, apr_pool_t *p);
+
 #endif

@@ -47,7 +47,7 @@ int sb_pack_grade(const sb_pack_codes_t *codes, const char *grade);
 enum {
     SB_PASSES = 0,
     SB_FAILS_ONE = 1, /* + number of the only filter it fails */
-    SB_FILTERS = 9,
+    SB_FILTERS = 10,  /* student groups are the last, of which words know nothing */
     SB_FAILS_MORE = SB_FAILS_ONE + SB_FILTERS,
     SB_NOT_VALID = SB_FAILS_MORE + 1, /* not counted by comparing populations */
     SB_CLASSES

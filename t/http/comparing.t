@@ -200,6 +200,8 @@ subtest 'packed results and facts say the same' => sub {
     put();
     is(sql_one("SELECT count(*) FROM $schema.report_pack_stale"), 1, 'what cannot be packed stays out of date');
     is_deeply($all->(), $packed, 'then facts are counted, to the same answers');
+    is_deeply(ask()->{not_stated}, { total => -1, ethnicity => -1, sex => -1, dmgPrg504 => 0, dmgPrgIep => -1, dmgPrgLep => 0,
+        dmgStsMig => 0 }, 'and not told what is not stated');
     sql("DELETE FROM $schema.fact_asmt_outcome_vw WHERE asmt_perf_lvl = 16;"
         . " UPDATE $schema.data_version SET version = version + 1");
     is(sql_one("SELECT count(*) FROM $schema.report_pack_stale"), 0, 'gone with it');

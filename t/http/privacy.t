@@ -54,8 +54,18 @@ for my $d (1 .. 3) {
         }
     }
 }
+# Thirty who share a student group, one of them a girl; and others like them.
+my $pupils = school('PG', 'P Groups', 'PGS', 'P Groups School');
+for my $level (1 .. 4) {
+    my %of = (year => 2037, subject => 'Math', grade => '03', level => $level);
+    results($pupils, %of, count => $level == 4 ? 8 : 7, asmt_score => 1803);
+    results($pupils, %of, count => 5, sex => $_) for qw(male female);
+}
+results($pupils, year => 2037, subject => 'Math', grade => '03', level => 4, asmt_score => 1803, sex => 'female');
 metadata(undef);
 put();
+sql(sprintf "UPDATE %1\$s.dim_student SET group_3_id = 'pg-club' WHERE student_rec_id IN (SELECT student_rec_id"
+    . ' FROM %1$s.fact_asmt_outcome_vw WHERE asmt_year = 2037 AND asmt_score = 1803)', env('SMARTER_SCHEMA'));
 
 sub too_small { my ($bar) = @_; my $n = $truth{$bar} // 0; return $n && ($n <= $min || $n == $lower{$bar}) }
 
@@ -197,6 +207,17 @@ subtest 'several filters at once' => sub {
     is_deeply(\@unlike, [], 'a place is the same as a row and as the sum of its own page');
     is_deeply(\@tell, [], 'no page gives away what it hides');
     cmp_ok($some, '>', 5, "$some bars are shown");
+};
+
+subtest 'student groups and filters' => sub {
+    my $total = sub { page('PG', asmtYear => 2037, @_)->{summary}[0]{results}{subject1}{total} };
+    is($total->(sex => ['male']), 49, 'the boys of all');
+    is($total->(studentGroupId => ['pg-club']), 30, 'a group');
+    is($total->(studentGroupId => ['pg-club'], dmgPrgIep => ['N']), 30, 'all of it');
+    is($total->(studentGroupId => ['pg-club'], sex => ['male']), -1, 'its boys would tell of its only girl');
+    is($total->(studentGroupId => ['pg-club'], sex => ['female']), -1, 'who is hidden');
+    is_deeply(page('', asmtYear => 2037, studentGroupId => ['pg-club'])->{not_stated}, page('', asmtYear => 2037)->{not_stated},
+        'what is not stated is of the state, with groups and without');
 };
 
 finish();
