@@ -223,6 +223,10 @@ static const char *check(const sb_params_t *params)
 {
     return sb_params_has(params, "schoolId") && !sb_params_has(params, "districtId")
                ? "schoolId: needs districtId"
+           : sb_params_has(params, "studentGroupId") &&
+                   sb_params_list(params, "studentGroupId")->nelts > 1
+               /* a list less one of its groups would tell who is in that one only */
+               ? "studentGroupId: one group at a time"
                : NULL;
 }
 

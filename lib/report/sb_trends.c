@@ -21,7 +21,6 @@ typedef struct {
 typedef struct {
     int year;
     group_t *whole;                /* of a subject by number: all students of the grade */
-    group_t *every;                /* of all grades; of cohorts only */
     const sb_suppressed_t *hidden; /* NULL: not known, since some results are not packed */
     group_t *now, *before; /* those who have results in the year before, too: in both years */
 } year_t;
@@ -54,11 +53,8 @@ static year_t *year_of(work_t *k, int year)
     if (k->nyears == YEARS_MAX) {
         return NULL;
     }
-    k->year[k->nyears] = (year_t){.year = year,
-                                  .whole = groups(k),
-                                  .every = groups(k),
-                                  .now = groups(k),
-                                  .before = groups(k)};
+    k->year[k->nyears] =
+        (year_t){.year = year, .whole = groups(k), .now = groups(k), .before = groups(k)};
     return &k->year[k->nyears++];
 }
 
@@ -89,7 +85,7 @@ static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
 }
 
 /* All students, from the table of counts. */
-static apr_status_t find_whole(work_t *k, const char *grade, group_t *(*of)(const year_t *))
+static apr_status_t find_whole(work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
     const char *sql;
@@ -97,7 +93,7 @@ static apr_status_t find_whole(work_t *k, const char *grade, group_t *(*of)(cons
     apr_status_t rv;
 
     APR_ARRAY_PUSH(args, const char *) = years_text(k);
-    APR_ARRAY_PUSH(args, const char *) = grade;
+    APR_ARRAY_PUSH(args, const char *) = k->grade;
     sql =
         apr_psprintf(k->p,
                      "SELECT c.asmt_year, c.asmt_subject, c.asmt_perf_lvl, sum(c.n_valid)::bigint,"
@@ -115,25 +111,14 @@ static apr_status_t find_whole(work_t *k, const char *grade, group_t *(*of)(cons
         const year_t *y = s >= 0 ? year_of(k, (int)sb_rows_int(rows, i, 0, 0)) : NULL;
 
         if (y) {
-            rv = add(&of(y)[s], (int)sb_rows_int(rows, i, 2, 0), sb_rows_int(rows, i, 3, 0),
+            rv = add(&y->whole[s], (int)sb_rows_int(rows, i, 2, 0), sb_rows_int(rows, i, 3, 0),
                      sb_rows_int(rows, i, 4, 0), sb_rows_int(rows, i, 5, 0));
         }
     }
     return rv;
 }
 
-static group_t *whole(const year_t *y)
-{
-    return y->whole;
-}
-
-static group_t *every(const year_t *y)
-{
-    return y->every;
-}
-
-/* Matched by the state's id of a student. Of several results of a year the latest counts. A grade is that of
- * the later year: whoever is in grade 4 now was in grade 3 then, as a rule. */
+/* Matched by the state's id of a student. Of several results of a year the latest counts. */
 static apr_status_t find_cohorts(work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
@@ -142,12 +127,11 @@ static apr_status_t find_cohorts(work_t *k)
     apr_status_t rv;
 
     APR_ARRAY_PUSH(args, const char *) = years_text(k);
-    APR_ARRAY_PUSH(args, const char *) = k->grade;
     sql = apr_psprintf(
         k->p,
         "WITH result AS ("
         "SELECT DISTINCT ON (f.student_id, f.asmt_subject, f.asmt_year) f.student_id,"
-        "       f.asmt_subject, f.asmt_year, f.asmt_grade, f.asmt_perf_lvl AS level,"
+        "       f.asmt_subject, f.asmt_year, f.asmt_perf_lvl AS level,"
         "       f.asmt_score::bigint AS score"
         "  FROM {schema}.fact_asmt_outcome_vw f"
         " WHERE f.asmt_year = ANY($1::smallint[]) AND f.asmt_type = 'SUMMATIVE'"
@@ -166,7 +150,7 @@ static apr_status_t find_cohorts(work_t *k)
         "       sum(score * score)::bigint, sum(score_before)::bigint,"
         "       sum(score_before * score_before)::bigint"
         "  FROM pair"
-        " WHERE year_before = asmt_year - 1 AND ($2::text IS NULL OR asmt_grade = $2)"
+        " WHERE year_before = asmt_year - 1"
         " GROUP BY 1, 2, 3, 4",
         sb_where_sql(k->ctx, "h", args, k->p));
     rv = query(&rows, k, sql, args);
@@ -217,16 +201,15 @@ static int is_hidden(const work_t *k, const year_t *y, const char *grade, int s)
 }
 
 /* A part of a whole may be shown if the whole may, and so may the rest, unless there is none. */
-static int may_show(const work_t *k, const group_t *part, const year_t *y, const group_t *whole,
-                    const char *grade, int s)
+static int may_show(const work_t *k, const group_t *part, const year_t *y, int s)
 {
     sb_population_t pop;
-    sb_counts_t rest = whole->counts;
+    sb_counts_t rest = y->whole[s].counts;
 
-    if (is_hidden(k, y, grade, s)) {
+    if (is_hidden(k, y, NULL, s)) {
         return 0;
     }
-    judge(&pop, k, &whole->counts, s);
+    judge(&pop, k, &rest, s);
     if (pop.state != SB_POPULATION_VISIBLE) {
         return 0;
     }
@@ -303,8 +286,7 @@ static void write_cohort(sb_jw_t *w, work_t *k, const year_t *y)
     for (int s = 0; s < k->subjects.n; s++) {
         if (y->now[s].counts.n) {
             write_pair(w, k, &y->before[s], &y->now[s],
-                       last && may_show(k, &y->now[s], y, &y->whole[s], k->grade, s) &&
-                           may_show(k, &y->before[s], last, &last->every[s], NULL, s),
+                       last && may_show(k, &y->now[s], y, s) && may_show(k, &y->before[s], last, s),
                        s);
         }
     }
@@ -369,10 +351,7 @@ static apr_status_t find(work_t *k)
     if (rv == APR_SUCCESS) {
         sb_subjects_pick(&k->subjects, &k->metadata.subjects,
                          sb_params_list(k->ctx->params, "asmtSubject"));
-        rv = find_whole(k, k->grade, whole);
-    }
-    if (rv == APR_SUCCESS && k->cohort) {
-        rv = find_whole(k, NULL, every);
+        rv = find_whole(k);
     }
     if (rv == APR_SUCCESS && k->cohort) {
         rv = find_cohorts(k);
@@ -416,6 +395,21 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+/* Cohorts of a grade, a district or the state would add up with those of schools, less those who moved: what is
+ * hidden of one would be the difference of others. */
+static const char *check(const sb_params_t *params)
+{
+    const char *view = sb_params_str(params, "view"), *complaint = sb_where_check(params);
+
+    if (complaint || !view || strcmp(view, "cohort")) {
+        return complaint;
+    }
+    return !sb_params_has(params, "schoolId") ? "view: cohorts are told of a school; say schoolId"
+           : sb_params_has(params, "asmtGrade")
+               ? "view: cohorts are of all grades; leave out asmtGrade"
+               : NULL;
+}
+
 static const char *const views[] = {"same_grade", "cohort", NULL};
 
 static const sb_param_t params[] = {
@@ -430,7 +424,7 @@ const sb_report_t sb_report_trends = {
     .name = "trends",
     .callable = "get_trends_report",
     .params = params,
-    .check = sb_where_check,
+    .check = check,
     .shared = shared,
     .run = run,
 };

@@ -97,7 +97,7 @@ my %calls = (
     individual_student_report => [(map { ['school', { %one, asmtType => $_ }] } @kinds), ['school', { %one, asmtType => $kinds[0], asmtYear => 2000 }, 404]],
     subgroups => [map { ['state', $_] } { stateCode => $state }, \%place, \%in_school, { %place, districtId => 'nowhere' }],
     trends => [['state', { stateCode => $state }], ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', asmtGrade => '04', asmtSubject => ['Math'] }],
-        ['state', { stateCode => $state, view => 'cohort' }]],
+        ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', view => 'cohort' }]],
     quick_links => [['state', { stateCode => $state }], ['school', { stateCode => $state, ql_school_bound => 3 }]],
     academic_year => [['state', { stateCode => $state }]],
     (map { $_ => [['registrar', { stateCode => $state }], ['registrar', { stateCode => $state, academicYear => $year - 1 }],
@@ -177,7 +177,7 @@ results($school, year => $year, subject => 'Math', grade => '05', level => 4, co
 metadata(JSON::PP->new->encode({ %set, top_bottom_coding => 20 }));
 put();
 for my $id (qw(comparing_populations subgroups trends)) {
-    judge("$id with coding", $by_id{$id}, call($by_id{$id}, 'state', { ($id eq 'trends' ? (view => $_) : (asmtYear => $year)), stateCode => $state, districtId => 'D001' }))
+    judge("$id with coding", $by_id{$id}, call($by_id{$id}, 'state', { ($id eq 'trends' ? (view => $_) : (asmtYear => $year)), stateCode => $state, districtId => 'D001', ($_ eq 'cohort' ? (schoolId => 'S0001') : ()) }))
         for $id eq 'trends' ? qw(same_grade cohort) : 1;
 }
 

@@ -17,7 +17,7 @@ my ($user, $password) = slurp(env('SMARTER_INI')) =~ m{^edware\.db\.\w+\.url = p
 allow_log(qr/SB(?:12\d\d|161[23]|2002|3010|3023|3030|3102|3104)\b/, qr/ended with status 75/);
 
 my @disturbances = (
-    sub { sql({ user => $user, password => $password }, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mod_smarter%'") },
+    sub { sql({ user => $user, password => $password }, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mod_smarter%' AND usename = current_user") },
     sub {
         my $node = server_pid('memcached' . (1 + int rand 2));
         kill 'STOP', $node;
