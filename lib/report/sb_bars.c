@@ -107,19 +107,20 @@ static int lower_half(const work_t *k, int s, int level)
     return level <= k->m->subjects.levels[s] / 2;
 }
 
-/* How many, and how many of them in the lower half, are of a class; -1: of all that are valid. */
+/* How many, and how many of them in the lower half, are of a class. */
 static void add_class(apr_int64_t *ptotal, apr_int64_t *plower, const work_t *k, int s,
                       const counts_t *c, int class)
 {
-    *ptotal = *plower = 0;
-    for (int level = 0; level < SB_PACK_LEVELS; level++) {
-        for (int i = 0; i < SB_NOT_VALID; i++) {
-            apr_int64_t n = class == -1 || class == i ? c->n[level][i] : 0;
+    apr_int64_t total = 0, lower = 0;
 
-            *ptotal += n;
-            *plower += lower_half(k, s, level) ? n : 0;
-        }
+    for (int level = 0; level < SB_PACK_LEVELS; level++) {
+        apr_int64_t n = c->n[level][class];
+
+        total += n;
+        lower += lower_half(k, s, level) ? n : 0;
     }
+    *ptotal = total;
+    *plower = lower;
 }
 
 static int showable(const work_t *k, apr_int64_t total, apr_int64_t lower)
@@ -130,17 +131,18 @@ static int showable(const work_t *k, apr_int64_t total, apr_int64_t lower)
 /* What is left of a shown group when another one is taken away must be nobody or enough. */
 static int leaves_too_few(const work_t *k, int s, const counts_t *c)
 {
-    apr_int64_t total, lower, all, all_lower;
+    apr_int64_t total, lower, rest, rest_lower;
 
+    add_class(&rest, &rest_lower, k, s, c, SB_FAILS_MORE);
     for (int i = 0; i < SB_FILTERS; i++) { /* with all filters but one, less those with all */
         add_class(&total, &lower, k, s, c, SB_FAILS_ONE + i);
         if (total && !showable(k, total, lower)) {
             return 1;
         }
+        rest += total;
+        rest_lower += lower;
     }
-    add_class(&all, &all_lower, k, s, c, -1);
-    add_class(&total, &lower, k, s, c, SB_PASSES);
-    return all > total && !showable(k, all - total, all_lower - lower);
+    return rest && !showable(k, rest, rest_lower);
 }
 
 /* Under several filters, but for what is below. */

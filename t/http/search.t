@@ -124,7 +124,7 @@ subtest 'texts that try something' => sub {
     is(students($_, 'Q%8_'), 'Q%8_', "$_: in an id as well") for qw(whole school_1);
     for my $text ('%%', '__', 'Qa%', 'Q_', 'Qad_r', '%adir', 'Qadir\\', "';--", "' OR 1=1 --", '$1::text', '\\x51', 'Q*', '"Qadir"; SELECT', "\x{202e}ridaQ", "\x{1F600}\x{1F600}", "\x{1F468}\x{200D}\x{1F469}",
         "\x{10FFFF}\x{10FFFF}", "'' ''", '-- --', ', ,', ',,,,', ' , x', "\x{301}\x{301}", 'x' x 200, join(' ', ('ab') x 60), "A\x{300}" x 60) {
-        for my $who (qw(whole school_1 general)) {
+        for my $who (qw(whole school_1 super)) { # (each may ask sixty times a minute)
             my $answer = request($who, $text);
             is($answer->{status}, 200, bytes("$who: ") . bytes(substr $text, 0, 20)) or diag($answer->{body});
             my $data = json($answer);

@@ -108,6 +108,21 @@ sub switch {
     push @switched, $ini unless @switched;
     $ini =~ s/^(edware\.db\.nc\.schema_name\s*=).*/$1 $self->{schema}/m or die "no schema of nc in the ini\n";
     put($ini);
+    $self->hide($ini);
+}
+
+# What the conductor does behind a promotion, with an ini of its own; the stack's conductor may have the lock.
+sub hide {
+    my ($self, $ini) = @_;
+    $ini =~ s/^(migrate_dest\.db\.nc\.schema_name\s*=).*/$1 $self->{schema}/m or die "no production of nc in the ini\n";
+    my $file = spew(tmpdir() . '/conductor.ini', $ini);
+    for (1 .. 60) {
+        return unless sql_one("SELECT count(*) FROM (SELECT DISTINCT asmt_year FROM $self->{schema}.report_pack EXCEPT"
+            . " SELECT asmt_year FROM $self->{schema}.report_hidden_made) y");
+        run_program('smarter-migrate-conductor', '--once', '-t', 'nc', '-c', $file);
+        select undef, undef, undef, 0.3;
+    }
+    die "no conductor hides what is small\n";
 }
 
 # In place: the file keeps its owner and mode.
