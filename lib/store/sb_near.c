@@ -1,10 +1,11 @@
-/* Values near at hand: a hash, a ring in the order of use, and counted references. */
+/* Values near at hand: a hash, a ring in the order of use, and counted references (C's own atomics: checkers of
+ * threads see these, but not those inside of APR). */
 
 #include "store/sb_near.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <apr_allocator.h>
-#include <apr_atomic.h>
 #include <apr_hash.h>
 #include <apr_ring.h>
 #include <apr_strings.h>
@@ -18,7 +19,7 @@
 typedef struct {
     apr_allocator_t *allocator;
     apr_pool_t *pool; /* for its mutex */
-    apr_uint32_t ref;
+    atomic_uint ref;
 } arena_t;
 
 struct sb_near_item_t {
@@ -28,8 +29,8 @@ struct sb_near_item_t {
     const char *key;
     const void *value;
     apr_size_t bytes;
-    double until;     /* monotonic seconds */
-    apr_uint32_t ref; /* one of the store while it is kept, one of each pool it was given to */
+    double until;    /* monotonic seconds */
+    atomic_uint ref; /* one of the store while it is kept, one of each pool it was given to */
 };
 
 struct sb_near_t {
@@ -65,7 +66,7 @@ static apr_status_t make_arena(arena_t **parena)
 
 static void release_arena(arena_t *arena)
 {
-    if (!apr_atomic_dec32(&arena->ref)) {
+    if (atomic_fetch_sub(&arena->ref, 1) == 1) {
         apr_allocator_destroy(arena->allocator);
         apr_pool_destroy(arena->pool);
         free(arena);
@@ -76,7 +77,7 @@ static apr_status_t release(void *data)
 {
     sb_near_item_t *item = data;
 
-    if (!apr_atomic_dec32(&item->ref)) {
+    if (atomic_fetch_sub(&item->ref, 1) == 1) {
         arena_t *arena = item->arena;
 
         apr_pool_destroy(item->pool);
@@ -146,7 +147,7 @@ const void *sb_near_get(sb_near_t *near, const char *key, apr_pool_t *p)
         item = NULL;
     }
     if (item) {
-        apr_atomic_inc32(&item->ref);
+        atomic_fetch_add(&item->ref, 1);
         APR_RING_REMOVE(item, link);
         APR_RING_INSERT_HEAD(&near->used, item, sb_near_item_t, link);
     }
@@ -171,7 +172,7 @@ apr_status_t sb_near_begin(sb_near_item_t **pitem, apr_pool_t **ppool, sb_near_t
     item = apr_pcalloc(*ppool, sizeof(*item));
     item->pool = *ppool;
     item->arena = near->arena;
-    apr_atomic_inc32(&near->arena->ref);
+    atomic_fetch_add(&near->arena->ref, 1);
     item->ref = 1;
     apr_pool_cleanup_register(p, item, release, apr_pool_cleanup_null);
     *pitem = item;
@@ -190,7 +191,7 @@ void sb_near_put(sb_near_t *near, const char *key, sb_near_item_t *item, const v
     item->value = value;
     item->bytes = bytes;
     item->until = sb_time_monotonic() + (double)ttl / APR_USEC_PER_SEC;
-    apr_atomic_inc32(&item->ref);
+    atomic_fetch_add(&item->ref, 1);
     apr_thread_mutex_lock(near->mutex);
     old = apr_hash_get(near->by_key, key, APR_HASH_KEY_STRING);
     if (old) {

@@ -96,7 +96,7 @@ my %calls = (
         ['state', { %in_school, asmtGrade => '03', studentGroupId => ['g1'] }], ['school', { %in_school, schoolId => 'S9' }]],
     individual_student_report => [(map { ['school', { %one, asmtType => $_ }] } @kinds), ['school', { %one, asmtType => $kinds[0], asmtYear => 2000 }, 404]],
     subgroups => [map { ['state', $_] } { stateCode => $state }, \%place, \%in_school, { %place, districtId => 'nowhere' }],
-    trends => [['state', { stateCode => $state }], ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', asmtGrade => '04', asmtSubject => ['Math'] }],
+    trends => [['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001' }], ['state', { stateCode => $state }], ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', asmtGrade => '04', asmtSubject => ['Math'] }],
         ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', view => 'cohort' }]],
     quick_links => [['state', { stateCode => $state }], ['school', { stateCode => $state, ql_school_bound => 3 }]],
     academic_year => [['state', { stateCode => $state }]],
