@@ -31,7 +31,8 @@ typedef enum {
 typedef struct {
     const char *path; /* exact; "/{}" at the end stands for one segment */
     int methods;      /* HEAD goes with GET, unless it changes something */
-    sb_perm_t perm;
+    sb_perm_t perm;   /* NONE: nobody, unless it is open */
+    int open;         /* anybody may, without a session */
     audience_t audience;
     int (*run)(smarter_req_t *q);
     const sb_param_t *params; /* what the query may say, judged before run; NULL: run judges it */
@@ -52,13 +53,13 @@ static const route_t routes[] = {
      .audit = "describe_report"},
     {.path = "/data/{}", .methods = GET | POST, .perm = SB_PERM_VIEW, .run = smarter_data_report,
      .audit = "get_report"}, /* its own name, once it is known which */
-    {.path = "/public_data/{}", .methods = OPTIONS, .run = smarter_public_describe},
-    {.path = "/public_data/{}", .methods = GET | POST, .run = smarter_public_report, .audit = "get_report"},
-    {.path = "/public/{}", .methods = ANY, .audience = FOR_PEOPLE, .run = smarter_public_short},
+    {.path = "/public_data/{}", .methods = OPTIONS, .open = 1, .run = smarter_public_describe},
+    {.path = "/public_data/{}", .methods = GET | POST, .open = 1, .run = smarter_public_report, .audit = "get_report"},
+    {.path = "/public/{}", .methods = ANY, .open = 1, .audience = FOR_PEOPLE, .run = smarter_public_short},
     {.path = "/services/tool/state_code/{}", .methods = GET, .perm = SB_PERM_SUPER_ADMIN,
      .run = smarter_public_state_code, .params = no_params, .audit = "state_code_service"},
-    {.path = "/services/ready", .methods = GET, .run = smarter_services_ready, .params = no_params},
-    {.path = "/services/heartbeat", .methods = GET, .run = smarter_services_heartbeat, .params = no_params},
+    {.path = "/services/ready", .methods = GET, .open = 1, .run = smarter_services_ready, .params = no_params},
+    {.path = "/services/heartbeat", .methods = GET, .open = 1, .run = smarter_services_heartbeat, .params = no_params},
     {.path = "/services/userinfo", .methods = GET | POST, .perm = SB_PERM_VIEW,
      .run = smarter_services_userinfo, .params = no_params, .audit = "user_info_service"},
     {.path = "/services/cache/{}", .methods = DELETE, .perm = SB_PERM_SUPER_ADMIN,
@@ -67,13 +68,13 @@ static const route_t routes[] = {
      .run = smarter_admin_flush, .params = no_params, .audit = "cache_flush_service", .changes = 1},
     {.path = "/services/trigger/{}", .methods = GET, .perm = SB_PERM_SUPER_ADMIN,
      .run = smarter_admin_trigger, .params = no_params, .audit = "trigger_service", .changes = 1},
-    {.path = "/services/openapi.json", .methods = GET, .run = smarter_services_openapi, .params = no_params},
-    {.path = "/login", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_login},
-    {.path = "/saml_post", .methods = POST, .audience = FOR_PEOPLE, .run = smarter_auth_saml_post},
+    {.path = "/services/openapi.json", .methods = GET, .open = 1, .run = smarter_services_openapi, .params = no_params},
+    {.path = "/login", .methods = GET, .open = 1, .audience = FOR_PEOPLE, .run = smarter_auth_login},
+    {.path = "/saml_post", .methods = POST, .open = 1, .audience = FOR_PEOPLE, .run = smarter_auth_saml_post},
     {.path = "/logout", .methods = GET | POST, .perm = SB_PERM_LOGOUT, .audience = FOR_PEOPLE,
      .run = smarter_auth_logout},
-    {.path = "/logout_redirect", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_logout_redirect},
-    {.path = "/saml_metadata", .methods = GET, .audience = FOR_PEOPLE, .run = smarter_auth_metadata},
+    {.path = "/logout_redirect", .methods = GET, .open = 1, .audience = FOR_PEOPLE, .run = smarter_auth_logout_redirect},
+    {.path = "/saml_metadata", .methods = GET, .open = 1, .audience = FOR_PEOPLE, .run = smarter_auth_metadata},
 };
 /* clang-format on */
 #define NROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -182,8 +183,11 @@ static int admit(smarter_req_t *q, const route_t *route)
 {
     apr_status_t rv;
 
-    if (route->perm == SB_PERM_NONE) {
+    if (route->open) {
         return OK;
+    }
+    if (route->perm == SB_PERM_NONE) { /* a row that does not say who may: nobody */
+        return refuse(q, route, "which nobody may ask for", NULL);
     }
     rv = smarter_auth_find(q);
     if (rv == APR_NOTFOUND) {
@@ -220,7 +224,7 @@ static void record(const smarter_req_t *q, const route_t *route, int rc)
     int status = rc == OK || rc == DONE ? q->r->status : rc;
     const char *denial = q->denial;
 
-    if (!q->user && route->perm != SB_PERM_NONE) {
+    if (!q->user && !route->open) {
         return; /* nobody yet: sent to sign in */
     }
     if (route->audit && status == HTTP_FORBIDDEN && !denial) {

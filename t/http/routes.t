@@ -30,11 +30,13 @@ my %table = (
 
 my %routes;
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
-while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),/mg) {
-    $routes{"$_ $1"} = 1 for split /\s*\|\s*/, $2;
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),( \.open = 1,)?/mg) {
+    my ($path, $methods, $open) = ($1, $2, $3);
+    $routes{"$_ $path"} = $open ? 'open' : 'closed' for split /\s*\|\s*/, $methods;
 }
 cmp_ok(scalar keys %routes, '>', 12, 'the server\'s table can be read');
-is_deeply([sort keys %routes], [sort keys %table], 'every address of the server is in the table here, and no other');
+is_deeply(\%routes, { map { $_ => $table{$_}[0] eq 'all' ? 'open' : 'closed' } keys %table },
+    'every address of the server is in the table here, and no other; open are those that all may ask for');
 
 # Role => what it may. Every role but NONE implies GENERAL, so the loader of score batches may look, too.
 my @view = qw(all view logout);
