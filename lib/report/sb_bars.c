@@ -16,6 +16,7 @@
 #include "report/sb_filter.h"
 #include "report/sb_suppressed.h"
 #include "report/sb_pack.h"
+#include "report/sb_where.h"
 
 typedef enum { STATE_PAGE, DISTRICT_PAGE, SCHOOL_PAGE } page_t;
 
@@ -66,18 +67,11 @@ static sb_bar_t *make_bars(const sb_metadata_t *m, apr_pool_t *p)
     return apr_pcalloc(p, (apr_size_t)m->subjects.n * sizeof(sb_bar_t));
 }
 
-sb_bars_row_t *sb_bars_row(sb_bars_t *bars, const sb_metadata_t *m, const char *id,
-                           const char *name, apr_pool_t *p)
+static sb_bars_row_t *make_row(sb_bars_t *bars, const sb_metadata_t *m, const char *id,
+                               const char *name, apr_pool_t *p)
 {
-    sb_bars_row_t *row;
+    sb_bars_row_t *row = apr_pcalloc(p, sizeof(*row));
 
-    for (int i = 0; i < bars->rows->nelts; i++) {
-        row = APR_ARRAY_IDX(bars->rows, i, sb_bars_row_t *);
-        if (!strcmp(row->id, id)) {
-            return row;
-        }
-    }
-    row = apr_pcalloc(p, sizeof(*row));
     row->id = id;
     row->name = name;
     row->bar = make_bars(m, p);
@@ -85,16 +79,25 @@ sb_bars_row_t *sb_bars_row(sb_bars_t *bars, const sb_metadata_t *m, const char *
     return row;
 }
 
+sb_bars_row_t *sb_bars_row(sb_bars_t *bars, const sb_metadata_t *m, const char *id,
+                           const char *name, apr_pool_t *p)
+{
+    for (int i = 0; i < bars->rows->nelts; i++) {
+        sb_bars_row_t *row = APR_ARRAY_IDX(bars->rows, i, sb_bars_row_t *);
+
+        if (!strcmp(row->id, id)) {
+            return row;
+        }
+    }
+    return make_row(bars, m, id, name, p);
+}
+
 static sb_bars_row_t *row_of(work_t *k, const char *id, const char *name)
 {
     sb_bars_row_t *row = apr_hash_get(k->by_id, id, APR_HASH_KEY_STRING);
 
     if (!row) {
-        row = apr_pcalloc(k->p, sizeof(*row));
-        row->id = id;
-        row->name = name;
-        row->bar = make_bars(k->m, k->p);
-        APR_ARRAY_PUSH(k->bars->rows, sb_bars_row_t *) = row;
+        row = make_row(k->bars, k->m, id, name, k->p);
         apr_hash_set(k->by_id, id, APR_HASH_KEY_STRING, row);
     }
     return row;
@@ -325,11 +328,9 @@ static int judge_school(work_t *k, int s, counts_t *school, const home_t *home)
 }
 
 /* Enter the group that was read, a school, into the page: several filters. */
-static apr_status_t add_school(work_t *k, const home_t *home, counts_t *district)
+static void add_school(work_t *k, const home_t *home, counts_t *district)
 {
-    apr_status_t rv = APR_SUCCESS;
-
-    for (int s = 0; s < k->m->subjects.n && rv == APR_SUCCESS; s++) {
+    for (int s = 0; s < k->m->subjects.n; s++) {
         counts_t school;
         int hide;
 
@@ -348,7 +349,6 @@ static apr_status_t add_school(work_t *k, const home_t *home, counts_t *district
             k->bars->sum.bar[s].hide |= hide;
         }
     }
-    return rv;
 }
 
 /* The same of a district whose schools are through. */
@@ -510,7 +510,7 @@ static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
         }
         rv = add_group(k, home);
         if (rv == APR_SUCCESS && k->several) {
-            rv = add_school(k, home, district);
+            add_school(k, home, district);
             if (i == count || strcmp(home->district_id, items[i].home.district_id)) {
                 end_district(k, home, district, state);
             }
@@ -523,24 +523,11 @@ static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
     return rv;
 }
 
-/* Conditions of the page's place on dim_inst_hier h; $1 the state, $2 the year. */
+/* Conditions of the page's place on dim_inst_hier h; $1 is the year. */
 static const char *place_sql(const work_t *k, apr_array_header_t *args)
 {
-    const char *sql = "h.state_code = $1";
-
-    APR_ARRAY_PUSH(args, const char *) = sb_scope_state(k->ctx->scope);
     APR_ARRAY_PUSH(args, const char *) = apr_itoa(k->p, k->year);
-    if (k->district_id) {
-        APR_ARRAY_PUSH(args, const char *) = k->district_id;
-        sql = "h.state_code = $1 AND h.district_id = $3";
-    }
-    if (k->school_id) {
-        APR_ARRAY_PUSH(args, const char *) = k->school_id;
-        sql = "h.state_code = $1 AND h.district_id = $3 AND h.school_id = $4";
-    }
-    return apr_pstrcat(k->p, sql, " AND (",
-                       sb_scope_sql(k->ctx->aggregates, "h", args->nelts + 1, args, k->p), ")",
-                       NULL);
+    return sb_where_sql(k->ctx, "h", args, k->p);
 }
 
 #define HOME "h.district_id, h.district_name, h.school_id, h.school_name, h.rec_status"
@@ -575,7 +562,7 @@ static apr_status_t count_packs(work_t *k)
     const char *sql = apr_psprintf(k->p,
                                    "SELECT " HOME ", p.words, p.gone%s FROM {schema}.report_pack p"
                                    "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
-                                   " WHERE %s AND p.asmt_year = $2::smallint",
+                                   " WHERE %s AND p.asmt_year = $1::smallint",
                                    k->sums ? ", p.scores, p.gone_scores" : "", place_sql(k, args));
     sb_rows_t *rows;
     apr_status_t rv = query(&rows, k, sql, args);
@@ -639,7 +626,7 @@ static apr_status_t count_facts(work_t *k)
         "          LATERAL (SELECT %s AS fails) x"
         "         WHERE f.inst_hier_rec_id IN (SELECT inst_hier_rec_id"
         "                 FROM {schema}.dim_inst_hier h WHERE %s)"
-        "           AND f.asmt_year = $2::smallint"
+        "           AND f.asmt_year = $1::smallint"
         "           AND f.asmt_type = 'SUMMATIVE' AND f.rec_status = 'C'"
         "           AND (f.administration_condition = 'SD' OR f.administration_condition IS NULL)"
         "         GROUP BY 1, 2, 3, 4, 5) AS c"

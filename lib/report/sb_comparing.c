@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 #include "report/sb_bars.h"
 #include "report/sb_filter.h"
+#include "report/sb_where.h"
 
 typedef struct {
     const sb_report_ctx_t *ctx;
@@ -29,25 +30,6 @@ typedef struct {
 
 /* ---- interim presence ------------------------------------------------------------------------ */
 
-/* The place's conditions on dim_inst_hier h; $1 is the state, $2 the year. */
-static const char *place_sql(const work_t *k, apr_array_header_t *args)
-{
-    const char *sql = "h.state_code = $1";
-
-    APR_ARRAY_PUSH(args, const char *) = k->state_code;
-    APR_ARRAY_PUSH(args, const char *) = apr_itoa(k->p, k->year);
-    if (k->district_id) {
-        APR_ARRAY_PUSH(args, const char *) = k->district_id;
-        sql = apr_pstrcat(k->p, sql, " AND h.district_id = $3", NULL);
-    }
-    if (k->school_id) {
-        APR_ARRAY_PUSH(args, const char *) = k->school_id;
-        sql = apr_pstrcat(k->p, sql, " AND h.school_id = $4", NULL);
-    }
-    return apr_pstrcat(k->p, sql, " AND (",
-                       sb_scope_sql(k->ctx->scope, "h", args->nelts + 1, args, k->p), ")", NULL);
-}
-
 /* What a child is on this page: its id and its name, of dim_inst_hier h or a table with grades. */
 static const char *child_sql(const work_t *k, const char *grades)
 {
@@ -59,20 +41,23 @@ static const char *child_sql(const work_t *k, const char *grades)
 static const char *interim_sql(const work_t *k, apr_array_header_t *args)
 {
     apr_pool_t *p = k->p;
-    const char *place = place_sql(k, args);
+    const char *place;
+
+    APR_ARRAY_PUSH(args, const char *) = apr_itoa(p, k->year);
+    place = sb_where_sql(k->ctx, "h", args, p);
 
     return apr_psprintf(
         p,
         "SELECT %s, c.asmt_subject"
         "  FROM {schema}.report_count c"
         "  JOIN {schema}.dim_inst_hier h USING (inst_hier_rec_id)"
-        " WHERE %s AND c.asmt_year = $2::smallint AND c.asmt_type = 'INTERIM COMPREHENSIVE'"
+        " WHERE %s AND c.asmt_year = $1::smallint AND c.asmt_type = 'INTERIM COMPREHENSIVE'"
         "   AND c.n > 0"
         " UNION "
         "SELECT %s, s.asmt_subject"
         "  FROM {schema}.dim_inst_hier h CROSS JOIN {schema}.subject s%s"
         " WHERE %s AND EXISTS (SELECT 1 FROM {schema}.fact_block_asmt_outcome f"
-        "       WHERE f.asmt_year = $2::smallint AND f.asmt_type = 'INTERIM ASSESSMENT BLOCKS'"
+        "       WHERE f.asmt_year = $1::smallint AND f.asmt_type = 'INTERIM ASSESSMENT BLOCKS'"
         "         AND f.rec_status = 'C' AND f.district_id = h.district_id"
         "         AND f.school_id = h.school_id AND f.inst_hier_rec_id = h.inst_hier_rec_id"
         "         AND f.asmt_subject = s.asmt_subject%s)"
@@ -81,7 +66,7 @@ static const char *interim_sql(const work_t *k, apr_array_header_t *args)
         /* grades have no table of their own: those the school has blocks of */
         k->school_id ? " CROSS JOIN LATERAL (SELECT DISTINCT b.asmt_grade"
                        "  FROM {schema}.fact_block_asmt_outcome b"
-                       " WHERE b.asmt_year = $2::smallint"
+                       " WHERE b.asmt_year = $1::smallint"
                        "   AND b.asmt_type = 'INTERIM ASSESSMENT BLOCKS' AND b.rec_status = 'C'"
                        "   AND b.district_id = h.district_id AND b.school_id = h.school_id) AS g"
                      : "",
@@ -221,8 +206,9 @@ static int by_name(const void *a, const void *b)
 
 static const char *check(const sb_params_t *params)
 {
-    return sb_params_has(params, "schoolId") && !sb_params_has(params, "districtId")
-               ? "schoolId: needs districtId"
+    const char *complaint = sb_where_check(params);
+
+    return complaint ? complaint
            : sb_params_has(params, "studentGroupId") &&
                    sb_params_list(params, "studentGroupId")->nelts > 1
                /* a list less one of its groups would tell who is in that one only */
