@@ -11,7 +11,7 @@
 
 /* The last segment of the address as the one parameter of a service, so that the audit stream has it.
  * @return OK; DONE there is no such thing, the answer is written */
-static int read_segment(smarter_req_t *q, const sb_param_t *schema)
+static int read_segment(sb_req_t *q, const sb_param_t *schema)
 {
     apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
 
@@ -23,7 +23,7 @@ static int read_segment(smarter_req_t *q, const sb_param_t *schema)
     return OK;
 }
 
-static int done(smarter_req_t *q, const char *name)
+static int done(sb_req_t *q, const char *name)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
     const char *json;
@@ -42,17 +42,17 @@ static int done(smarter_req_t *q, const char *name)
 
 /* ---- the caches ------------------------------------------------------------------------------ */
 
-static apr_status_t raise_generations(smarter_req_t *q, int kinds)
+static apr_status_t raise_generations(sb_req_t *q, int kinds)
 {
     apr_pool_t *p;
     apr_status_t rv;
     sb_db_t *db;
 
-    if (!q->child->stats) {
+    if (!smarter_child(q)->stats) {
         return SB_ECONFIG;
     }
     apr_pool_create(&p, q->r->pool);
-    rv = sb_dbpool_get(&db, q->child->stats, p);
+    rv = sb_dbpool_get(&db, smarter_child(q)->stats, p);
     if (rv == APR_SUCCESS) {
         rv = sb_generations_raise(db, kinds);
         if (rv != APR_SUCCESS) {
@@ -65,7 +65,7 @@ static apr_status_t raise_generations(smarter_req_t *q, int kinds)
 
 /* What was kept is out of use, on all web nodes, when the answer comes: whatever the cache servers are doing,
  * nobody looks for it any more. */
-int smarter_admin_flush(smarter_req_t *q)
+int smarter_admin_flush(sb_req_t *q)
 {
     static const char *const names[] = {"all", "session", "data", NULL};
     static const sb_param_t schema[] = {
@@ -96,7 +96,7 @@ int smarter_admin_flush(smarter_req_t *q)
 
 /* ---- scheduled work, now --------------------------------------------------------------------- */
 
-static int refuse_warming(smarter_req_t *q, apr_status_t rv, const char *error)
+static int refuse_warming(sb_req_t *q, apr_status_t rv, const char *error)
 {
     if (rv == SB_EBUSY) {
         return sb_web_problem(q->r, HTTP_CONFLICT, "It is being done already");
@@ -115,11 +115,12 @@ static int refuse_warming(smarter_req_t *q, apr_status_t rv, const char *error)
 }
 
 /* A report that failed is logged and made next time; the whole is not the worse for it. */
-static int warm(smarter_req_t *q)
+static int warm(sb_req_t *q)
 {
-    sb_warm_opts_t opts = {.conf = q->child->conf,
+    sb_warm_opts_t opts = {.conf = smarter_child(q)->conf,
                            .app = "mod_smarter trigger",
-                           .limit = sb_conf_interval(q->child->conf, "trigger.recache.timeout")};
+                           .limit =
+                               sb_conf_interval(smarter_child(q)->conf, "trigger.recache.timeout")};
     sb_warm_result_t result;
     const char *error;
     apr_status_t rv = sb_warm_run(&result, &error, &opts, q->r->pool);
@@ -132,7 +133,7 @@ static int warm(smarter_req_t *q)
     return done(q, NULL);
 }
 
-int smarter_admin_trigger(smarter_req_t *q)
+int smarter_admin_trigger(sb_req_t *q)
 {
     static const char *const names[] = {"cache", "pdf", NULL};
     static const sb_param_t schema[] = {

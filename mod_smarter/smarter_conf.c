@@ -6,14 +6,13 @@
 
 #include <string.h>
 #include <apr_lib.h>
-#include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include "core/sb_log.h"
 #include "core/sb_sid.h"
+#include "web/sb_module.h"
 
 #define STATS_CONNECTIONS 2
-#define SHARED "smarter-shared" /* key of what outlives a reload, in the process's pool */
 
 typedef struct {
     const char *path;
@@ -100,43 +99,6 @@ static const char *check_public(const sb_conf_t *conf, apr_pool_t *p)
     return NULL;
 }
 
-static const struct {
-    sb_stream_t stream;
-    const char *key;
-} streams[] = {
-    {SB_STREAM_AUDIT, "logging.audit"},
-    {SB_STREAM_APPLICATION, "logging.application"},
-    {SB_STREAM_SECURITY, "logging.security"},
-};
-#define NSTREAMS (sizeof(streams) / sizeof(streams[0]))
-
-static apr_status_t close_streams(void *unused)
-{
-    (void)unused;
-    for (apr_size_t i = 0; i < NSTREAMS; i++) {
-        const char *complaint = sb_stream_open(streams[i].stream, "none", NULL);
-
-        (void)complaint; /* closing cannot fail */
-    }
-    return APR_SUCCESS;
-}
-
-/* Opened here, with the rights of the user who starts httpd; children inherit them. A graceful
- * restart opens them anew, which is what log rotation needs. */
-static const char *open_streams(const sb_conf_t *conf, apr_pool_t *p)
-{
-    apr_pool_cleanup_register(p, NULL, close_streams, apr_pool_cleanup_null);
-    for (apr_size_t i = 0; i < NSTREAMS; i++) {
-        const char *complaint =
-            sb_stream_open(streams[i].stream, sb_conf_str(conf, streams[i].key), p);
-
-        if (complaint) {
-            return apr_psprintf(p, "%s: %s", streams[i].key, complaint);
-        }
-    }
-    return NULL;
-}
-
 static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
 {
     conf_t *c = ap_get_module_config(cmd->server->module_config, &smarter_module);
@@ -161,10 +123,10 @@ static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
         complaint = check_public(conf, cmd->pool);
     }
     if (!complaint) {
-        complaint = smarter_auth_check(&c->saml_config, conf, cmd->pool);
+        complaint = sb_signin_check(&c->saml_config, conf, cmd->pool);
     }
     if (!complaint) {
-        complaint = open_streams(conf, cmd->pool);
+        complaint = sb_module_open_streams(conf, cmd->pool);
     }
     if (complaint) {
         return apr_psprintf(cmd->pool, "%s: %s: %s", cmd->cmd->name, c->path, complaint);
@@ -179,39 +141,6 @@ const command_rec smarter_cmds[] = {
                   "The application's ini file, absolute or relative to ServerRoot (no default)"),
     AP_INIT_TAKE1(NULL, NULL, NULL, RSRC_CONF, NULL),
 };
-
-/* ---- shared by processes ------------------------------------------------------------------------- */
-
-/* Made once and kept over reloads: processes of the old and of the new generation must see the same
- * sessions end. */
-apr_status_t smarter_conf_share(server_rec *s)
-{
-    apr_pool_t *p = s->process->pool;
-    apr_shm_t *shm;
-    void *known;
-    apr_status_t rv;
-
-    apr_pool_userdata_get(&known, SHARED, p);
-    if (known) {
-        return APR_SUCCESS;
-    }
-    rv = apr_shm_create(&shm, SB_SESSION_GROUPS * sizeof(apr_uint32_t), NULL, p); /* zeros */
-    if (rv != APR_SUCCESS) {
-        sb_log(SB_LOG_ERROR, SBLOGNO(3070), rv, "shared memory of ended sessions");
-        return rv;
-    }
-    /* Not setn: the name is copied. A graceful restart loads this module anew, perhaps elsewhere, and
-     * the pool outlives it. */
-    return apr_pool_userdata_set(apr_shm_baseaddr_get(shm), SHARED, NULL, p);
-}
-
-static apr_uint32_t *ended_sessions(const server_rec *s)
-{
-    void *counters = NULL;
-
-    apr_pool_userdata_get(&counters, SHARED, s->process->pool);
-    return counters;
-}
 
 /* ---- child processes --------------------------------------------------------------------------- */
 
@@ -298,7 +227,6 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     child = apr_pcalloc(p, sizeof(*child));
     child->conf = c->conf;
     child->loader = c->loader;
-    child->saml_config = c->saml_config;
     child->server = s;
     child->pool = p;
     child->tenants = sb_tenants(c->conf, p);
@@ -317,8 +245,13 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
         rv = sb_known_store_make(&child->known, p);
     }
     if (rv == APR_SUCCESS) {
-        child->sessions.ended = ended_sessions(s);
-        rv = smarter_auth_child_init(child);
+        sb_signin_opts_t opts = {.conf = c->conf,
+                                 .saml = c->saml_config,
+                                 .tenants = child->tenants,
+                                 .generations = child->generations,
+                                 .app = "mod_smarter sign-in"};
+
+        rv = sb_signin_make(&child->signin, &opts, s, p);
     }
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(3001), rv, "this process cannot serve: starting it");

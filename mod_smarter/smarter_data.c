@@ -13,7 +13,7 @@
 
 #define PUBLIC_CACHING "public, max-age=60"
 
-int smarter_data_list(smarter_req_t *q)
+int smarter_data_list(sb_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
     const sb_report_t *report;
@@ -29,7 +29,7 @@ int smarter_data_list(smarter_req_t *q)
     return sb_web_json(q->r, json, len);
 }
 
-static int no_such_report(smarter_req_t *q)
+static int no_such_report(sb_req_t *q)
 {
     return sb_web_problem(q->r, HTTP_NOT_FOUND,
                           apr_psprintf(q->r->pool, "Report %s is not found", q->rest));
@@ -40,7 +40,7 @@ static const char *methods_of(const sb_report_t *report)
     return report->post_only ? "POST, OPTIONS" : "GET, HEAD, POST, OPTIONS";
 }
 
-int smarter_data_describe(smarter_req_t *q)
+int smarter_data_describe(sb_req_t *q)
 {
     const sb_report_t *report = sb_report_find(q->rest);
     sb_jw_t *w = sb_jw_make(q->r->pool);
@@ -59,12 +59,12 @@ int smarter_data_describe(smarter_req_t *q)
 /* ---- a report's parameters ------------------------------------------------------------------- */
 
 /* @return OK; DONE the answer is written */
-static int read_params(smarter_req_t *q, const sb_report_t *report)
+static int read_params(sb_req_t *q, const sb_report_t *report)
 {
     const char *complaint;
     sb_json_t *body;
 
-    if (smarter_params_query(q) != OK) {
+    if (sb_req_query(q) != OK) {
         return DONE;
     }
     if (report->post_only && q->query->nelts > 0) { /* addresses are logged on their way */
@@ -72,7 +72,7 @@ static int read_params(smarter_req_t *q, const sb_report_t *report)
                        "parameters of this report go into the body");
         return DONE;
     }
-    if (smarter_params_body(&body, q) != OK) {
+    if (sb_req_body(&body, q) != OK) {
         return DONE;
     }
     complaint = sb_report_params(&q->params, report, q->query, body, q->r->pool);
@@ -85,7 +85,7 @@ static int read_params(smarter_req_t *q, const sb_report_t *report)
 
 /* ---- running it ------------------------------------------------------------------------------ */
 
-static int refuse(smarter_req_t *q, const sb_report_t *report, const char *why)
+static int refuse(sb_req_t *q, const sb_report_t *report, const char *why)
 {
     q->denial = apr_psprintf(q->r->pool, "report %s %s", report->name, why);
     return sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
@@ -93,15 +93,15 @@ static int refuse(smarter_req_t *q, const sb_report_t *report, const char *why)
 
 /* Which state a public report is of. Whatever is wrong with its id, the answer is one: there is none.
  * @return OK; DONE the answer is written */
-static int make_public_scope(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_params_t *params)
+static int make_public_scope(sb_report_ctx_t *ctx, sb_req_t *q, const sb_params_t *params)
 {
-    const char *secret = sb_conf_str(q->child->conf, "edware.public.secret"), *state;
+    const char *secret = sb_conf_str(smarter_child(q)->conf, "edware.public.secret"), *state;
     apr_status_t rv;
 
     ctx->sid = sb_params_str(params, "sid");
     rv = sb_sid_decode(&state, ctx->sid, secret, q->r->pool);
     if (rv == APR_SUCCESS) {
-        rv = sb_scope_public(&ctx->aggregates, state, q->child->public_tenants, q->r->pool);
+        rv = sb_scope_public(&ctx->aggregates, state, smarter_child(q)->public_tenants, q->r->pool);
     }
     if (rv != APR_SUCCESS) {
         sb_web_problem(q->r, HTTP_NOT_FOUND, "There is no public report of this id");
@@ -113,7 +113,7 @@ static int make_public_scope(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_pa
 
 /* What the report may see: aggregates of the state, and rows of persons for those who hold its role.
  * @return OK; DONE the answer is written */
-static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t *report,
+static int make_scopes(sb_report_ctx_t *ctx, sb_req_t *q, const sb_report_t *report,
                        const sb_params_t *params)
 {
     const char *state;
@@ -123,15 +123,16 @@ static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t
         return make_public_scope(ctx, q, params);
     }
     state = sb_params_str(params, "stateCode");
-    rv = sb_scope_aggregates(&ctx->aggregates, q->user, state, q->child->tenants, q->r->pool);
+    rv = sb_scope_aggregates(&ctx->aggregates, q->user, state, smarter_child(q)->tenants,
+                             q->r->pool);
     if (rv == SB_EDENIED) {
         refuse(q, report, "of a state that is not the user's");
         return DONE;
     }
     ctx->scope = ctx->aggregates;
     if (rv == APR_SUCCESS && report->role) {
-        rv =
-            sb_scope_role(&ctx->scope, q->user, report->role, state, q->child->tenants, q->r->pool);
+        rv = sb_scope_role(&ctx->scope, q->user, report->role, state, smarter_child(q)->tenants,
+                           q->r->pool);
         if (rv == SB_EDENIED) {
             refuse(q, report, apr_pstrcat(q->r->pool, "without role ", report->role, NULL));
             return DONE;
@@ -144,28 +145,29 @@ static int make_scopes(sb_report_ctx_t *ctx, smarter_req_t *q, const sb_report_t
     return OK;
 }
 
-static apr_status_t run(sb_report_body_t *body, smarter_req_t *q, const sb_report_t *report,
+static apr_status_t run(sb_report_body_t *body, sb_req_t *q, const sb_report_t *report,
                         sb_report_ctx_t *ctx)
 {
     const char *tenant = sb_scope_tenant(ctx->aggregates);
 
-    if (sb_generation_find(&ctx->generation, q->child->generations, SB_GENERATION_DATA) !=
+    if (sb_generation_find(&ctx->generation, smarter_child(q)->generations, SB_GENERATION_DATA) !=
         APR_SUCCESS) {
         ctx->cache = NULL; /* it may hold what was thrown away */
         ctx->near = NULL;
     }
-    ctx->schema = sb_conf_tenant_str(q->child->conf,
+    ctx->schema = sb_conf_tenant_str(smarter_child(q)->conf,
                                      report->is_public ? "edware.public.db.<tenant>.schema_name"
                                                        : "edware.db.<tenant>.schema_name",
                                      tenant);
-    ctx->dbpool = apr_hash_get(report->is_public ? q->child->public_pools : q->child->pools, tenant,
-                               APR_HASH_KEY_STRING);
+    ctx->dbpool =
+        apr_hash_get(report->is_public ? smarter_child(q)->public_pools : smarter_child(q)->pools,
+                     tenant, APR_HASH_KEY_STRING);
     return sb_report_make(body, report, ctx, q->r->pool);
 }
 
 /* What names persons must not be kept; the rest has a tag of what is shared and of what is added for
  * this user. What nobody in particular asked for may be kept for everybody, a moment. */
-static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
+static int send_body(sb_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
 {
     const sb_web_part_t parts[] = {{body->head, body->head_len}, {body->tail, body->tail_len}};
 
@@ -180,13 +182,13 @@ static int send_body(smarter_req_t *q, const sb_report_t *report, const sb_repor
                                              : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
-static const char *guid_of(const smarter_req_t *q)
+static const char *guid_of(const sb_req_t *q)
 {
     return q->user && q->user->guid ? q->user->guid : "";
 }
 
 /* Has this user not called it too often in this minute? Else the answer says when he may again. */
-static int is_in_limit(smarter_req_t *q, const sb_report_t *report)
+static int is_in_limit(sb_req_t *q, const sb_report_t *report)
 {
     const char *who;
     int wait;
@@ -195,8 +197,9 @@ static int is_in_limit(smarter_req_t *q, const sb_report_t *report)
         return 1;
     }
     who = q->user->guid ? q->user->guid : q->user->uid;
-    if (sb_rate_take(&wait, q->child->data_cache, report->name, who ? who : "",
-                     sb_conf_int(q->child->conf, report->limit), q->r->pool) == APR_SUCCESS) {
+    if (sb_rate_take(&wait, smarter_child(q)->data_cache, report->name, who ? who : "",
+                     sb_conf_int(smarter_child(q)->conf, report->limit),
+                     q->r->pool) == APR_SUCCESS) {
         return 1;
     }
     apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, wait));
@@ -204,24 +207,24 @@ static int is_in_limit(smarter_req_t *q, const sb_report_t *report)
 }
 
 /* One line before and one after, with the time between: guid, no name. */
-static double enter(const smarter_req_t *q, const sb_report_t *report)
+static double enter(const sb_req_t *q, const sb_report_t *report)
 {
     sb_log(SB_LOG_INFO, SBLOGNO(3021), SB_NO_STATUS, "entered report %s, user_guid %s",
            report->name, guid_of(q));
     return sb_time_monotonic();
 }
 
-int smarter_data_report(smarter_req_t *q)
+int smarter_data_report(sb_req_t *q)
 {
     const sb_report_t *report = sb_report_find(q->rest);
-    sb_report_ctx_t ctx = {.conf = q->child->conf,
-                           .tenants = q->child->tenants,
+    sb_report_ctx_t ctx = {.conf = smarter_child(q)->conf,
+                           .tenants = smarter_child(q)->tenants,
                            .user = q->user,
-                           .origin = smarter_auth_origin(q->child),
-                           .cache = q->child->data_cache,
-                           .near = q->child->near,
-                           .versions = q->child->versions,
-                           .known = q->child->known};
+                           .origin = sb_signin_origin(q->signin),
+                           .cache = smarter_child(q)->data_cache,
+                           .near = smarter_child(q)->near,
+                           .versions = smarter_child(q)->versions,
+                           .known = smarter_child(q)->known};
     sb_report_body_t body;
     apr_status_t rv;
     double start;

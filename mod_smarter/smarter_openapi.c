@@ -12,7 +12,7 @@ void smarter_openapi_child_init(smarter_child_t *child)
     const sb_openapi_route_t *routes;
     int n = smarter_routes_describe(&routes, child->pool);
     apr_status_t rv = sb_openapi_make(&child->openapi, &child->openapi_len, routes, n,
-                                      smarter_auth_cookie_name(child), child->pool);
+                                      sb_signin_cookie_name(child->signin), child->pool);
 
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(3061), rv, "the description of the API cannot be made");
@@ -20,10 +20,10 @@ void smarter_openapi_child_init(smarter_child_t *child)
 }
 
 /* It holds no data: anybody may read it. */
-int smarter_services_openapi(smarter_req_t *q)
+int smarter_services_openapi(sb_req_t *q)
 {
-    if (!q->child->openapi) {
+    if (!smarter_child(q)->openapi) {
         return sb_web_problem(q->r, HTTP_INTERNAL_SERVER_ERROR, NULL);
     }
-    return sb_web_json_etag(q->r, q->child->openapi, q->child->openapi_len);
+    return sb_web_json_etag(q->r, smarter_child(q)->openapi, smarter_child(q)->openapi_len);
 }

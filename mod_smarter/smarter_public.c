@@ -16,16 +16,16 @@
 #define PAGE "/assets/html/comparingPopulations.html?isPublic=true&sid="
 
 /* A report's name inside the product: "public." before what the address says. */
-static void name_report(smarter_req_t *q)
+static void name_report(sb_req_t *q)
 {
     q->rest = apr_pstrcat(q->r->pool, "public.", q->rest, NULL);
 }
 
-int smarter_public_report(smarter_req_t *q)
+int smarter_public_report(sb_req_t *q)
 {
     /* Whoever is signed in is told what he may do; that nobody is, or that the session store does not
      * answer, makes no difference. */
-    if (smarter_auth_find(q) != APR_SUCCESS) {
+    if (sb_signin_find(q) != APR_SUCCESS) {
         q->session = NULL;
         q->user = NULL;
     }
@@ -33,20 +33,20 @@ int smarter_public_report(smarter_req_t *q)
     return smarter_data_report(q);
 }
 
-int smarter_public_describe(smarter_req_t *q)
+int smarter_public_describe(sb_req_t *q)
 {
     name_report(q);
     return smarter_data_describe(q);
 }
 
 /* The page finds out whether there is such a state: the id is not decoded here, only looked at. */
-int smarter_public_short(smarter_req_t *q)
+int smarter_public_short(sb_req_t *q)
 {
     if (!sb_sid_is_plausible(q->rest)) {
         return sb_web_page(q->r, HTTP_NOT_FOUND, NULL, NULL, NULL, NULL);
     }
     apr_table_setn(q->r->headers_out, "Location",
-                   apr_pstrcat(q->r->pool, smarter_auth_origin(q->child), PAGE, q->rest, NULL));
+                   apr_pstrcat(q->r->pool, sb_signin_origin(q->signin), PAGE, q->rest, NULL));
     apr_table_setn(q->r->headers_out, "Expires", "Thu, 01 Jan 1970 00:00:00 GMT");
     apr_table_setn(q->r->headers_out, "Cache-Control", "no-store, no-cache, must-revalidate");
     return sb_web_send(q->r, HTTP_MOVED_PERMANENTLY, "text/plain; charset=UTF-8", "", 0);
@@ -65,7 +65,7 @@ static const sb_param_t code_params[] = {
 
 /* The last segment of the address, as a parameter of which the audit stream tells.
  * @return NULL, or the complaint */
-static const char *read_code(const char **pcode, smarter_req_t *q)
+static const char *read_code(const char **pcode, sb_req_t *q)
 {
     apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
     const char *complaint;
@@ -83,7 +83,7 @@ static const char *read_code(const char **pcode, smarter_req_t *q)
     return complaint;
 }
 
-int smarter_public_state_code(smarter_req_t *q)
+int smarter_public_state_code(sb_req_t *q)
 {
     const char *code = NULL, *sid, *complaint = read_code(&code, q);
     sb_jw_t *w = sb_jw_make(q->r->pool);
@@ -94,7 +94,8 @@ int smarter_public_state_code(smarter_req_t *q)
     if (complaint) {
         return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
     }
-    rv = sb_sid_encode(&sid, code, sb_conf_str(q->child->conf, "edware.public.secret"), q->r->pool);
+    rv = sb_sid_encode(&sid, code, sb_conf_str(smarter_child(q)->conf, "edware.public.secret"),
+                       q->r->pool);
     if (rv == SB_ECONFIG) {
         return sb_web_problem(q->r, HTTP_NOT_FOUND,
                               "There are no public reports: edware.public.secret is not set");

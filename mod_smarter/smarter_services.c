@@ -11,7 +11,7 @@
 #include "core/sb_time.h"
 #include "mq/sb_mq.h"
 
-static int send_json(smarter_req_t *q, int status, sb_jw_t *w)
+static int send_json(sb_req_t *q, int status, sb_jw_t *w)
 {
     apr_size_t len;
     const char *json = sb_jw_text(w, &len);
@@ -22,7 +22,7 @@ static int send_json(smarter_req_t *q, int status, sb_jw_t *w)
 
 /* ---- ready: for the balancer, asks nobody ------------------------------------------------------ */
 
-int smarter_services_ready(smarter_req_t *q)
+int smarter_services_ready(sb_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
 
@@ -133,9 +133,10 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
         healthy &= enter(w, "statistics database", ask_database(child->stats, p), start);
     }
     start = sb_time_monotonic();
-    healthy &= enter(w, "sign-in database", ask_database(child->signin, p), start);
+    healthy &= enter(w, "sign-in database", ask_database(sb_signin_pool(child->signin), p), start);
     start = sb_time_monotonic();
-    healthy &= enter(w, "session cache", sb_cache_ping(child->sessions.cache), start);
+    healthy &=
+        enter(w, "session cache", sb_cache_ping(sb_signin_sessions(child->signin)->cache), start);
     start = sb_time_monotonic();
     healthy &= enter(w, "data cache", sb_cache_ping(child->data_cache), start);
     if (broker) {
@@ -146,7 +147,7 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
     return healthy;
 }
 
-static void look(smarter_heartbeat_t *h, smarter_req_t *q)
+static void look(smarter_heartbeat_t *h, sb_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
     sb_jw_t *checks = sb_jw_make(q->r->pool);
@@ -155,7 +156,7 @@ static void look(smarter_heartbeat_t *h, smarter_req_t *q)
     int healthy;
 
     sb_jw_object(checks, NULL);
-    healthy = ask_around(checks, q->child, q->r->pool);
+    healthy = ask_around(checks, smarter_child(q), q->r->pool);
     sb_jw_str(checks, "time", sb_time_iso(when, apr_time_now()));
     sb_jw_str(checks, "status", healthy ? "ok" : "failed");
     sb_jw_end(checks);
@@ -184,7 +185,7 @@ static apr_time_t last_look(smarter_heartbeat_t *h)
 }
 
 /* Who finds another thread looking repeats its last finding, or waits for the first. */
-static void look_if_stale(smarter_heartbeat_t *h, smarter_req_t *q)
+static void look_if_stale(smarter_heartbeat_t *h, sb_req_t *q)
 {
     apr_time_t when = last_look(h);
     apr_status_t rv;
@@ -202,9 +203,9 @@ static void look_if_stale(smarter_heartbeat_t *h, smarter_req_t *q)
     }
 }
 
-int smarter_services_heartbeat(smarter_req_t *q)
+int smarter_services_heartbeat(sb_req_t *q)
 {
-    smarter_heartbeat_t *h = q->child->heartbeat;
+    smarter_heartbeat_t *h = smarter_child(q)->heartbeat;
     const char *json;
     apr_time_t when;
     int healthy;
@@ -228,7 +229,7 @@ int smarter_services_heartbeat(smarter_req_t *q)
 
 /* ---- userinfo ---------------------------------------------------------------------------------- */
 
-int smarter_services_userinfo(smarter_req_t *q)
+int smarter_services_userinfo(sb_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
 

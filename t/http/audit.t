@@ -69,9 +69,9 @@ my @not_audited = ('GET /services/ready', 'GET /services/heartbeat', 'GET /servi
 # Other addresses and reports are audited under the names they have in the source.
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
 my (%routes, %called);
-while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),(.*?)\},(?:\s|$)/msg) {
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z_ |]+),(.*?)\},(?:\s|$)/msg) {
     my ($path, $methods, $rest) = ($1, $2, $3);
-    $routes{"$_ $path"} = $rest =~ /\.audit = "(\w+)"/ ? $1 : '' for split /\s*\|\s*/, $methods;
+    $routes{"$_ $path"} = $rest =~ /\.audit = "(\w+)"/ ? $1 : '' for map { s/SB_//r } split /\s*\|\s*/, $methods;
 }
 cmp_ok(scalar keys %routes, '>', 15, 'the table of addresses can be read');
 $called{ $_->[0] }++ for @table;

@@ -26,9 +26,9 @@ my @reports = @{ json(get('/data', jar => $jar{state})) };
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
 my %post_only = map { $_ => 1 } grep { get("/data/$_", jar => $jar{state})->{status} == 405 } @reports;
 my %routes;    # "GET /data" => permission
-while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),(?:\s*\.perm = SB_PERM_(\w+),)?/mg) {
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z_ |]+),(?:\s*\.perm = SB_PERM_(\w+),)?/mg) {
     my ($path, $methods, $perm) = ($1, $2, $3 // 'NONE');
-    for my $method (split /\s*\|\s*/, $methods) {
+    for my $method (map { s/SB_//r } split /\s*\|\s*/, $methods) {
         $method = 'GET' if $method eq 'ANY';    # the one that is described
         $routes{"$method $_"} = $perm for $path eq '/data/{}' ? map { "/data/$_" } grep { $method ne 'GET' || !$post_only{$_} } @reports
             : $path eq '/public_data/{}' ? map { /\Apublic\.(.*)/ ? "/public_data/$1" : () } @reports : $path;

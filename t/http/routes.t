@@ -30,9 +30,9 @@ my %table = (
 
 my %routes;
 my $source = slurp(top() . '/mod_smarter/smarter_routes.c');
-while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z |]+),( \.open = 1,)?/mg) {
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z_ |]+),( \.open = 1,)?/mg) {
     my ($path, $methods, $open) = ($1, $2, $3);
-    $routes{"$_ $path"} = $open ? 'open' : 'closed' for split /\s*\|\s*/, $methods;
+    $routes{"$_ $path"} = $open ? 'open' : 'closed' for map { s/SB_//r } split /\s*\|\s*/, $methods;
 }
 cmp_ok(scalar keys %routes, '>', 12, 'the server\'s table can be read');
 is_deeply(\%routes, { map { $_ => $table{$_}[0] eq 'all' ? 'open' : 'closed' } keys %table },

@@ -2,7 +2,7 @@
  * What a request says: its query, and the JSON body of a POST.
  */
 
-#include "smarter.h"
+#include "web/sb_req.h"
 
 #include <string.h>
 #include <apr_strings.h>
@@ -11,7 +11,7 @@
 #define BODY_MAX 65536      /* bytes */
 #define TYPE "content-type" /* a name of the query that no report or service ever sees */
 
-int smarter_params_query(smarter_req_t *q)
+int sb_req_query(sb_req_t *q)
 {
     const apr_array_header_t *all;
     apr_array_header_t *query;
@@ -36,13 +36,13 @@ int smarter_params_query(smarter_req_t *q)
 }
 
 /* Some clients cannot set the header: they say it in the query, which wins. */
-static int is_json(const smarter_req_t *q)
+static int is_json(const sb_req_t *q)
 {
     return q->type ? sb_web_is_type(q->type, "application/json")
                    : sb_web_has_type(q->r, "application/json");
 }
 
-int smarter_params_body(sb_json_t **pbody, smarter_req_t *q)
+int sb_req_body(sb_json_t **pbody, sb_req_t *q)
 {
     static const sb_json_limits_t limits = {
         .max_bytes = BODY_MAX, .max_depth = 4, .max_nodes = 2000};

@@ -1,0 +1,44 @@
+#ifndef SB_REQ_H
+#define SB_REQ_H
+
+/**
+ * One request on its way through a module of ours: who asks, what the address and the query say, and
+ * what is to be written down about it. Made by sb_routes; handlers of every module get it.
+ */
+
+#include <httpd.h>
+#include "auth/sb_session.h"
+#include "report/sb_params.h"
+#include "web/sb_web.h"
+
+typedef struct sb_signin_t sb_signin_t; /* web/sb_signin.h */
+
+typedef struct {
+    request_rec *r;
+    void *child;         /* what the module's process owns: its own type */
+    sb_signin_t *signin; /* how one signs in here */
+    const char *request_id;
+    const char *rest;                /* the last segment, where the route has one: "/data/{name}" */
+    const sb_session_t *session;     /* NULL: anonymous */
+    const sb_identity_t *user;       /* session->identity; NULL: anonymous */
+    const apr_array_header_t *query; /* sb_pair_t; NULL until sb_req_query() */
+    const char *type;                /* "content-type" of the query; NULL: the header counts */
+    const sb_params_t *params;       /* judged ones; NULL until then */
+    const char *callable;            /* what the audit stream calls it; the route's at first */
+    int found;                       /* how many persons a search names; -1: it was no search */
+    const char *denial; /* refused: what, and for want of which role; for the security stream, so
+                                        without names and ids. NULL: not */
+} sb_req_t;
+
+/** Decode the query into q->query and q->type. @return OK; DONE the answer is written */
+int sb_req_query(sb_req_t *q) SB_MUST_CHECK;
+
+/**
+ * The body of a POST as JSON, within limits; of other methods it is not read. Wants the type
+ * application/json, by the query's "content-type" or the header.
+ * @param pbody NULL: there is none, or an empty one
+ * @return OK; DONE the answer is written
+ */
+int sb_req_body(sb_json_t **pbody, sb_req_t *q) SB_MUST_CHECK;
+
+#endif

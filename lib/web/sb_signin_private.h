@@ -1,0 +1,48 @@
+#ifndef SB_SIGNIN_PRIVATE_H
+#define SB_SIGNIN_PRIVATE_H
+
+/** What the files sb_sign*.c share; nobody else includes it. */
+
+#include "auth/sb_relay.h"
+#include "report/sb_audit.h"
+#include "web/sb_signin.h"
+
+struct sb_signin_t {
+    const sb_saml_t *saml;
+    sb_session_store_t sessions;
+    sb_dbpool_t *pool; /* of what may be used once */
+    const sb_keyring_t *relay_keys;
+    const char *origin;         /* https://host[:port] */
+    const char *home;           /* path, where no other was asked for */
+    const char *session_cookie; /* names */
+    const char *browser_cookie;
+};
+
+/* ---- cookies: sb_signin_cookies.c -------------------------------------------------------------- */
+
+/* The value is ID or ID.ROUNDS.SECOND: how many sign-ins ended well, lately, and when the last one.
+ * Nobody gains by changing it: it only keeps a browser from turning in circles. */
+typedef struct {
+    const char *id; /* NULL: no browser we know */
+    int rounds;
+    apr_int64_t when;
+} sb_browser_t;
+
+sb_browser_t sb_browser_of(const sb_req_t *q);
+void sb_browser_set(sb_req_t *q, const sb_browser_t *b);
+
+/** Value of the session cookie; NULL also if it comes twice: one of the two is not ours. */
+const char *sb_signin_cookie(const sb_req_t *q);
+void sb_signin_set_cookie(sb_req_t *q, const char *id);
+void sb_signin_drop_cookie(sb_req_t *q);
+
+/* ---- answers: sb_signin.c ---------------------------------------------------------------------- */
+
+void sb_signin_event(const sb_req_t *q, sb_security_t type, const char *text);
+int sb_signin_redirect(sb_req_t *q, int status, const char *url);
+/** Whole address of a path of ours. */
+const char *sb_signin_ours(const sb_req_t *q, const char *path);
+/** 503 with a page; logged. */
+int sb_signin_unavailable(sb_req_t *q, apr_status_t rv, int number, const char *doing);
+
+#endif
