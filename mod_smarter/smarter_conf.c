@@ -18,7 +18,7 @@ typedef struct {
     const char *path;
     const sb_conf_t *conf;
     const sb_conf_t *loader;
-    sb_saml_config_t *saml_config;
+    sb_signin_config_t signin;
     smarter_child_t *child; /* NULL in the parent */
 } conf_t;
 
@@ -123,7 +123,7 @@ static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
         complaint = check_public(conf, cmd->pool);
     }
     if (!complaint) {
-        complaint = sb_signin_check(&c->saml_config, conf, cmd->pool);
+        complaint = sb_signin_check(&c->signin, conf, cmd->pool);
     }
     if (!complaint) {
         complaint = sb_module_open_streams(conf, cmd->pool);
@@ -246,7 +246,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     }
     if (rv == APR_SUCCESS) {
         sb_signin_opts_t opts = {.conf = c->conf,
-                                 .saml = c->saml_config,
+                                 .config = &c->signin,
                                  .tenants = child->tenants,
                                  .generations = child->generations,
                                  .app = "mod_smarter sign-in"};

@@ -16,9 +16,14 @@
 
 /* ---- configuration: in httpd's parent ---------------------------------------------------------- */
 
+/** What is read in the parent, with its rights: nothing of it is read from disk later. */
+typedef struct {
+    sb_saml_config_t *saml;
+} sb_signin_config_t;
+
 /** Judge the sign-in part of the configuration, without Lasso, and read the files it names.
  *  @return NULL or the complaint */
-const char *sb_signin_check(sb_saml_config_t **psaml, const sb_conf_t *conf,
+const char *sb_signin_check(sb_signin_config_t *config, const sb_conf_t *conf,
                             apr_pool_t *p) SB_MUST_CHECK;
 
 /** Memory in which the processes of this node tell each other of ended sessions; made once, kept over
@@ -29,7 +34,7 @@ apr_status_t sb_signin_share(server_rec *s) SB_MUST_CHECK;
 
 typedef struct {
     const sb_conf_t *conf;
-    const sb_saml_config_t *saml;      /* of sb_signin_check(); outlives the result */
+    const sb_signin_config_t *config;  /* of sb_signin_check(); outlives the result */
     const apr_array_header_t *tenants; /* sb_tenant_t */
     sb_generations_t *generations;     /* of the session cache; NULL: one for ever */
     const char *app;                   /* for pg_stat_activity */

@@ -66,13 +66,13 @@ static const char *origin_of(const char *url, apr_pool_t *p)
     return path ? apr_pstrmemdup(p, url, (apr_size_t)(path - url)) : url;
 }
 
-const char *sb_signin_check(sb_saml_config_t **psaml, const sb_conf_t *conf, apr_pool_t *p)
+const char *sb_signin_check(sb_signin_config_t *config, const sb_conf_t *conf, apr_pool_t *p)
 {
     const char *const *secrets = secrets_of(conf, p);
     const char *home = sb_conf_str(conf, "auth.home");
     sb_keyring_t *ring;
 
-    *psaml = NULL;
+    memset(config, 0, sizeof(*config));
     if (!secrets[0]) {
         return "auth.session.secret is not set: want at least 16 random characters, the same on all"
                " web nodes (openssl rand -hex 32)";
@@ -89,7 +89,7 @@ const char *sb_signin_check(sb_saml_config_t **psaml, const sb_conf_t *conf, apr
         return "security.db.url is not set: without the table of used assertions nobody may sign "
                "in";
     }
-    return sb_saml_config_load(psaml, conf, p);
+    return sb_saml_config_load(&config->saml, conf, p);
 }
 
 #define REPLAY_TIMEOUT apr_time_from_sec(5) /* one row, by its key */
@@ -131,7 +131,7 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
     sb_saml_t *saml;
     apr_status_t rv;
 
-    s->origin = origin_of(o->saml->acs_url, p);
+    s->origin = origin_of(o->config->saml->acs_url, p);
     s->home = sb_conf_str(o->conf, "auth.home");
     name_cookies(s, p);
     store->idle = sb_conf_interval(o->conf, "auth.session.idle");
@@ -155,7 +155,7 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
         rv = make_replay_pool(&s->pool, o, p);
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_saml_make(&saml, o->saml, s->pool, o->tenants, p);
+        rv = sb_saml_make(&saml, o->config->saml, s->pool, o->tenants, p);
     }
     if (rv == APR_SUCCESS) {
         s->saml = saml;
