@@ -31,6 +31,7 @@ static const kind_t kinds[] = {
     {"stats", "app:main", "migrate_stats.db.url", "edware_stats.db.url",
      "edware_stats.db.schema_name", "edware_stats", 0},
     {"signin", "app:main", "security.db.url", NULL, "security.db.schema_name", "signin", 0},
+    {"jobs", "app:main", "jobs.worker.db.url", "jobs.db.url", "jobs.db.schema_name", "jobs", 0},
 };
 
 typedef struct {
@@ -93,7 +94,8 @@ static int find_target(target_t *t, program_t *prog)
     conf = prog->conf;
     t->kind = find_kind(program_option(prog, "kind"));
     if (!t->kind) {
-        return program_usage(prog, "--kind is one of prod, public, stage, udl, stats, signin");
+        return program_usage(prog,
+                             "--kind is one of prod, public, stage, udl, stats, signin, jobs");
     }
     if (!tenant) {
         tenant = only_tenant(conf, prog->pool);
@@ -265,7 +267,7 @@ static int run(program_t *prog)
 }
 
 static const program_option_t options[] = {
-    {"kind", 'k', "KIND", "prod, public, stage (batches), udl, stats or signin", 0},
+    {"kind", 'k', "KIND", "prod, public, stage (batches), udl, stats, signin or jobs", 0},
     {"tenant", 't', "TENANT", "whose production (not needed if there is only one)", 0},
     {"url", 'u', "URL", "database, as its owner; default schema.owner.url, else the kind's own", 0},
     {"schema", 's', "NAME", "schema; default as the ini says", 0},

@@ -171,6 +171,21 @@ const sb_key_t sb_keys[] = {
     URL("security.db.url", "database of what may be used once at sign-in, as the web role"),
     TEXT("security.db.schema_name", "signin", "its schema"),
 
+    /* ---- jobs: what users ask for and fetch later; section [app:main] ---- */
+    URL("jobs.db.url", "database of jobs, as the web role; on the primary"),
+    URL("jobs.worker.db.url", "the same as the role of jobs, for smarter-job-relay and workers; default jobs.db.url"),
+    TEXT("jobs.db.schema_name", "jobs", "its schema"),
+    URL("jobs.broker.url", "amqp://user:password@host:port/edextract, or amqps://: where the queues of all jobs are"),
+    PATH("jobs.broker.ca_file", NULL, "authorities (PEM) trusted for amqps://; without it the system's"),
+    SECONDS("jobs.lease", "60", 2, 3600, "a worker that was not heard of for so long is taken for dead"),
+    INT("jobs.max_attempts", "4", 1, 100, "attempts at a task before it fails; waiting for a server that is down is none"),
+    SECONDS("jobs.retry_delay", "30", 0, 3600, "before the second attempt; doubled before each further one, up to 15 min"),
+    SECONDS("jobs.give_up_after", "24h", 1, 30 * 86400, "a job that is not ready by then fails"),
+    SECONDS("jobs.keep", "7d", 1, 366 * 86400, "how long a result can be had; no longer than the pickup zone keeps files"),
+    SECONDS("jobs.forget_after", "30d", 1, 3660 * 86400, "how long a job that is over stays in the database"),
+    SECONDS("jobs.relay.poll", "5", 0, 60, "smarter-job-relay looks for due messages and dead workers so often, besides being told of new messages"),
+    SECONDS("jobs.relay.overdue", "60", 1, 86400, "a task that nobody claimed for so long, though its queue is empty, is announced again"),
+
     /* ---- migration: section [app:main] ---- */
     URL("migrate_source.db.<tenant>.url", "where batch schemas are, as the loader role; several with blanks between"),
     URL("migrate_dest.db.<tenant>.url", "production database of a tenant, as the loader role"),

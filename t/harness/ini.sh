@@ -6,6 +6,7 @@ ini_text()
     _pg=127.0.0.1:$PORT_PG/smarter
     _owner=postgresql://smarter_owner:$PW_OWNER@$_pg
     _loader=postgresql://smarter_loader:$PW_LOADER@$_pg
+    _jobs=postgresql://smarter_jobs:$PW_JOBS@$_pg
     _web=postgresql://smarter_web:$PW_WEB@$_pg
     _public=postgresql://smarter_public:$PW_PUBLIC@$_pg
     _cache="127.0.0.1:$PORT_CACHE1;127.0.0.1:$PORT_CACHE2"
@@ -28,6 +29,9 @@ edware_stats.db.url = $_web
 edware_stats.db.schema_name = edware_stats
 security.db.url = $_web
 security.db.schema_name = signin
+jobs.db.url = $_web
+jobs.worker.db.url = $_jobs
+jobs.broker.url = $_amqp/edextract
 migrate_source.db.nc.url = $_loader
 migrate_dest.db.nc.url = $_loader
 migrate_dest.db.nc.schema_name = $SMARTER_SCHEMA

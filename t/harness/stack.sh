@@ -157,7 +157,7 @@ make_schemas()
     for _tenant in $(sed -n 's/^edware\.public\.db\.\([a-z0-9_]*\)\.schema_name *=.*/\1/p' "$SMARTER_INI"); do
         make_schema public --tenant "$_tenant"
     done
-    for _kind in udl stats signin; do make_schema $_kind; done
+    for _kind in udl stats signin jobs; do make_schema $_kind; done
 }
 
 # make_schema KIND [OPTION...]

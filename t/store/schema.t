@@ -98,7 +98,7 @@ is(can('smarter_web', 'fact_asmt_outcome_vw', $_), 'f', "web has no $_") for qw(
 is(can('smarter_loader', 'fact_asmt_outcome_vw', 'INSERT'), 't', 'the loader writes facts');
 is(can('smarter_loader', 'schema_version', 'INSERT'), 'f', 'but no versions of the schema');
 is(sql_one("SELECT has_table_privilege('$_->[0]', '$_->[1].schema_version', 'INSERT')"), 'f', "nor does $_->[0] in $_->[1]")
-    for ['smarter_loader', 'udl2'], ['smarter_web', 'signin'];
+    for ['smarter_loader', 'udl2'], ['smarter_web', 'signin'], ['smarter_jobs', 'jobs'];
 is(can('smarter_analyst', $_, 'SELECT'), 'f', "the analyst does not see $_")
     for qw(dim_student fact_asmt_outcome_vw fact_asmt_outcome fact_block_asmt_outcome student_reg);
 is(can('smarter_analyst', 'analyst_result', 'SELECT'), 't', 'but results without names');

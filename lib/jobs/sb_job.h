@@ -1,0 +1,183 @@
+#ifndef SB_JOB_H
+#define SB_JOB_H
+
+/**
+ * Jobs: work that a user asked for and that takes its time. A job is a chain of steps, a step a group of
+ * tasks that run side by side; "when all members are final, the next step" is decided by the database in
+ * the transaction that records the last member. There is no result backend: what a job came to stands in
+ * its rows. Source: sql/jobs, docs/jobs.md.
+ *
+ *     job = sb_job_make(conf, p);
+ *     job->kind = "extract", job->tenant = …
+ *     sb_job_file(job, "a.zip", id, url, web_url);
+ *     sb_job_step(job, SB_STEP_GO_ON);
+ *     for (…) sb_job_task(job, "extract", "extract.generate", args);
+ *     sb_job_step(job, SB_STEP_FAIL);
+ *     sb_job_task(job, "extract", "extract.archive", args);
+ *     sb_job_final(job, "extract", "extract.clean_up", args);
+ *     rv = sb_job_create(db, job, p);
+ *
+ * Every task may run twice and must not mind: it writes to a name of its claim and renames, or finds that
+ * what it would make is there. Connections are opened with the schema jobs.db.schema_name in their options:
+ * by web nodes as jobs.db.url says, by workers as jobs.worker.db.url (jobs/sb_job_worker.h).
+ */
+
+#include <apr_tables.h>
+#include "core/sb_conf.h"
+#include "core/sb_json.h"
+#include "store/sb_db.h"
+
+/* Limits, so that one request cannot fill the database. More is SB_ETOOBIG. */
+#define SB_JOB_MAX_TASKS 5000
+#define SB_JOB_MAX_FILES 200
+#define SB_JOB_MAX_BYTES (8 * 1024 * 1024) /* of parameters and arguments together */
+
+/* ---- asking for one -------------------------------------------------------------------------- */
+
+/** What a step does when a member has failed for good. */
+typedef enum {
+    SB_STEP_FAIL, /* the job fails: members that have not begun never do, the others are told to stop */
+    SB_STEP_GO_ON /* the others go on; the step is good if one of them is. If none is, the job fails */
+} sb_step_policy_t;
+
+/** A file that a job makes. */
+typedef struct {
+    const char *name;      /* unique in the job */
+    const char *pickup_id; /* registration in the pickup zone; NULL none */
+    const char *url;       /* for scripts; NULL none */
+    const char *web_url;   /* for browsers; NULL none */
+    apr_int64_t size;      /* bytes; -1 not delivered yet */
+    const char *sha256;    /* NULL unknown */
+} sb_job_file_t;
+
+typedef struct sb_job_plan_t sb_job_plan_t; /* the steps and files */
+
+/** A job to be made. sb_job_make sets everything but the first six; what is NULL there is an error. */
+typedef struct {
+    const char *kind;   /* "extract", "pdf" */
+    const char *tenant; /* whose data */
+    const char *uid;    /* of the user who asks: nobody else sees the job */
+    const char *guid;   /* of the same; may be NULL */
+    const char *title;  /* for his list of downloads; names no student */
+    const char *params; /* the request, a JSON object as text; "{}" */
+
+    const char *request_id;            /* of the web request; may be NULL */
+    char id[37];                       /* a new UUID: what the job will be called */
+    int max_attempts;                  /* of each task; jobs.max_attempts */
+    apr_interval_time_t retry_delay;   /* before a second attempt, doubled before each further one;
+                                          jobs.retry_delay */
+    apr_interval_time_t keep;          /* from ready to expired; jobs.keep */
+    apr_interval_time_t give_up_after; /* from now to failed; jobs.give_up_after */
+    sb_job_plan_t *plan;
+} sb_job_t;
+
+/** An empty job with the configuration's times. Never fails: a missing id comes out of sb_job_create. */
+sb_job_t *sb_job_make(const sb_conf_t *conf, apr_pool_t *p);
+
+/** A file whose name and address are known already; the task that makes it reports it by this name. */
+void sb_job_file(sb_job_t *job, const char *name, const char *pickup_id, const char *url,
+                 const char *web_url);
+
+/** Begin the next step. */
+void sb_job_step(sb_job_t *job, sb_step_policy_t policy);
+
+/**
+ * A member of the step begun last.
+ * @param queue  whose workers do it
+ * @param name   what it is: "extract.generate"; the worker's handler branches on it
+ * @param args   a JSON object as text. No names, scores or birth dates: places and ids
+ * @param weight its share of the job's progress, 1 or more: 1 unless members differ much
+ */
+void sb_job_task(sb_job_t *job, const char *queue, const char *name, const char *args, int weight);
+
+/**
+ * A task that runs whatever became of the others, when none of them runs any more: it clears up. The
+ * job is over for its owner before. At most one.
+ */
+void sb_job_final(sb_job_t *job, const char *queue, const char *name, const char *args);
+
+/**
+ * Make it: one statement, so in a transaction of the caller's it is part of that. The first step is
+ * published from the outbox by smarter-job-relay; the broker may be down.
+ * @return APR_SUCCESS; SB_EINPUT a text is missing, a step has no task, or args are no JSON;
+ *         SB_ETOOBIG over a limit above; others as sb_db_query
+ */
+apr_status_t sb_job_create(sb_db_t *db, const sb_job_t *job, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * How many jobs of a user are queued or running: for a limit. @param kind NULL: of all kinds
+ */
+apr_status_t sb_job_count_open(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
+                               const char *kind, apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- looking at them ------------------------------------------------------------------------- */
+
+typedef enum {
+    SB_JOB_QUEUED,
+    SB_JOB_RUNNING,
+    SB_JOB_READY,
+    SB_JOB_FAILED,
+    SB_JOB_CANCELLED,
+    SB_JOB_EXPIRED
+} sb_job_state_t;
+
+/** "queued", "running", "ready", "failed", "cancelled", "expired". */
+const char *sb_job_state_name(sb_job_state_t state);
+
+typedef struct {
+    const char *id;
+    const char *kind;
+    const char *tenant;
+    const char *uid;
+    const char *title;
+    const char *params; /* JSON */
+    sb_job_state_t state;
+    int percent;        /* 0-100, of tasks by weight; 100 once ready */
+    int failed_tasks;   /* of a ready job: parts that could not be made */
+    const char *error;  /* in words for the owner; NULL none */
+    const char *notice; /* NULL none */
+    apr_time_t created;
+    apr_time_t started;        /* 0 not yet */
+    apr_time_t ended;          /* 0 not yet */
+    apr_time_t expires;        /* of the result; 0 until ready */
+    int closed;                /* its final step is over too */
+    apr_array_header_t *files; /* of sb_job_file_t */
+} sb_job_info_t;
+
+/** Whose jobs; all NULL and 0: everybody's, for operators. */
+typedef struct {
+    const char *tenant; /* NULL any */
+    const char *uid;    /* NULL any; compared byte for byte */
+    const char *id;     /* one job; NULL any */
+    const char *state;  /* NULL any */
+    int max;            /* newest first; 0: 100 */
+    int with_deleted;   /* those their owners deleted too */
+} sb_job_filter_t;
+
+/** @param pjobs of sb_job_info_t, newest first; what a user deleted is not in his list */
+apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_filter_t *filter,
+                         apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * One job of a user. @param id straight from outside, may be nonsense
+ * @return APR_NOTFOUND there is none, or it is somebody else's: the same for both
+ */
+apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, const char *uid,
+                         const char *id, apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- ending them: ids are those of sb_job_find ------------------------------------------------- */
+
+/** End it; running tasks are told at their next heartbeat. @return SB_ECONFLICT it is over already */
+apr_status_t sb_job_cancel(sb_db_t *db, const char *id, apr_pool_t *p) SB_MUST_CHECK;
+
+/** Take one that is over out of its owner's list. @return SB_ECONFLICT it is not over, or is out */
+apr_status_t sb_job_delete(sb_db_t *db, const char *id, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Try a failed one again: from where it failed, or from its start if it has cleared up already. For
+ * operators: the role of the web nodes may not. @return SB_ECONFLICT it has not failed, or still stops
+ */
+apr_status_t sb_job_retry(sb_db_t *db, const sb_conf_t *conf, const char *id,
+                          apr_pool_t *p) SB_MUST_CHECK;
+
+#endif
