@@ -46,7 +46,8 @@ typedef struct {
     sb_known_store_t *known;           /* what reports remember of the states */
     sb_signin_t *signin;               /* how people sign in */
     smarter_heartbeat_t *heartbeat;
-    const char *openapi; /* the description of the API; NULL: it could not be made */
+    const apr_array_header_t *monitors; /* apr_ipsubnet_t *: whom it tells all */
+    const char *openapi;                /* the description of the API; NULL: it could not be made */
     apr_size_t openapi_len;
 
     const apr_array_header_t *public_tenants; /* sb_tenant_t: those with a public copy */
@@ -92,6 +93,9 @@ int smarter_public_short(sb_req_t *q);      /* /public/{sid} */
 int smarter_public_state_code(sb_req_t *q); /* GET /services/tool/state_code/{state_code} */
 
 void smarter_services_child_init(smarter_child_t *child);
+/** Addresses and networks of a text, apr_ipsubnet_t *. @return NULL or the complaint */
+const char *smarter_services_monitors(const apr_array_header_t **pmonitors, const char *text,
+                                      apr_pool_t *p) SB_MUST_CHECK;
 int smarter_services_ready(sb_req_t *q);
 int smarter_services_heartbeat(sb_req_t *q);
 int smarter_services_userinfo(sb_req_t *q);

@@ -87,8 +87,7 @@ int smarter_admin_flush(sb_req_t *q)
     }
     sb_log(SB_LOG_NOTICE, SBLOGNO(3052), SB_NO_STATUS, "caches emptied: %s", q->rest);
     if (kinds & SB_GENERATION_BIT(SB_GENERATION_SESSION)) {
-        sb_security_write(SB_SECURITY_INFO, "everybody is signed out: the sessions were emptied",
-                          q->user, q->request_id, q->r->pool);
+        sb_req_event(q, SB_SECURITY_INFO, "everybody is signed out: the sessions were emptied");
     }
     apr_sleep(SB_GENERATION_FRESH);
     return done(q, "cache_name");

@@ -19,7 +19,8 @@ typedef struct {
     const sb_conf_t *conf;
     const sb_conf_t *loader;
     sb_signin_config_t signin;
-    smarter_child_t *child; /* NULL in the parent */
+    const apr_array_header_t *monitors; /* apr_ipsubnet_t * */
+    smarter_child_t *child;             /* NULL in the parent */
 } conf_t;
 
 void *smarter_conf_create(apr_pool_t *p, server_rec *s)
@@ -126,6 +127,10 @@ static const char *set_ini(cmd_parms *cmd, void *dconf, const char *arg)
         complaint = sb_signin_check(&c->signin, conf, cmd->pool);
     }
     if (!complaint) {
+        complaint = smarter_services_monitors(
+            &c->monitors, sb_conf_str(conf, "smarter.heartbeat.addresses"), cmd->pool);
+    }
+    if (!complaint) {
         complaint = sb_module_open_streams(conf, cmd->pool);
     }
     if (complaint) {
@@ -227,6 +232,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     child = apr_pcalloc(p, sizeof(*child));
     child->conf = c->conf;
     child->loader = c->loader;
+    child->monitors = c->monitors;
     child->server = s;
     child->pool = p;
     child->tenants = sb_tenants(c->conf, p);

@@ -191,18 +191,22 @@ static const char *guid_of(const sb_req_t *q)
 static int is_in_limit(sb_req_t *q, const sb_report_t *report)
 {
     const char *who;
-    int wait;
+    sb_rate_t rate;
 
     if (!report->limit || !q->user) {
         return 1;
     }
     who = q->user->guid ? q->user->guid : q->user->uid;
-    if (sb_rate_take(&wait, smarter_child(q)->data_cache, report->name, who ? who : "",
+    if (sb_rate_take(&rate, smarter_child(q)->data_cache, report->name, who ? who : "",
                      sb_conf_int(smarter_child(q)->conf, report->limit),
                      q->r->pool) == APR_SUCCESS) {
         return 1;
     }
-    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, wait));
+    if (rate.first) {
+        sb_req_event(q, SB_SECURITY_WARNING,
+                     apr_pstrcat(q->r->pool, "rate limited: ", report->name, NULL));
+    }
+    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
     return 0;
 }
 

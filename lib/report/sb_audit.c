@@ -89,7 +89,7 @@ void sb_audit_operator(const char *action, const char *name, const char *tenant,
 }
 
 void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,
-                       const char *request_id, apr_pool_t *p)
+                       const char *request_id, const char *client, apr_pool_t *p)
 {
     char when[LOCAL_TIME_SIZE], host[256] = "";
     sb_jw_t *w = sb_jw_make(p);
@@ -109,6 +109,7 @@ void sb_security_write(sb_security_t type, const char *text, const sb_identity_t
     sb_jw_end(w);
     sb_jw_end(w);
     sb_jw_str(w, "request_id", request_id);
+    sb_jw_str(w, "client", client);
     sb_jw_end(w);
     sb_stream_write(SB_STREAM_SECURITY, sb_jw_text(w, NULL));
 }

@@ -10,7 +10,7 @@
 
 #define WINDOW 60 /* seconds */
 
-apr_status_t sb_rate_take(int *pwait, sb_cache_t *cache, const char *what, const char *who,
+apr_status_t sb_rate_take(sb_rate_t *rate, sb_cache_t *cache, const char *what, const char *who,
                           apr_int64_t per_minute, apr_pool_t *p)
 {
     apr_int64_t now = apr_time_sec(apr_time_now());
@@ -18,7 +18,8 @@ apr_status_t sb_rate_take(int *pwait, sb_cache_t *cache, const char *what, const
     apr_uint64_t n;
     const char *key;
 
-    *pwait = WINDOW - (int)(now % WINDOW);
+    rate->wait = WINDOW - (int)(now % WINDOW);
+    rate->first = 0;
     if (!cache || per_minute == 0) {
         return APR_SUCCESS;
     }
@@ -27,5 +28,6 @@ apr_status_t sb_rate_take(int *pwait, sb_cache_t *cache, const char *what, const
     if (sb_cache_count(&n, cache, key, apr_time_from_sec(2 * WINDOW)) != APR_SUCCESS) {
         return APR_SUCCESS;
     }
+    rate->first = n == (apr_uint64_t)per_minute + 1;
     return n > (apr_uint64_t)per_minute ? SB_EBUSY : APR_SUCCESS;
 }

@@ -8,16 +8,20 @@
 
 #include "store/sb_cache.h"
 
+typedef struct {
+    int wait; /* seconds until it may be done again */
+    int first; /* this is the first one over the limit in this minute: worth an event, the others are not */
+} sb_rate_t;
+
 /**
  * Count one more.
- * @param pwait      seconds until it may be done again
  * @param cache      NULL: no limit
  * @param what       a word, "search"
  * @param who        any text; only its hash is kept
  * @param per_minute how often; 0: no limit
  * @return APR_SUCCESS; SB_EBUSY the limit of this minute is reached
  */
-apr_status_t sb_rate_take(int *pwait, sb_cache_t *cache, const char *what, const char *who,
+apr_status_t sb_rate_take(sb_rate_t *rate, sb_cache_t *cache, const char *what, const char *who,
                           apr_int64_t per_minute, apr_pool_t *p) SB_MUST_CHECK;
 
 #endif

@@ -79,3 +79,9 @@ int sb_req_body(sb_json_t **pbody, sb_req_t *q)
     }
     return OK;
 }
+
+/* httpd's mod_remoteip has seen to it that the address is not what anybody says of himself. */
+void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text)
+{
+    sb_security_write(type, text, q->user, q->request_id, q->r->useragent_ip, q->r->pool);
+}

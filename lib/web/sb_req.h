@@ -8,6 +8,7 @@
 
 #include <httpd.h>
 #include "auth/sb_session.h"
+#include "report/sb_audit.h"
 #include "report/sb_params.h"
 #include "web/sb_web.h"
 
@@ -40,5 +41,8 @@ int sb_req_query(sb_req_t *q) SB_MUST_CHECK;
  * @return OK; DONE the answer is written
  */
 int sb_req_body(sb_json_t **pbody, sb_req_t *q) SB_MUST_CHECK;
+
+/** A line of the security stream: what happened, who asked, from which address. */
+void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text);
 
 #endif

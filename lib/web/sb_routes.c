@@ -108,6 +108,21 @@ static int refuse(sb_req_t *q, const sb_route_t *route, const char *why, const c
     return DONE;
 }
 
+/* Does a page of another site ask with this browser's cookie? SameSite=Lax keeps other sites from that, not
+ * a neighbour under the same registered domain. Following a link to here is fine, embedding it is not. */
+static int is_embedded_elsewhere(const request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
+    const char *dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+
+    if (!site || !strcmp(site, "same-origin") || !strcmp(site, "none")) {
+        return 0;
+    }
+    return r->method_number != M_GET || !mode || strcmp(mode, "navigate") ||
+           (dest && strcmp(dest, "document"));
+}
+
 /* @return OK to go on; DONE the answer is written */
 static int admit(sb_req_t *q, const sb_route_t *route)
 {
@@ -127,6 +142,10 @@ static int admit(sb_req_t *q, const sb_route_t *route)
     if (rv != APR_SUCCESS) {
         sb_web_fail(q->r, rv, SBLOGNO(3010), "looking up a session");
         return DONE;
+    }
+    if (route->audience == SB_FOR_SCRIPTS && is_embedded_elsewhere(q->r)) {
+        return refuse(q, route, "asked for by a page from elsewhere",
+                      "want a request from our own pages");
     }
     if (!sb_identity_may(q->user, route->perm)) {
         return refuse(q, route,
@@ -165,8 +184,7 @@ static void record(const sb_req_t *q, const sb_route_t *route, int rc)
                        q->r->pool);
     }
     if (denial) {
-        sb_security_write(SB_SECURITY_WARNING, apr_pstrcat(q->r->pool, "forbidden: ", denial, NULL),
-                          q->user, q->request_id, q->r->pool);
+        sb_req_event(q, SB_SECURITY_WARNING, apr_pstrcat(q->r->pool, "forbidden: ", denial, NULL));
     }
 }
 

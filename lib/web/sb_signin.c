@@ -17,7 +17,7 @@
 
 void sb_signin_event(const sb_req_t *q, sb_security_t type, const char *text)
 {
-    sb_security_write(type, text, q->user, q->request_id, q->r->pool);
+    sb_req_event(q, type, text);
 }
 
 int sb_signin_redirect(sb_req_t *q, int status, const char *url)
@@ -44,6 +44,12 @@ static int refuse_sign_in(sb_req_t *q, const char *reason)
         " open for a long time, was sent twice, or was started in another browser. Please sign in"
         " again; if it keeps failing, tell your help desk.",
         "/login", "Sign in again");
+}
+
+/* The same for a form that belongs to no sign-in begun in this browser: anybody can send thousands. */
+static int refuse_stray(sb_req_t *q, const char *reason)
+{
+    return sb_signin_limit_stray(q) == OK ? refuse_sign_in(q, reason) : OK;
 }
 
 int sb_signin_unavailable(sb_req_t *q, apr_status_t rv, int number, const char *doing)
@@ -178,6 +184,9 @@ static int go_to_idp(sb_req_t *q, sb_browser_t *browser)
     sb_relay_t relay = {.kind = SB_RELAY_SIGN_IN, .target = target_of(q)};
     apr_status_t rv = APR_EGENERAL;
 
+    if (sb_signin_limit_begun(q) != OK) {
+        return OK;
+    }
     if (!browser->id) {
         browser->id = sb_relay_random(q->r->pool);
     }
@@ -288,10 +297,10 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
     rv = sb_relay_take(&relay, SB_RELAY_SIGN_IN, q->signin->sessions.cache, in->relay_keys,
                        form->relay_key, browser->id, q->r->pool);
     if (rv == APR_NOTFOUND) {
-        return refuse_sign_in(q, "relay_state");
+        return refuse_stray(q, "relay_state");
     }
     if (rv == SB_EDENIED) {
-        return refuse_sign_in(q, "other_browser");
+        return refuse_stray(q, "other_browser");
     }
     if (rv != APR_SUCCESS) {
         return sb_signin_unavailable(q, rv, SBLOGNO(3103),
@@ -329,9 +338,10 @@ int sb_signin_answer(sb_req_t *q)
     apr_size_t len;
     form_t form;
     char *text;
+    int rc;
 
     if (!sb_web_has_type(q->r, "application/x-www-form-urlencoded")) {
-        return refuse_sign_in(q, "form");
+        return refuse_stray(q, "form");
     }
     rv = sb_web_body(&text, &len, q->r, ANSWER_MAX);
     if (rv == APR_SUCCESS && strlen(text) != len) {
@@ -339,9 +349,14 @@ int sb_signin_answer(sb_req_t *q)
     }
     why = rv == APR_SUCCESS ? read_form(&form, q, text) : rv == SB_ETOOBIG ? "size" : "form";
     if (why) {
-        return refuse_sign_in(q, why);
+        return refuse_stray(q, why);
     }
-    return accept_answer(q, &form, &browser);
+    if (sb_signin_enter(q) != OK) {
+        return OK;
+    }
+    rc = accept_answer(q, &form, &browser);
+    sb_signin_leave(q);
+    return rc;
 }
 
 /* ---- our metadata ------------------------------------------------------------------------------- */

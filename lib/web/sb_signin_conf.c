@@ -133,6 +133,9 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
 
     s->origin = origin_of(o->config->saml->acs_url, p);
     s->home = sb_conf_str(o->conf, "auth.home");
+    s->limits.begun = sb_conf_int(o->conf, "auth.signin.per_minute");
+    s->limits.strays = sb_conf_int(o->conf, "auth.signin.strays_per_minute");
+    s->limits.at_once = (apr_uint32_t)sb_conf_int(o->conf, "auth.signin.at_once");
     name_cookies(s, p);
     store->idle = sb_conf_interval(o->conf, "auth.session.idle");
     store->absolute = sb_conf_interval(o->conf, "auth.session.timeout");

@@ -7,6 +7,12 @@
 #include "report/sb_audit.h"
 #include "web/sb_signin.h"
 
+typedef struct {
+    apr_int64_t begun, strays; /* of one address in a minute; 0 no limit */
+    apr_uint32_t at_once;
+    apr_uint32_t inside; /* atomic: answers being judged in this process */
+} sb_signin_limits_t;
+
 struct sb_signin_t {
     const sb_saml_t *saml;
     sb_session_store_t sessions;
@@ -16,6 +22,7 @@ struct sb_signin_t {
     const char *home;           /* path, where no other was asked for */
     const char *session_cookie; /* names */
     const char *browser_cookie;
+    sb_signin_limits_t limits;
 };
 
 /* ---- cookies: sb_signin_cookies.c -------------------------------------------------------------- */
@@ -35,6 +42,16 @@ void sb_browser_set(sb_req_t *q, const sb_browser_t *b);
 const char *sb_signin_cookie(const sb_req_t *q);
 void sb_signin_set_cookie(sb_req_t *q, const char *id);
 void sb_signin_drop_cookie(sb_req_t *q);
+
+/* ---- limits: sb_signin_limits.c; @return OK; DONE it is too much, the answer is written ------------- */
+
+/** One more sign-in begins. */
+int sb_signin_limit_begun(sb_req_t *q);
+/** One more form that belongs to no sign-in of this browser. */
+int sb_signin_limit_stray(sb_req_t *q);
+/** An answer is to be judged; after OK follows sb_signin_leave(). */
+int sb_signin_enter(sb_req_t *q);
+void sb_signin_leave(sb_req_t *q);
 
 /* ---- answers: sb_signin.c ---------------------------------------------------------------------- */
 

@@ -25,7 +25,7 @@ ErrorLog $VAR/log/httpd.log
 LogLevel warn smarter:info
 END
         ! is_root || printf 'User %s\nGroup %s\n' "$USER_WEB" "$USER_WEB"
-        for _module in mpm_event authz_core alias mime headers deflate filter ssl socache_shmcb reqtimeout; do
+        for _module in mpm_event authz_core alias mime headers deflate filter ssl socache_shmcb reqtimeout remoteip; do
             echo "LoadModule ${_module}_module $HTTPD_MODULES/mod_$_module.so"
         done
         cat <<END
@@ -50,6 +50,8 @@ Define SMARTER_WEB $SMARTER_INST/share/smarter-reporting/web
 Define SMARTER_INI $SMARTER_INI
 Define SMARTER_LOGDIR $VAR/log
 Define SMARTER_NO_HSTS
+# What a test that connects from this address says of browsers behind it is believed.
+Define SMARTER_PROXIES "127.0.9.1 127.0.9.2"
 Include $TOP/conf.d/smarter.conf
 END
     } | replace "$VAR/httpd/httpd.conf" && servers_stale

@@ -46,6 +46,9 @@ auth.saml.sp_cert = $VAR/tls/sp.pem
 auth.saml.acs_url = $SMARTER_URL/saml_post
 auth.saml.slo_url = $SMARTER_URL/logout_redirect
 auth.session.secret = $PW_SESSION
+auth.signin.per_minute = 0
+auth.signin.strays_per_minute = 0
+smarter.heartbeat.addresses = 127.0.0.1, ::1
 $(lz_ini_text)
 logging.audit = file:$VAR/log/audit.log
 logging.application = file:$VAR/log/application.log
