@@ -5,6 +5,7 @@ package Smarter::Sanitized;
 # sign_in() is good here, too.
 #
 #   my $server = Smarter::Sanitized->new('address');     # or 'thread', 'none'; builds first, if need be
+#   my $server = Smarter::Sanitized->new('none', 'auth.home' => '/x');     # what else its ini says
 #   my $answer = get($server->url('/data'), jar => $jar);
 #   my @findings = $server->stop;                        # reports of the sanitizer, each with its stacks
 #
@@ -28,8 +29,8 @@ my %kinds = (
 my %suppressed = ();
 
 sub new {
-    my ($class, $kind) = @_;
-    my $self = bless { kind => $kind, dir => tmpdir(), %{ $kinds{$kind} } }, $class;
+    my ($class, $kind, %ini) = @_;
+    my $self = bless { kind => $kind, dir => tmpdir(), ini => \%ini, %{ $kinds{$kind} } }, $class;
     mkdir "$self->{dir}/found";
     chmod 01777, "$self->{dir}/found";    # children write there, under another user
     $self->{build} = $self->built;
@@ -62,12 +63,7 @@ sub start {
     my $dir = $self->{dir};
     my ($http, $https) = (free_port(), free_port());
     $self->{port} = $https;
-    my $ini = slurp(env('SMARTER_INI'));
-    $ini =~ s/^logging\..*\n//mg;
-    $ini =~ s/^(\[app:main\]\n)/$1logging.application = none\nlogging.audit = file:$dir\/audit.log\nlogging.security = none\n/m;
-    spew("$dir/smarter.ini", $ini);
-    chmod 0640, "$dir/smarter.ini";
-    chown 0, (stat env('SMARTER_INI'))[5], "$dir/smarter.ini";
+    $self->write_ini;
     my $conf = slurp(env('SMARTER_VAR') . '/httpd/httpd.conf');
     $conf =~ s/^Listen .*\n//mg;
     my %set = (ServerRoot => $dir, DefaultRuntimeDir => $dir, PidFile => "$dir/httpd.pid", ErrorLog => "$dir/error.log",
@@ -90,6 +86,21 @@ sub start {
         die "it ended: " . slurp($r->{files}[1]) . (-e "$dir/error.log" ? slurp("$dir/error.log") : '') if waitpid($self->{pid}, 1) == $self->{pid};
         get($self->url('/services/ready'))->{status} == 200;
     });
+}
+
+# The stack's ini, with lines of its own; change $self->{ini} and call it before graceful().
+sub write_ini {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+    my $ini = slurp(env('SMARTER_INI'));
+    my %own = ('logging.application' => 'none', 'logging.audit' => "file:$dir/audit.log", 'logging.security' => 'none', %{ $self->{ini} });
+    $ini =~ s/^logging\..*\n//mg;
+    $ini =~ s/^\Q$_\E = .*\n//mg for keys %own;
+    my $lines = join '', map { "$_ = $own{$_}\n" } grep { defined $own{$_} } sort keys %own;
+    $ini =~ s/^(\[app:main\]\n)/$1$lines/m;
+    spew("$dir/smarter.ini", $ini);
+    chmod 0640, "$dir/smarter.ini";
+    chown 0, (stat env('SMARTER_INI'))[5], "$dir/smarter.ini";
 }
 
 sub url { return "https://localhost:$_[0]{port}$_[1]" }
