@@ -192,6 +192,24 @@ void sb_copy_abort(sb_copy_t *c, const char *reason);
 apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
                              const char *from_sql) SB_MUST_CHECK;
 
+/**
+ * COPY to us: each row is handed on as the server sends it, in memory is one.
+ *
+ * COPY takes no parameters; so they become settings that last as long as the transaction, and each $n in
+ * the statement a reading of one. Such a value is a text: write $1::smallint, $2::text[].
+ * @param db   inside a transaction
+ * @param sql  COPY (SELECT ...) TO STDOUT, without a '$' but those of parameters
+ * @param args nargs texts, none of them NULL
+ * @param row  what COPY makes of a row, with the line's end; anything but APR_SUCCESS ends the copy and
+ *             is returned
+ * @param prows rows handed on
+ * @return as sb_db_query
+ */
+apr_status_t sb_copy_out(apr_int64_t *prows, sb_db_t *db, const char *sql, int nargs,
+                         const char *const *args,
+                         apr_status_t (*row)(void *ctx, const char *data, apr_size_t len),
+                         void *ctx, apr_pool_t *p) SB_MUST_CHECK;
+
 /** A value of a row on its way, in the server's binary form. */
 typedef struct {
     const void *data; /* NULL: SQL NULL */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_strings.h>
+#include <apr_tables.h>
 #include "store/sb_db_private.h"
 
 /* ---- typed COPY stream ----------------------------------------------------------------------- */
@@ -297,6 +298,76 @@ apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sq
     }
     return rv_to;
 }
+
+/* ---- to us --------------------------------------------------------------------------------------- */
+
+/* Values of parameters as settings of the transaction. */
+static apr_status_t keep_args(sb_db_t *db, int nargs, const char *const *args, apr_pool_t *p)
+{
+    const char *sql = "SELECT 1";
+    sb_rows_t *rows;
+
+    for (int i = 1; i <= nargs; i++) {
+        sql = apr_psprintf(p, "%s, set_config('smarter.p%d', $%d, true)", sql, i, i);
+    }
+    return nargs ? sb_db_query_text(&rows, db, sql, nargs, args, p) : APR_SUCCESS;
+}
+
+/* The statement with readings of these settings for its parameters. */
+static const char *with_settings(const char *sql, apr_pool_t *p)
+{
+    apr_array_header_t *parts = apr_array_make(p, 32, sizeof(const char *));
+    const char *dollar;
+
+    while ((dollar = strchr(sql, '$')) != NULL) {
+        char *end;
+        long n = strtol(dollar + 1, &end, 10);
+
+        APR_ARRAY_PUSH(parts, const char *) = apr_pstrmemdup(p, sql, (apr_size_t)(dollar - sql));
+        APR_ARRAY_PUSH(parts, const char *) =
+            apr_psprintf(p, "(SELECT current_setting('smarter.p%ld'))", n);
+        sql = end;
+    }
+    APR_ARRAY_PUSH(parts, const char *) = sql;
+    return apr_array_pstrcat(p, parts, 0);
+}
+
+apr_status_t sb_copy_out(apr_int64_t *prows, sb_db_t *db, const char *sql, int nargs,
+                         const char *const *args,
+                         apr_status_t (*row)(void *ctx, const char *data, apr_size_t len),
+                         void *ctx, apr_pool_t *p)
+{
+    apr_status_t rv = keep_args(db, nargs, args, p);
+    double until = sb_db_deadline(db);
+    char *data;
+    int n;
+
+    *prows = 0;
+    if (rv == APR_SUCCESS) {
+        rv = start_copy(db, with_settings(sql, p), PGRES_COPY_OUT);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    while ((n = PQgetCopyData(db->conn, &data, 1)) >= 0) {
+        if (n == 0) {
+            if (!sb_db_await(db, until)) {
+                return sb_db_failed(db, NULL);
+            }
+            continue;
+        }
+        rv = row(ctx, data, (apr_size_t)n);
+        PQfreemem(data);
+        if (rv != APR_SUCCESS) {
+            stop_reading(db);
+            return rv;
+        }
+        ++*prows;
+    }
+    return verdict(db);
+}
+
+/* ---- with a say in every value ------------------------------------------------------------------- */
 
 /* What one message of the sending side holds: perhaps the header, then a row or the end.
  * @return SB_EDB it is none of these */

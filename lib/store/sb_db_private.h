@@ -50,6 +50,10 @@ double sb_db_deadline(const sb_db_t *db);
 /** End the connection, so that nobody reads a late answer as that to the next question. */
 void sb_db_give_up(sb_db_t *db);
 
+/** Wait for the server and read what it sent; after the deadline the connection is given up.
+ *  @return 0: nothing will come any more */
+int sb_db_await(sb_db_t *db, double until);
+
 /** The next result, as PQgetResult; after the deadline the connection is given up. */
 PGresult *sb_db_next(sb_db_t *db, double until);
 

@@ -50,28 +50,30 @@ void sb_db_give_up(sb_db_t *db)
     PQconsumeInput(db->conn); /* lets libpq see it */
 }
 
+int sb_db_await(sb_db_t *db, double until)
+{
+    struct pollfd pfd = {.fd = PQsocket(db->conn), .events = POLLIN};
+    double left = until ? until - sb_time_monotonic() : 0;
+    int ready;
+
+    if (PQflush(db->conn) > 0) { /* only a pipeline sends without waiting */
+        pfd.events |= POLLOUT;
+    }
+    ready = poll(&pfd, 1, !until ? -1 : left > 0 ? (int)(1000 * left) + 1 : 0);
+    if (ready < 0 && errno == EINTR) {
+        return 1;
+    }
+    if (ready == 0) {
+        sb_db_give_up(db);
+    }
+    return ready > 0 && PQconsumeInput(db->conn);
+}
+
 PGresult *sb_db_next(sb_db_t *db, double until)
 {
-    while (PQisBusy(db->conn)) {
-        struct pollfd pfd = {.fd = PQsocket(db->conn), .events = POLLIN};
-        double left = until ? until - sb_time_monotonic() : 0;
-        int ready;
-
-        if (PQflush(db->conn) > 0) { /* only a pipeline sends without waiting */
-            pfd.events |= POLLOUT;
-        }
-        ready = poll(&pfd, 1, !until ? -1 : left > 0 ? (int)(1000 * left) + 1 : 0);
-        if (ready < 0 && errno == EINTR) {
-            continue;
-        }
-        if (ready == 0) {
-            sb_db_give_up(db);
-        }
-        if (ready <= 0 || !PQconsumeInput(db->conn)) {
-            break; /* PQgetResult says what is wrong */
-        }
+    while (PQisBusy(db->conn) && sb_db_await(db, until)) {
     }
-    return PQgetResult(db->conn);
+    return PQgetResult(db->conn); /* which says what is wrong */
 }
 
 PGresult *sb_db_finish(sb_db_t *db, int sent)
