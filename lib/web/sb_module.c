@@ -13,6 +13,7 @@
 /* Where lines go. */
 typedef struct {
     server_rec *server;
+    const module *mod; /* whose LogLevel counts */
     char *program;
 } target_t;
 
@@ -23,8 +24,8 @@ static void log_line(void *ctx, sb_log_level_t level, int number, apr_status_t r
     const target_t *to = ctx;
     char why[200];
 
-    ap_log_error(APLOG_MARK, levels[level], 0, to->server, "SB%04d: %s%s%s%s%s", number, text,
-                 rv == APR_SUCCESS ? "" : ": ",
+    ap_log_error(__FILE__, __LINE__, to->mod->module_index, levels[level], 0, to->server,
+                 "SB%04d: %s%s%s%s%s", number, text, rv == APR_SUCCESS ? "" : ": ",
                  rv == APR_SUCCESS ? "" : sb_strerror(rv, why, sizeof(why)), id ? " request " : "",
                  id ? id : "");
     sb_log_to_stream((void *)to->program, level, number, rv, text);
@@ -37,11 +38,12 @@ static apr_status_t stop_logging(void *unused)
     return APR_SUCCESS;
 }
 
-void sb_module_log(const char *program, server_rec *s, apr_pool_t *p)
+void sb_module_log(const char *program, const module *mod, server_rec *s, apr_pool_t *p)
 {
     target_t *to = apr_palloc(p, sizeof(*to));
 
     to->server = s;
+    to->mod = mod;
     to->program = apr_pstrdup(p, program);
     sb_log_set(log_line, to);
     apr_pool_cleanup_register(p, NULL, stop_logging, apr_pool_cleanup_null);

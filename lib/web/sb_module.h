@@ -4,12 +4,14 @@
 /** What every httpd module of the product does in its hooks. */
 
 #include <httpd.h>
+#include <http_config.h>
 #include "core/sb_conf.h"
 
 /** Send the library's lines to httpd's error log, under its LogLevel, and as one JSON object each to the
  *  application stream, until p is cleared. In post_config.
- *  @param program name in the stream, constant */
-void sb_module_log(const char *program, server_rec *s, apr_pool_t *p);
+ *  @param program name in the stream
+ *  @param mod     whose LogLevel it is */
+void sb_module_log(const char *program, const module *mod, server_rec *s, apr_pool_t *p);
 
 /**
  * Open the audit, application and security streams of the ini, with the rights of the user who starts
