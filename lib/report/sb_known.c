@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include "report/sb_parts.h"
+#include "report/sb_version.h"
 
 #define ASMTS_MAX 10000 /* assessments remembered of a state, some hundred bytes each */
 
@@ -151,8 +152,7 @@ void sb_known_forget(sb_known_t *known)
 
 void sb_known_check(sb_rows_t **pversion, sb_pipe_t *pipe)
 {
-    static const sb_stmt_t st = {"report_known_version", 0,
-                                 "SELECT version FROM {schema}.data_version"};
+    static const sb_stmt_t st = {"report_known_version", 0, SB_VERSION_SQL};
 
     sb_pipe_query(pversion, pipe, &st, NULL);
 }
@@ -165,6 +165,11 @@ static const char *version_of(const sb_rows_t *version)
 int sb_known_holds(const sb_known_t *known, const sb_rows_t *version)
 {
     return !strcmp(known->version, version_of(version));
+}
+
+int sb_known_is_of(const sb_known_t *known, const char *version)
+{
+    return !strcmp(known->version, version ? version : "");
 }
 
 /* In one snapshot. */
@@ -213,6 +218,11 @@ apr_status_t sb_known_get(sb_known_t **pknown, const sb_report_ctx_t *ctx, apr_p
         *pknown = known;
     }
     return rv;
+}
+
+const char *sb_known_version(const sb_known_t *known)
+{
+    return known->version;
 }
 
 const apr_array_header_t *sb_known_years(const sb_known_t *known)

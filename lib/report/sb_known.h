@@ -28,7 +28,11 @@ void sb_known_forget(sb_known_t *known);
 /** Queue the statement that tells whether it is still true, in the transaction of what depends on it. */
 void sb_known_check(sb_rows_t **pversion, sb_pipe_t *pipe);
 int sb_known_holds(const sb_known_t *known, const sb_rows_t *version);
+/** The same by the text of SB_VERSION_SQL; NULL: there was none. */
+int sb_known_is_of(const sb_known_t *known, const char *version);
 
+/** The data version that it is of. */
+const char *sb_known_version(const sb_known_t *known);
 /** Years with assessments, newest first: sb_years_of_assessments(). */
 const apr_array_header_t *sb_known_years(const sb_known_t *known);
 const sb_metadata_t *sb_known_metadata(const sb_known_t *known);

@@ -37,8 +37,7 @@ apr_status_t sb_versions_make(sb_versions_t **pversions, apr_pool_t *p)
 
 apr_status_t sb_version_ask(const char **pversion, const sb_report_ctx_t *ctx, apr_pool_t *p)
 {
-    static const sb_stmt_t st = {"report_data_version", 0,
-                                 "SELECT version FROM {schema}.data_version"};
+    static const sb_stmt_t st = {"report_data_version", 0, SB_VERSION_SQL};
     /* Ids differ from copy to copy, also of the same version. */
     static const sb_stmt_t of_copy = {
         "report_copy_version", 0,

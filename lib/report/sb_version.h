@@ -12,6 +12,12 @@
 /** How old an answer may be: asked for again after half of it, by one thread, while others go by it. */
 #define SB_VERSION_AGE 0.05 /* seconds */
 
+/** One row of one text. The number alone does not name what is there for ever: after a restore, or in another
+ *  schema that a tenant is moved to, the same numbers come again with other data. */
+#define SB_VERSION_SQL                                                                             \
+    "SELECT version || '.' || (extract(epoch FROM changed_at) * 1e6)::bigint"                      \
+    "  FROM {schema}.data_version"
+
 apr_status_t sb_versions_make(sb_versions_t **pversions, apr_pool_t *p) SB_MUST_CHECK;
 
 /**
