@@ -164,29 +164,6 @@ sub ask {
 
 # Milliseconds of each of several requests (hashes of parameters), one after the other on one connection that is
 # kept: what a browser or a balancer in front of the servers sees. The first one, which connects, is left out.
-sub ask_kept {
-    my ($self, $path, @requests) = @_;
-    my $out = tmpdir() . '/answer';
-    my $common = join "\n", map { sprintf '%s = "%s"', @$_ } [cacert => env('SMARTER_CA')], [cookie => $self->{jar}], [output => $out],
-        [header => 'Content-Type: application/json'], [url => url($path)], ['write-out' => '%{http_code} %{time_total} %{num_connects}\\n'];
-    my $config = join "\nnext\n", map {
-        my $json = JSON::PP->new->canonical->encode({ stateCode => 'NC', %$_ }) =~ s/(["\\])/\\$1/gr;
-        "$common\ndata-binary = \"$json\""
-    } $requests[0], @requests;
-    my $file = spew(tmpdir() . '/config', $config);
-    my @lines = split /\n/, qx(curl -sS -K $file);
-    my @times;
-    for my $line (@lines) {
-        my ($status, $time, $connects) = split ' ', $line;
-        die "$path: $line: " . slurp($out) . "\n" if $status != 200;
-        push @times, 1000 * $time;
-        die "$path: the connection was not kept\n" if $connects != (@times == 1);
-    }
-    die "$path: " . @times . " answers of " . (1 + @requests) . "\n" if @times != 1 + @requests;
-    shift @times;
-    $self->{size} = -s $out;
-    return @times;
-}
 
 # Milliseconds of each statement, on one connection of psql, results fetched and thrown away.
 sub psql {

@@ -10,7 +10,7 @@ use IO::Socket::INET ();
 use JSON::PP ();
 use Smarter::Test;
 
-our @EXPORT = qw(session_cookie wrk static_server bench_program cpu_of_parts);
+our @EXPORT = qw(session_cookie wrk wrk_median static_server bench_program cpu_of_parts);
 
 # "name=value" of a jar's session.
 sub session_cookie {
@@ -49,6 +49,34 @@ LUA
     my $got = JSON::PP->new->decode($line);
     die "wrk: $r->{out}\n" if $got->{errors} || !$got->{requests} || $got->{bytes} < $got->{requests} * $size;
     return $got->{requests} / $got->{seconds};
+}
+
+# wrk_median(seconds, cookie, paths...): milliseconds of the median answer on one kept-alive connection, the
+# paths in turn. Dies if one failed.
+sub wrk_median {
+    my ($seconds, $cookie, @paths) = @_;
+    my $script = spew(tmpdir() . '/wrk.lua', <<'LUA');
+local requests, turn = {}, 0
+function init(args)
+    for i = 2, #args do
+        requests[i - 1] = wrk.format('GET', args[i], { Host = wrk.headers['Host'], Cookie = args[1] })
+    end
+end
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+function done(summary, latency)
+    local e = summary.errors
+    print(string.format('median %.4f of %d, errors %d', latency:percentile(50) / 1000, summary.requests,
+        e.connect + e.read + e.write + e.status + e.timeout))
+end
+LUA
+    my $r = Smarter::Test::run({ timeout => $seconds + 60 }, 'wrk', '-t1', '-c1', '-d', "${seconds}s", '-s', $script, env('SMARTER_URL'),
+        '--', $cookie, @paths);
+    my ($ms, $n, $errors) = $r->{out} =~ /^median ([\d.]+) of (\d+), errors (\d+)$/m or die "wrk: $r->{out}$r->{err}\n";
+    die "wrk: $r->{out}\n" if $errors || !$n;
+    return $ms;
 }
 
 # The path of a program of t/bench, built with the product.
