@@ -9,6 +9,7 @@
 #include "core/sb_crypto.h"
 #include "core/sb_log.h"
 #include "core/sb_time.h"
+#include "report/sb_filter.h"
 #include "report/sb_version.h"
 
 #define FORM "1"                     /* raise it when the form of what is kept changes */
@@ -116,9 +117,10 @@ static apr_status_t make_once(sb_shared_t *s, const sb_report_t *report, sb_repo
     const char *version = NULL, *both;
     double start = sb_time_monotonic();
     apr_size_t len, items_len;
-    int same = 1;
+    int same = 1, *passing = apr_pcalloc(p, sizeof(*passing));
     apr_status_t rv = sb_report_connect(ctx);
 
+    ctx->passing = passing;
     if (rv == APR_SUCCESS) {
         rv = sb_db_begin(ctx->db, SB_TX_SNAPSHOT);
     }
@@ -144,8 +146,9 @@ static apr_status_t make_once(sb_shared_t *s, const sb_report_t *report, sb_repo
     if (!split(s, both, len, p)) {
         return APR_EGENERAL;
     }
-    s->kept = version && ctx->cache ? keep(both, len, ctx, key_of(report, ctx, version, p))
-                                    : SB_EUNAVAILABLE;
+    s->kept = version && ctx->cache && !*passing
+                  ? keep(both, len, ctx, key_of(report, ctx, version, p))
+                  : SB_EUNAVAILABLE;
     return APR_SUCCESS;
 }
 
@@ -195,6 +198,9 @@ apr_status_t sb_shared_find(sb_shared_t *s, const sb_report_t *report, sb_report
     key = key_of(report, ctx, version, p);
     if (fetch(s, ctx, key, p)) {
         return APR_SUCCESS;
+    }
+    if (ctx->sid && sb_filter_any(ctx->params)) {
+        return make(s, report, ctx, p); /* nobody will find it kept, so nobody need wait */
     }
     lock = apr_pstrcat(p, key, ":m", NULL);
     if (sb_cache_add(ctx->cache, lock, "1", 1, MAKING) == APR_EEXIST &&

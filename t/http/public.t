@@ -169,6 +169,22 @@ subtest 'the audit stream' => sub {
     is($data->{msg}{params}{args}{params}{sid}, $sid, 'with what was asked');
 };
 
+# ---- what is kept ----------------------------------------------------------------------------------------------
+subtest 'answers nobody else wants push nothing out of the cache' => sub {
+    my $made = sub { scalar grep { /"SB2004"/ } log_since('application') };
+    my $twice = sub {
+        my %params = (sid => $sid, asmtYear => $year, @_);
+        ask($report, %params);
+        my $before = $made->();
+        is(ask($report, %params)->{status}, 200, 'asked again');
+        return $made->() - $before;
+    };
+    is($twice->(), 0, 'a page as it begins is kept');
+    is($twice->(sex => ['male']), 1, 'under a filter it is not');
+    is($twice->(districtId => 'made-up'), 1, 'a place that is made up');
+    is($twice->(asmtYear => 1901), 1, 'a year that never was');
+};
+
 # ---- a new copy ------------------------------------------------------------------------------------------------
 subtest 'the next copy' => sub {
     my $before = $open->{records}[0]{id};
