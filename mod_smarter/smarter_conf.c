@@ -4,6 +4,7 @@
 
 #include "smarter.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -220,6 +221,14 @@ static apr_status_t make_pools(smarter_child_t *child)
                              : rv;
 }
 
+/* An answer takes some hundred KB, which go back when it is sent. By default malloc would give such memory
+ * back to the system each time, and every page of it would be a fault at the next request. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024); /* for each of at most eight arenas a core */
+}
+
 void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
 {
     conf_t *c = ap_get_module_config(s->module_config, &smarter_module);
@@ -229,6 +238,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
     if (!c->conf) {
         return;
     }
+    keep_memory();
     child = apr_pcalloc(p, sizeof(*child));
     child->conf = c->conf;
     child->loader = c->loader;

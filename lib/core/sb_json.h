@@ -23,6 +23,8 @@ void sb_jw_str(sb_jw_t *w, const char *key,
                const char *value); /* NULL: null; bad UTF-8: replaced */
 void sb_jw_strn(sb_jw_t *w, const char *key, const char *value, apr_size_t len);
 void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value);
+/** A number in quotes. */
+void sb_jw_int_text(sb_jw_t *w, const char *key, apr_int64_t value);
 void sb_jw_real(sb_jw_t *w, const char *key, double value);
 void sb_jw_bool(sb_jw_t *w, const char *key, int value);
 void sb_jw_null(sb_jw_t *w, const char *key);

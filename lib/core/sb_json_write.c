@@ -154,6 +154,27 @@ static void put_text(sb_jw_t *w, const char *s, apr_size_t len)
     put_char(w, '"');
 }
 
+#define AT_ONCE 512 /* bytes of a text that are copied before anybody asks how long it is */
+
+/* The same for a text that ends with a NUL, most of which are short: one pass, since NUL is special, too. */
+static void put_textz(sb_jw_t *w, const char *s)
+{
+    apr_size_t i = 0;
+    char *out;
+
+    reserve(w, AT_ONCE + 2);
+    out = w->buf + w->len;
+    *out++ = '"';
+    for (; i < AT_ONCE && !special[(unsigned char)s[i]]; i++) {
+        out[i] = s[i];
+    }
+    w->len += 1 + i;
+    if (s[i]) {
+        put_rest(w, s + i, strlen(s + i));
+    }
+    put_char(w, '"');
+}
+
 /* ---- members --------------------------------------------------------------------------------- */
 
 /* A wrong sequence of calls is a bug in ours, never in data: stop at once. */
@@ -173,7 +194,7 @@ static void begin(sb_jw_t *w, const char *key)
         put_char(w, ',');
     }
     if (key) {
-        put_text(w, key, strlen(key));
+        put_textz(w, key);
         put_char(w, ':');
     }
     w->comma = 1;
@@ -217,7 +238,8 @@ void sb_jw_str(sb_jw_t *w, const char *key, const char *value)
         sb_jw_null(w, key);
         return;
     }
-    sb_jw_strn(w, key, value, strlen(value));
+    begin(w, key);
+    put_textz(w, value);
 }
 
 void sb_jw_fmt(sb_jw_t *w, const char *key, const char *fmt, ...)
@@ -235,19 +257,38 @@ void sb_jw_raw(sb_jw_t *w, const char *key, const char *json, apr_size_t len)
     put(w, json, len);
 }
 
-void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value)
+#define DIGITS 24 /* of any 64-bit number, its sign and two quotes */
+
+/* From the end of the buffer to its front. @return where it begins */
+static char *put_digits(char *end, apr_int64_t value)
 {
-    char digits[24], *d = digits + sizeof(digits);
     apr_uint64_t rest = value < 0 ? 0 - (apr_uint64_t)value : (apr_uint64_t)value;
 
     do {
-        *--d = (char)('0' + rest % 10);
+        *--end = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
     if (value < 0) {
-        *--d = '-';
+        *--end = '-';
     }
-    sb_jw_raw(w, key, d, (apr_size_t)(digits + sizeof(digits) - d));
+    return end;
+}
+
+void sb_jw_int(sb_jw_t *w, const char *key, apr_int64_t value)
+{
+    char digits[DIGITS], *d = put_digits(digits + DIGITS, value);
+
+    sb_jw_raw(w, key, d, (apr_size_t)(digits + DIGITS - d));
+}
+
+void sb_jw_int_text(sb_jw_t *w, const char *key, apr_int64_t value)
+{
+    char digits[DIGITS], *d;
+
+    digits[DIGITS - 1] = '"';
+    d = put_digits(digits + DIGITS - 1, value);
+    *--d = '"';
+    sb_jw_raw(w, key, d, (apr_size_t)(digits + DIGITS - d));
 }
 
 void sb_jw_real(sb_jw_t *w, const char *key, double value)

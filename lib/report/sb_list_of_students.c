@@ -10,17 +10,11 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include "report/sb_filter.h"
+#include "report/sb_list_page.h"
 #include "report/sb_parts.h"
 #include "report/sb_result.h"
 
-#define GROUPS 10
-
 enum { C_GROUP1_ID = SB_R_MORE }; /* then its text, then the next group */
-#define GROUP_COLUMNS                                                                              \
-    ", s.group_1_id, s.group_1_text, s.group_2_id, s.group_2_text, s.group_3_id, s.group_3_text,"  \
-    " s.group_4_id, s.group_4_text, s.group_5_id, s.group_5_text, s.group_6_id, s.group_6_text,"   \
-    " s.group_7_id, s.group_7_text, s.group_8_id, s.group_8_text, s.group_9_id, s.group_9_text,"   \
-    " s.group_10_id, s.group_10_text"
 
 typedef struct {
     const sb_report_ctx_t *ctx;
@@ -29,7 +23,7 @@ typedef struct {
     sb_place_t place;
     const char *asmt_type;
     sb_results_t results;
-    sb_rows_t *names, *administrations, *not_stated;
+    sb_list_page_t page;
     /* of the version that the results are of */
     const sb_metadata_t *metadata; /* of all subjects */
     sb_subjects_t subjects;        /* those asked for */
@@ -40,6 +34,11 @@ typedef struct {
 static const sb_asmt_t *asmt_of(const work_t *k, int row)
 {
     return k->results.asmt_of[row];
+}
+
+static const char *grade_of(const work_t *k, int row)
+{
+    return k->grade ? k->grade : sb_rows_text(k->rows, row, SB_R_GRADE);
 }
 
 static int is_blocks(const work_t *k)
@@ -66,6 +65,17 @@ static const char *subjects_sql(const work_t *k, apr_array_header_t *args)
     return apr_psprintf(k->p, " AND f.asmt_subject = ANY($%d::varchar[])", args->nelts);
 }
 
+/* Of the groups that the place uses. */
+static const char *group_columns(const work_t *k)
+{
+    const char *columns = "";
+
+    for (int g = 1; g <= k->page.groups; g++) {
+        columns = apr_psprintf(k->p, "%s, s.group_%d_id, s.group_%d_text", columns, g, g);
+    }
+    return columns;
+}
+
 /* Only what is asked for enters the text: a condition that may be switched off by its parameter keeps the
  * server from planning once for all. */
 static void queue_rows(work_t *k, sb_pipe_t *pipe, const char *year)
@@ -88,7 +98,10 @@ static void queue_rows(work_t *k, sb_pipe_t *pipe, const char *year)
         &k->results, pipe, k->ctx,
         &(sb_results_query_t){
             .kind = is_blocks(k) ? SB_RESULTS_BLOCKS : SB_RESULTS_WHOLE,
-            .more = GROUP_COLUMNS,
+            .of_place = 1,
+            .of_grade = k->grade != NULL,
+            .of_asmt = 1,
+            .more = group_columns(k),
             .joins = "",
             .where = apr_pstrcat(
                 k->p,
@@ -107,14 +120,9 @@ static void ask(sb_results_t *r, sb_pipe_t *pipe, void *baton)
 {
     work_t *k = baton;
     int year = sb_year_asked(k->ctx->params, sb_known_years(r->known));
-    const char *text = apr_itoa(k->p, year);
 
-    queue_rows(k, pipe, text);
-    sb_breadcrumb_queue(&k->names, pipe, k->ctx, &k->place);
-    sb_administrations_of_school(&k->administrations, pipe, k->ctx, k->place.district_id,
-                                 k->place.school_id, k->grade, text);
-    sb_not_stated_queue(&k->not_stated, pipe, k->ctx, k->asmt_type, year, k->place.district_id,
-                        k->place.school_id, k->p);
+    sb_list_page_queue(&k->page, pipe, k->ctx, r->known, &k->place, k->asmt_type, year, k->p);
+    queue_rows(k, pipe, apr_itoa(k->p, year));
 }
 
 static apr_status_t find(work_t *k)
@@ -125,6 +133,7 @@ static apr_status_t find(work_t *k)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    sb_list_page_take(&k->page, k->ctx, &k->place, k->p);
     k->rows = k->results.rows;
     k->metadata = sb_known_metadata(k->results.known);
     sb_subjects_pick(&k->subjects, &k->metadata->subjects,
@@ -132,7 +141,7 @@ static apr_status_t find(work_t *k)
     n = sb_rows_count(k->rows);
     k->subject_of = apr_palloc(k->p, ((apr_size_t)n + 1) * sizeof(int));
     for (int i = 0; i < n; i++) {
-        k->subject_of[i] = sb_subjects_index(&k->subjects, sb_rows_text(k->rows, i, SB_R_SUBJECT));
+        k->subject_of[i] = sb_subjects_index(&k->subjects, asmt_of(k, i)->subject);
     }
     return APR_SUCCESS;
 }
@@ -153,8 +162,7 @@ static apr_array_header_t *bundle(const work_t *k, const char *type)
         const char *id = sb_rows_text(k->rows, i, SB_R_STUDENT);
         int *at;
 
-        if (k->subject_of[i] < 0 ||
-            (type && strcmp(sb_rows_text(k->rows, i, SB_R_TYPE), type) != 0)) {
+        if (k->subject_of[i] < 0 || (type && strcmp(asmt_of(k, i)->type, type) != 0)) {
             continue;
         }
         at = apr_hash_get(by_id, id, APR_HASH_KEY_STRING);
@@ -200,7 +208,7 @@ static void write_groups(sb_jw_t *w, const work_t *k)
     apr_hash_t *seen = apr_hash_make(k->p);
 
     for (int i = 0; i < sb_rows_count(k->rows); i++) {
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < k->page.groups; g++) {
             const char *id = group_id(k, i, g), *label, *both;
             group_t *group;
 
@@ -236,7 +244,7 @@ static void write_groups(sb_jw_t *w, const work_t *k)
 static void write_group_ids(sb_jw_t *w, const work_t *k, int row)
 {
     sb_jw_array(w, "group");
-    for (int g = 0; g < GROUPS; g++) {
+    for (int g = 0; g < k->page.groups; g++) {
         if (group_id(k, row, g)) {
             sb_jw_str(w, NULL, group_id(k, row, g));
         }
@@ -251,7 +259,7 @@ static void write_groups_of(sb_jw_t *w, const work_t *k, const apr_array_header_
 
     sb_jw_array(w, "group");
     for (int r = 0; r < rows->nelts; r++) {
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < k->page.groups; g++) {
             const char *id = group_id(k, APR_ARRAY_IDX(rows, r, int), g);
 
             if (id && !apr_hash_get(seen, id, APR_HASH_KEY_STRING)) {
@@ -272,7 +280,7 @@ static void write_student(sb_jw_t *w, const work_t *k, int row)
     sb_jw_str(w, "student_middle_name", sb_rows_text(k->rows, row, SB_R_MIDDLE_NAME));
     sb_jw_str(w, "student_last_name", sb_rows_text(k->rows, row, SB_R_LAST_NAME));
     sb_jw_str(w, "enrollment_grade", sb_rows_text(k->rows, row, SB_R_ENRL_GRADE));
-    sb_jw_str(w, "state_code", sb_rows_text(k->rows, row, SB_R_STATE));
+    sb_jw_str(w, "state_code", sb_scope_state(k->ctx->scope));
     sb_result_demographic_json(w, "demographic", k->rows, row);
     sb_jw_str(w, "rowId", sb_rows_text(k->rows, row, SB_R_STUDENT));
 }
@@ -282,7 +290,7 @@ static void write_result(sb_jw_t *w, const work_t *k, int row)
     const sb_asmt_t *a = asmt_of(k, row);
 
     write_group_ids(w, k, row);
-    sb_jw_str(w, "asmt_grade", sb_rows_text(k->rows, row, SB_R_GRADE));
+    sb_jw_str(w, "asmt_grade", grade_of(k, row));
     sb_result_number_json(w, "asmt_perf_lvl", k->rows, row, SB_R_LEVEL);
     sb_result_number_json(w, "asmt_score", k->rows, row, SB_R_SCORE);
     sb_result_number_json(w, "asmt_score_range_min", k->rows, row, SB_R_RANGE_MIN);
@@ -429,7 +437,7 @@ static void write_block(sb_jw_t *w, const work_t *k, int row)
 
     sb_jw_object(w, NULL);
     sb_jw_str(w, "date_taken", sb_rows_text(k->rows, row, SB_R_DATE));
-    sb_jw_str(w, "asmt_grade", sb_rows_text(k->rows, row, SB_R_GRADE));
+    sb_jw_str(w, "asmt_grade", grade_of(k, row));
     sb_jw_str(w, "administration_condition", sb_rows_text(k->rows, row, SB_R_CONDITION));
     sb_jw_bool(w, "complete", sb_rows_bool(k->rows, row, SB_R_COMPLETE) != 0);
     sb_jw_array(w, "claims");
@@ -548,7 +556,7 @@ static void write_blocks(sb_jw_t *w, const work_t *k)
 static void write_context(sb_jw_t *w, const work_t *k)
 {
     sb_jw_object(w, "context");
-    sb_breadcrumb_rows_json(w, "items", k->ctx, &k->place, k->names);
+    sb_jw_raw(w, "items", k->page.items, strlen(k->page.items));
     sb_permissions_json(w, "permissions", k->ctx->user, k->ctx->tenants,
                         sb_scope_state(k->ctx->scope), k->place.district_id, k->place.school_id);
     sb_jw_end(w);
@@ -579,8 +587,8 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     write_groups(w, &k);
     write_context(w, &k);
     sb_subjects_json(w, "subjects", &k.subjects);
-    sb_administrations_json(w, "asmt_administration", k.administrations);
-    sb_not_stated_take(&not_stated, k.not_stated);
+    sb_jw_raw(w, "asmt_administration", k.page.administrations, strlen(k.page.administrations));
+    not_stated = k.page.not_stated;
     if (!sb_scope_reaches(ctx->scope, k.place.district_id, k.place.school_id)) {
         sb_not_stated_hide(&not_stated); /* small groups of a school he does not see into */
     }

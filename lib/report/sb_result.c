@@ -7,13 +7,19 @@
 #include <string.h>
 #include <apr_strings.h>
 #include "core/sb_log.h"
+#include "report/sb_version.h"
 
 /* ---- the query ------------------------------------------------------------------------------- */
 
+#define PERSON "f.asmt_rec_id, f.student_id, s.first_name, s.middle_name, s.last_name"
+#define PLACE ", f.state_code, f.district_id, f.school_id"
+#define NO_PLACE ", NULL, NULL, NULL"
+#define GRADE ", f.enrl_grade, f.asmt_grade"
+#define NO_GRADE ", f.enrl_grade, NULL"
+#define ASMT ", f.asmt_type, f.asmt_subject"
+#define NO_ASMT ", NULL, NULL"
 #define COLUMNS                                                                                    \
-    "f.asmt_rec_id, f.student_id, s.first_name, s.middle_name, s.last_name, f.state_code,"         \
-    " f.district_id, f.school_id, f.enrl_grade, f.asmt_grade, f.asmt_type, f.asmt_subject,"        \
-    " f.date_taken, f.administration_condition, coalesce(f.complete, true),"                       \
+    ", f.date_taken, f.administration_condition, coalesce(f.complete, true),"                      \
     " f.dmg_prg_iep, f.dmg_prg_504, f.dmg_prg_lep, f.dmg_sts_ecd, f.dmg_sts_mig,"                  \
     " f.dmg_eth_derived, f.sex"
 #define CLAIM(n)                                                                                   \
@@ -37,13 +43,20 @@ static const struct {
      "(f.administration_condition IS NULL OR f.administration_condition IN ('SD', 'NS'))"},
 };
 
+/* Alone, it tells the version that its rows are of: one statement sees one snapshot, so it needs no
+ * transaction around it. There is a row to tell it by, then, also when there is no result. */
+#define VERSION_AND " FROM (SELECT (" SB_VERSION_SQL ") AS version) v LEFT JOIN ({schema}."
+#define STUDENTS " f JOIN {schema}.dim_student s USING (student_rec_id)"
+
 static const char *select_of(sb_results_kind_t kind, const sb_results_query_t *q, const char *scope,
-                             apr_pool_t *p)
+                             int alone, apr_pool_t *p)
 {
-    return apr_pstrcat(p, "SELECT ", kinds[kind].columns, q->more, " FROM {schema}.",
-                       kinds[kind].table, " f JOIN {schema}.dim_student s USING (student_rec_id)",
-                       q->joins, " WHERE f.rec_status = 'C' AND ", q->where, " AND ",
-                       kinds[kind].visible, " AND ", scope, NULL);
+    return apr_pstrcat(p, "SELECT " PERSON, q->of_place ? NO_PLACE : PLACE,
+                       q->of_grade ? NO_GRADE : GRADE, q->of_asmt ? NO_ASMT : ASMT,
+                       kinds[kind].columns, alone ? ", v.version" : ", NULL", q->more,
+                       alone ? VERSION_AND : " FROM {schema}.", kinds[kind].table, STUDENTS,
+                       q->joins, alone ? ") ON" : " WHERE", " f.rec_status = 'C' AND ", q->where,
+                       " AND ", kinds[kind].visible, " AND ", scope, NULL);
 }
 
 void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *ctx,
@@ -51,10 +64,10 @@ void sb_results_queue(sb_results_t *r, sb_pipe_t *pipe, const sb_report_ctx_t *c
 {
     const char *scope = sb_scope_sql(ctx->scope, "f", q->args->nelts + 1, q->args, p), *sql;
 
-    sql = q->kind == SB_RESULTS_BOTH
-              ? apr_pstrcat(p, select_of(SB_RESULTS_WHOLE, q, scope, p), " UNION ALL ",
-                            select_of(SB_RESULTS_BLOCKS, q, scope, p), NULL)
-              : select_of(q->kind, q, scope, p);
+    r->alone = q->kind != SB_RESULTS_BOTH;
+    sql = r->alone ? select_of(q->kind, q, scope, 1, p)
+                   : apr_pstrcat(p, select_of(SB_RESULTS_WHOLE, q, scope, 0, p), " UNION ALL ",
+                                 select_of(SB_RESULTS_BLOCKS, q, scope, 0, p), NULL);
     sql = apr_pstrcat(p, sql, " ORDER BY ", q->order, NULL);
 
     sb_pipe_query_text(&r->rows, pipe, "report_results",
@@ -76,17 +89,24 @@ static apr_status_t read_once(sb_results_t *r, const sb_report_ctx_t *ctx, sb_re
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    sb_pipe_begin(pipe, SB_TX_SNAPSHOT);
-    sb_known_check(&version, pipe);
     ask(r, pipe, baton);
-    sb_pipe_commit(pipe);
+    if (!r->alone) {
+        sb_known_check(&version, pipe);
+    }
+    if (sb_pipe_length(pipe) > 1) {
+        sb_pipe_enclose(pipe, SB_TX_SNAPSHOT);
+    }
     rv = sb_pipe_run(pipe);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!sb_known_holds(r->known, version)) {
+    if (r->alone ? !sb_known_is_of(r->known, sb_rows_text(r->rows, 0, SB_R_VERSION))
+                 : !sb_known_holds(r->known, version)) {
         sb_known_forget(r->known);
         return APR_EAGAIN;
+    }
+    if (r->alone && !sb_rows_text(r->rows, 0, SB_R_ASMT)) {
+        sb_rows_cut(r->rows, 0);
     }
     return sb_known_asmts(&r->asmts, r->known, ctx, r->rows, SB_R_ASMT, p);
 }
@@ -219,7 +239,7 @@ void sb_result_claim_scores_json(sb_jw_t *w, const sb_rows_t *rows, int i, int c
     sb_jw_str(w, "range_min_score", min);
     sb_jw_str(w, "range_max_score", max);
     if (score && min) {
-        sb_jw_fmt(w, "confidence", "%" APR_INT64_T_FMT, apr_atoi64(score) - apr_atoi64(min));
+        sb_jw_int_text(w, "confidence", apr_atoi64(score) - apr_atoi64(min));
     }
     else {
         sb_jw_null(w, "confidence");

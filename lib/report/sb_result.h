@@ -39,7 +39,8 @@ typedef enum {
     SB_R_RANGE_MIN,
     SB_R_RANGE_MAX,
     SB_R_LEVEL,
-    SB_R_MORE /* columns of the caller */
+    SB_R_VERSION, /* of the data, in every row of one kind */
+    SB_R_MORE     /* columns of the caller */
 } sb_result_col_t;
 
 /** Of claim i (from 0). */
@@ -51,6 +52,7 @@ typedef enum { SB_RESULTS_WHOLE, SB_RESULTS_BLOCKS, SB_RESULTS_BOTH } sb_results
 typedef struct {
     sb_known_t *known;
     sb_rows_t *rows;
+    int alone;                 /* they tell the version themselves */
     sb_asmts_t *asmts;         /* of all rows */
     const sb_asmt_t **asmt_of; /* by row */
 } sb_results_t;
@@ -68,6 +70,11 @@ apr_status_t sb_results_read(sb_results_t *r, const sb_report_ctx_t *ctx, sb_res
 /** Which rows: fixed texts where that is possible, so that few different statements come about. */
 typedef struct {
     sb_results_kind_t kind;
+    /* What the caller knows already need not come: these columns are NULL. In a long list that is thousands
+     * of values. */
+    int of_place; /* state, district, school */
+    int of_grade; /* the grade of the assessment */
+    int of_asmt;  /* type and subject: asmt_of has them */
     const char *more;  /* further columns of f (facts) and s (students), ", s.group_1_id, ..." */
     const char *joins; /* " LEFT JOIN ..."; "" none */
     const char *where; /* conditions on f and s, with parameters of args from $1 on */

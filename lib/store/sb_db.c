@@ -172,6 +172,7 @@ void sb_db_keep_rows(sb_rows_t **prows, PGresult *res, apr_pool_t *p)
     sb_rows_t *rows = apr_palloc(p, sizeof(*rows));
 
     rows->res = res;
+    rows->n = PQntuples(res);
     apr_pool_cleanup_register(p, res, clear_rows, apr_pool_cleanup_null);
     *prows = rows;
 }
@@ -374,12 +375,20 @@ apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout)
 
 int sb_rows_count(const sb_rows_t *rows)
 {
-    return PQntuples(rows->res);
+    return rows->n;
+}
+
+void sb_rows_cut(sb_rows_t *rows, int n)
+{
+    rows->n = n < rows->n ? n : rows->n;
 }
 
 const char *sb_rows_text(const sb_rows_t *rows, int row, int col)
 {
-    return PQgetisnull(rows->res, row, col) ? NULL : PQgetvalue(rows->res, row, col);
+    const char *text = PQgetvalue(rows->res, row, col);
+
+    /* NULL is an empty text, too; most are neither, and then one question is enough */
+    return (!text || !*text) && PQgetisnull(rows->res, row, col) ? NULL : text;
 }
 
 const void *sb_rows_bytes(const sb_rows_t *rows, int row, int col, apr_size_t *plen)

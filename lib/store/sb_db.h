@@ -135,6 +135,11 @@ void sb_pipe_query(sb_rows_t **prows, sb_pipe_t *pipe, const sb_stmt_t *st,
 void sb_pipe_query_text(sb_rows_t **prows, sb_pipe_t *pipe, const char *what, const char *sql,
                         int nargs, const char *const *args);
 
+/** How many statements are queued. */
+int sb_pipe_length(const sb_pipe_t *pipe);
+/** Put what is queued between BEGIN and COMMIT; one statement alone is a transaction anyway. */
+void sb_pipe_enclose(sb_pipe_t *pipe, sb_tx_t kind);
+
 /**
  * Send what is queued and wait for all results, together no longer than for one statement. The queue is
  * empty afterwards.
@@ -150,6 +155,8 @@ apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout) SB_MUST
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 int sb_rows_count(const sb_rows_t *rows);
+/** Leave out all from row n on. */
+void sb_rows_cut(sb_rows_t *rows, int n);
 /** Text of a cell, valid as long as the pool of the rows; NULL is SQL NULL. */
 const char *sb_rows_text(const sb_rows_t *rows, int row, int col);
 /** Bytes of a cell of sb_db_query_binary; NULL is SQL NULL. */

@@ -88,6 +88,21 @@ void sb_pipe_commit(sb_pipe_t *pipe)
     ask(NULL, pipe, &(asked_t){.what = commit.name, .st = &commit}, NULL);
 }
 
+int sb_pipe_length(const sb_pipe_t *pipe)
+{
+    return pipe->asked->nelts;
+}
+
+void sb_pipe_enclose(sb_pipe_t *pipe, sb_tx_t kind)
+{
+    apr_array_header_t *within = pipe->asked;
+
+    pipe->asked = apr_array_make(pipe->p, within->nelts + 2, sizeof(asked_t));
+    sb_pipe_begin(pipe, kind);
+    apr_array_cat(pipe->asked, within);
+    sb_pipe_commit(pipe);
+}
+
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static step_t *add(apr_array_header_t *steps, const asked_t *of, const char *name, const char *sql)

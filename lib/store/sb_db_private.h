@@ -30,6 +30,7 @@ struct sb_db_t {
 
 struct sb_rows_t {
     PGresult *res;
+    int n; /* rows of it that count */
 };
 
 /** Connect; the sb_db_t and all it owns live in p. *pdb is there on failure too, for its complaint. */
