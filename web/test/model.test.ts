@@ -27,6 +27,13 @@ test('a bar has its levels in order and the share of the upper half', () => {
     assert.equal(cell.of, null);
 });
 
+test('a bar of limits has no counts, and its upper half is no more than all', () => {
+    const cell = cellOf({ total: 100, intervals: [{ level: 1, percentage: 5, coded: 'below' }, { level: 2, percentage: 5, coded: 'below' }, { level: 3, percentage: 95, coded: 'above' }, { level: 4, percentage: 5, coded: 'below' }] });
+    assert.ok(cell.kind === 'bar');
+    assert.deepEqual(cell.levels.map((l) => [l.count, l.coded]), [[null, 'below'], [null, 'below'], [null, 'above'], [null, 'below']]);
+    assert.equal(cell.upper, 100);
+});
+
 test('the upper half of five levels starts at level 3', () => {
     const cell = cellOf(bar(20, 20, 20, 20, 20));
     assert.ok(cell.kind === 'bar');

@@ -6,6 +6,8 @@ export interface Interval {
     level: number;
     count?: number;
     percentage: number;
+    /** The share is not told: it is below this percentage, or above it. Then no level has a count. */
+    coded?: 'below' | 'above';
 }
 
 export interface SubjectResult {
@@ -73,10 +75,18 @@ export function userOf(info: unknown): User | null {
     };
 }
 
+/** A level of a bar; count is null where it is withheld. */
+export interface BarLevel {
+    level: number;
+    count: number | null;
+    percentage: number;
+    coded: 'below' | 'above' | null;
+}
+
 export type Cell =
     | {
           kind: 'bar';
-          levels: { level: number; count: number; percentage: number }[];
+          levels: BarLevel[];
           total: number;
           /** Students without any filter; null when no filter is set or the number is withheld. */
           of: number | null;
@@ -97,8 +107,9 @@ export function cellOf(result: SubjectResult | undefined): Cell {
     if (result.total > 0 && result.intervals.every((i) => i.percentage >= 0)) {
         const levels = [...result.intervals]
             .sort((a, b) => a.level - b.level)
-            .map((i) => ({ level: i.level, count: i.count ?? 0, percentage: i.percentage }));
-        const upper = levels.slice(lowerHalf(levels.length)).reduce((sum, l) => sum + l.percentage, 0);
+            .map((i) => ({ level: i.level, count: i.count ?? null, percentage: i.percentage, coded: i.coded ?? null }));
+        // Limits instead of shares may add up to more.
+        const upper = Math.min(100, levels.slice(lowerHalf(levels.length)).reduce((sum, l) => sum + l.percentage, 0));
         const of = result.unfilteredTotal;
         return { kind: 'bar', levels, total: result.total, of: of !== undefined && of > 0 ? of : null, upper };
     }

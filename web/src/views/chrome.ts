@@ -97,10 +97,10 @@ export function helpDialog(actions: ChromeActions): TemplateResult {
 }
 
 const SAMPLE = [
-    { level: 1, percentage: 22, count: 0 },
-    { level: 2, percentage: 26, count: 0 },
-    { level: 3, percentage: 25, count: 0 },
-    { level: 4, percentage: 27, count: 0 }
+    { level: 1, percentage: 22, count: 0, coded: null },
+    { level: 2, percentage: 26, count: 0, coded: null },
+    { level: 3, percentage: 25, count: 0, coded: null },
+    { level: 4, percentage: 27, count: 0, coded: null }
 ];
 
 /** The legend uses the colours of the report, whatever they are. */
