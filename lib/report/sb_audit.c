@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 #include "core/sb_log.h"
+#include "core/sb_time.h"
 
 #define LOCAL_TIME_SIZE 64
 
@@ -91,7 +92,7 @@ void sb_audit_operator(const char *action, const char *name, const char *tenant,
 void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,
                        const char *request_id, const char *client, apr_pool_t *p)
 {
-    char when[LOCAL_TIME_SIZE], host[256] = "";
+    char when[LOCAL_TIME_SIZE], utc[SB_ISO_TIME_SIZE], host[256] = "";
     sb_jw_t *w = sb_jw_make(p);
 
     gethostname(host, sizeof(host) - 1);
@@ -110,6 +111,7 @@ void sb_security_write(sb_security_t type, const char *text, const sb_identity_t
     sb_jw_end(w);
     sb_jw_str(w, "request_id", request_id);
     sb_jw_str(w, "client", client);
+    sb_jw_str(w, "time", sb_time_iso(utc, apr_time_now()));
     sb_jw_end(w);
     sb_stream_write(SB_STREAM_SECURITY, sb_jw_text(w, NULL));
 }

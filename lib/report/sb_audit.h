@@ -35,10 +35,11 @@ void sb_audit_operator(const char *action, const char *name, const char *tenant,
 typedef enum { SB_SECURITY_INFO = 0, SB_SECURITY_WARNING = 1 } sb_security_t;
 
 /**
- * {"asctime","msg":{"msg","type","host","user":{"guid","roles"}},"request_id","client"}
+ * {"asctime","msg":{"msg","type","host","user":{"guid","roles"}},"request_id","client","time"}
  * Of a request: sb_req_event(). All texts stand in docs/security.md, "Events".
  * @param text   one sentence without names, addresses' queries or secrets
  * @param user   NULL: {}
+ * "asctime" is local time, as older readers want it; "time" is UTC.
  * @param client address of the browser; NULL: there is none
  */
 void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,

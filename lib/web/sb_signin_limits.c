@@ -42,8 +42,7 @@ static int too_often(sb_req_t *q, const char *what, const char *event, apr_int64
     apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
     sb_web_page(
         q->r, HTTP_TOO_MANY_REQUESTS, "Please wait a minute",
-        "There were very many sign-ins from where you are. Nothing is wrong with yours: wait"
-        " a minute and try again.",
+        "There were very many sign-ins from where you are. Wait a minute, then begin again.",
         "/login", "Sign in");
     return DONE;
 }
@@ -56,7 +55,8 @@ int sb_signin_limit_begun(sb_req_t *q)
 
 int sb_signin_limit_stray(sb_req_t *q)
 {
-    return too_often(q, "stray", "rate limited: sign-in forms from one address that belong to none",
+    return too_often(q, "stray",
+                     "rate limited: messages from one address that belong to no sign-in",
                      q->signin->limits.strays);
 }
 

@@ -47,7 +47,7 @@ void sb_signin_drop_cookie(sb_req_t *q);
 
 /** One more sign-in begins. */
 int sb_signin_limit_begun(sb_req_t *q);
-/** One more form that belongs to no sign-in of this browser. */
+/** One more message of signing in or out that belongs to nothing. */
 int sb_signin_limit_stray(sb_req_t *q);
 /** An answer is to be judged; after OK follows sb_signin_leave(). */
 int sb_signin_enter(sb_req_t *q);

@@ -110,6 +110,9 @@ int sb_signin_logout(sb_req_t *q)
 
 static int refuse_logout(sb_req_t *q, const char *reason)
 {
+    if (sb_signin_limit_stray(q) != OK) {
+        return OK;
+    }
     sb_signin_event(q, SB_SECURITY_WARNING,
                     apr_pstrcat(q->r->pool, "sign-out message refused: ", reason, NULL));
     return sb_web_page(q->r, HTTP_FORBIDDEN, "This sign-out message was not accepted",

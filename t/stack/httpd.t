@@ -11,9 +11,9 @@ use Smarter::Test;
 
 need('httpd');
 
-my $r = get(env('SMARTER_HTTP_URL') . '/data?x=1');
+my $r = get(env('SMARTER_HTTP_URL') . '/assets/html/index.html?x=1');
 is($r->{status}, 301, 'http is redirected');
-is($r->{headers}{location}, url('/data?x=1'), 'to https');
+is($r->{headers}{location}, url('/assets/html/index.html?x=1'), 'to https');
 $r = get(env('SMARTER_HTTP_URL') . '/x', headers => { Host => 'evil.example' });
 is($r->{headers}{location}, url('/x'), 'and never to where the Host header says');
 $r = get('/', headers => { Host => 'evil.example' });
