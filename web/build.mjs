@@ -111,10 +111,10 @@ async function site() {
         metafile: true
     });
     writePages(out, result.metafile, icon);
-    // The server's own short pages know this address, so it carries no hash.
+    // The server's own short pages know these addresses, so they carry no hash.
     await build({
         ...common,
-        entryPoints: { message: 'src/style/message.css' },
+        entryPoints: { message: 'src/style/message.css', pickup: 'src/pickup.ts' },
         outdir: join(out, 'assets/public'),
         assetNames: '../immutable/[name]-[hash]',
         publicPath: '/assets/public',

@@ -32,6 +32,7 @@ static const kind_t kinds[] = {
      "edware_stats.db.schema_name", "edware_stats", 0},
     {"signin", "app:main", "security.db.url", NULL, "security.db.schema_name", "signin", 0},
     {"jobs", "app:main", "jobs.worker.db.url", "jobs.db.url", "jobs.db.schema_name", "jobs", 0},
+    {"hpz", "app:main", "hpz.db.url", NULL, "hpz.db.schema_name", "hpz", 0},
 };
 
 typedef struct {
@@ -95,7 +96,7 @@ static int find_target(target_t *t, program_t *prog)
     t->kind = find_kind(program_option(prog, "kind"));
     if (!t->kind) {
         return program_usage(prog,
-                             "--kind is one of prod, public, stage, udl, stats, signin, jobs");
+                             "--kind is one of prod, public, stage, udl, stats, signin, jobs, hpz");
     }
     if (!tenant) {
         tenant = only_tenant(conf, prog->pool);
@@ -267,7 +268,7 @@ static int run(program_t *prog)
 }
 
 static const program_option_t options[] = {
-    {"kind", 'k', "KIND", "prod, public, stage (batches), udl, stats, signin or jobs", 0},
+    {"kind", 'k', "KIND", "prod, public, stage (batches), udl, stats, signin, jobs or hpz", 0},
     {"tenant", 't', "TENANT", "whose production (not needed if there is only one)", 0},
     {"url", 'u', "URL", "database, as its owner; default schema.owner.url, else the kind's own", 0},
     {"schema", 's', "NAME", "schema; default as the ini says", 0},

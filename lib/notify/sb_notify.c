@@ -620,7 +620,7 @@ static apr_status_t complain(const run_t *run, apr_status_t rv, const char *what
 void sb_notify_mail_server(sb_mail_server_t *server, const sb_conf_t *conf, const char *named,
                            apr_pool_t *p)
 {
-    const char *colon = named ? strrchr(named, ':') : NULL, *tls = sb_conf_str(conf, "mail.tls");
+    const char *colon = named ? strrchr(named, ':') : NULL;
 
     memset(server, 0, sizeof *server);
     server->host = colon   ? apr_pstrmemdup(p, named, (apr_size_t)(colon - named))
@@ -631,15 +631,7 @@ void sb_notify_mail_server(sb_mail_server_t *server, const sb_conf_t *conf, cons
     server->password = sb_conf_str(conf, "mail.smtp_password");
     server->ca_file = sb_conf_str(conf, "mail.ca_file");
     server->timeout = apr_time_from_sec(MAIL_SECS);
-    if (!strcmp(tls, "auto")) {
-        /* a password is never sent in the clear */
-        tls = server->port == 465                   ? "tls"
-              : server->port == 25 && !server->user ? "plain"
-                                                    : "starttls";
-    }
-    server->tls = !strcmp(tls, "tls")     ? SB_MAIL_TLS
-                  : !strcmp(tls, "plain") ? SB_MAIL_PLAIN
-                                          : SB_MAIL_STARTTLS;
+    server->tls = sb_mail_tls(sb_conf_str(conf, "mail.tls"), server->port, server->user);
 }
 
 static apr_status_t read_networks(run_t *run)

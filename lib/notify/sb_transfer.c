@@ -240,6 +240,17 @@ apr_status_t sb_transfers_post(sb_transfers_t *all, const sb_post_t *post, sb_tr
 
 /* ---- mail -------------------------------------------------------------------------------------- */
 
+sb_mail_tls_t sb_mail_tls(const char *name, int port, const char *user)
+{
+    if (!strcmp(name, "auto")) {
+        /* a password is never sent in the clear */
+        name = port == 465 ? "tls" : port == 25 && !user ? "plain" : "starttls";
+    }
+    return !strcmp(name, "tls")     ? SB_MAIL_TLS
+           : !strcmp(name, "plain") ? SB_MAIL_PLAIN
+                                    : SB_MAIL_STARTTLS;
+}
+
 /* RFC 2047; what is not printable never gets into a header. */
 static const char *subject_header(const char *text, apr_pool_t *p)
 {
@@ -328,7 +339,7 @@ apr_status_t sb_transfers_mail(sb_transfers_t *all, const sb_mail_server_t *serv
         SET(CURLOPT_USERNAME, server->user);
         SET(CURLOPT_PASSWORD, server->password ? server->password : "");
     }
-    SET(CURLOPT_MAIL_FROM, mail->from);
+    SET(CURLOPT_MAIL_FROM, mail->envelope_from ? mail->envelope_from : mail->from);
     rc = rc == CURLE_OK ? mail_headers(t, mail) : rc;
     rc = rc == CURLE_OK ? mail_body(t, mail) : rc;
     SET(CURLOPT_MAIL_RCPT, t->recipients);

@@ -4,7 +4,7 @@
 /**
  * Calls and mails on their way, several at once, by libcurl: HTTPS verified, nothing followed, nothing
  * taken from the environment (no proxy, no .netrc), answers read up to a limit and thrown away.
- * The implementation of this file is the only one that moves bytes by libcurl.
+ * The implementations of this file and of pickup/sb_pickup.h are the only ones that move bytes by libcurl.
  */
 
 #include <apr_time.h>
@@ -41,6 +41,9 @@ typedef enum {
     SB_MAIL_TLS       /* TLS from the first byte */
 } sb_mail_tls_t;
 
+/** @param name "plain", "starttls", "tls", or "auto": by port, and never a password in the clear */
+sb_mail_tls_t sb_mail_tls(const char *name, int port, const char *user);
+
 typedef struct {
     const char *host;
     int port;
@@ -52,6 +55,7 @@ typedef struct {
 
 typedef struct {
     const char *from;                   /* a mailbox */
+    const char *envelope_from;          /* where it comes back to; NULL: from */
     const apr_array_header_t *to;       /* of const char *: mailboxes */
     const char *subject;                /* UTF-8 */
     const char *text;                   /* UTF-8 */

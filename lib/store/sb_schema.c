@@ -31,7 +31,8 @@ static const struct {
     const char *place, *role;
 } roles[] = {{"owner", "smarter_owner"},     {"loader", "smarter_loader"},
              {"web", "smarter_web"},         {"jobs", "smarter_jobs"},
-             {"analyst", "smarter_analyst"}, {"public", "smarter_public"}};
+             {"analyst", "smarter_analyst"}, {"public", "smarter_public"},
+             {"hpz", "smarter_hpz"}};
 
 const char *sb_schema_dir(void)
 {
@@ -225,7 +226,8 @@ static const char *fill_in(apr_pool_t *p, const char *sql, const char *schema)
 {
     return sb_sql(p, sql, "schema", schema, roles[0].place, roles[0].role, roles[1].place,
                   roles[1].role, roles[2].place, roles[2].role, roles[3].place, roles[3].role,
-                  roles[4].place, roles[4].role, roles[5].place, roles[5].role, NULL);
+                  roles[4].place, roles[4].role, roles[5].place, roles[5].role, roles[6].place,
+                  roles[6].role, NULL);
 }
 
 static apr_status_t apply_grants(const char **perror, sb_db_t *db, const char *kind,

@@ -31,7 +31,7 @@ typedef struct {
 /**
  * What is applied and what waits.
  * @param pchanges of sb_schema_change_t, by number; NULL if the schema does not exist
- * @param kind     directory of files: "prod", "public", "udl", "stats", "signin", "jobs"
+ * @param kind     directory of files: "prod", "public", "udl", "stats", "signin", "jobs", "hpz"
  * @param perror   why, unless APR_SUCCESS
  * @return APR_SUCCESS; SB_ECONFIG no such directory; others as sb_db_query
  */

@@ -11,4 +11,7 @@ GRANT USAGE ON SCHEMA {schema} TO {analyst};
 GRANT SELECT, INSERT, UPDATE ON {schema}.schedule_run TO {loader}, {jobs};
 GRANT SELECT ON {schema}.schedule_run TO {web};
 GRANT SELECT, UPDATE ON {schema}.cache_generation TO {loader}, {web}, {jobs};
+GRANT USAGE ON SCHEMA {schema} TO {hpz};
+GRANT SELECT, INSERT, UPDATE ON {schema}.schedule_run TO {hpz};
+GRANT SELECT ON {schema}.cache_generation TO {hpz};
 GRANT UPDATE (last_pre_cached) ON {schema}.udl_stats TO {web};

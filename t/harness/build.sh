@@ -2,7 +2,7 @@
 # Builds the checkout out of tree and installs it below the stack's directory. Does nothing while
 # no source is newer than the last build.
 
-SOURCES='lib mod_smarter workers sql conf.d configure.ac Makefile.am autogen.sh web/dist'
+SOURCES='lib mod_smarter mod_hpz workers sql conf.d configure.ac Makefile.am autogen.sh web/dist'
 
 # Has any source changed since the file was made?
 newer_than()

@@ -32,6 +32,9 @@ security.db.schema_name = signin
 jobs.db.url = $_web
 jobs.worker.db.url = $_jobs
 jobs.broker.url = $_amqp/edextract
+hpz.file_registration_url = $SMARTER_PICKUP_INTERNAL_URL/registration
+hpz.file_upload_base_url = $SMARTER_PICKUP_INTERNAL_URL/files
+hpz.ca_file = $SMARTER_CA
 migrate_source.db.nc.url = $_loader
 migrate_dest.db.nc.url = $_loader
 migrate_dest.db.nc.schema_name = $SMARTER_SCHEMA
@@ -125,6 +128,9 @@ make_ini()
 # Refuses a configuration that a server would not start with.
 check_ini()
 {
-    [ ! -x "$SMARTER_SBIN/smarter-config" ] || "$SMARTER_SBIN/smarter-config" check "$SMARTER_INI" >/dev/null ||
-        die "the configuration $SMARTER_INI is not usable (above); nothing was stopped or started. Mend it, or remove it: ./smarterctl up writes a fresh one."
+    [ -x "$SMARTER_SBIN/smarter-config" ] || return 0
+    for _each in "$SMARTER_INI" "$PICKUP_INI"; do
+        [ ! -f "$_each" ] || "$SMARTER_SBIN/smarter-config" check "$_each" >/dev/null ||
+            die "the configuration $_each is not usable (above); nothing was stopped or started. Mend it, or remove it: ./smarterctl up writes a fresh one."
+    done
 }

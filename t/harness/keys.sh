@@ -13,7 +13,7 @@ make_secrets()
     fi
     . "$VAR/etc/secrets"
     # Those that came later, in a stack that is older.
-    for _name in PUBLIC SID; do
+    for _name in PUBLIC SID HPZ; do
         eval "[ -n \"\${PW_$_name-}\" ]" || echo "PW_$_name=$(random_hex 16)" >>"$VAR/etc/secrets"
     done
     . "$VAR/etc/secrets"
@@ -23,6 +23,24 @@ read_secrets()
 {
     PW_OWNER=
     if [ -r "$VAR/etc/secrets" ]; then . "$VAR/etc/secrets"; fi
+}
+
+# A certificate that shows one of our clients to a server.
+make_client_tls()
+{
+    [ ! -f "$VAR/tls/client.pem" ] || return 0
+    (
+        cd "$VAR/tls" || exit 1
+        exec 2>>"$VAR/log/tls.log"
+        umask 077
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=worker" -keyout client.key -out client.csr || exit 1
+        printf '%s\n' 'basicConstraints=CA:FALSE' 'keyUsage=digitalSignature' 'extendedKeyUsage=clientAuth' >client.ext
+        openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 820 -sha256 \
+            -extfile client.ext -out client.new || exit 1
+        rm -f client.csr client.ext
+        chmod 644 client.new
+        mv client.new client.pem
+    ) || die "making the certificate of clients failed: see $VAR/log/tls.log"
 }
 
 # A private authority, the server's certificate, and the key pairs that sign SAML messages.

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The stack as a whole: its parts, their order, what each needs, what people are told.
 
-PARTS="rabbitmq postgres memcached idp $(! is_root || echo sshd) httpd workers"
+PARTS="rabbitmq postgres memcached idp $(! is_root || echo sshd) httpd pickup workers"
 
 # The processes of a part, as recorded in run/.
 part_processes()
@@ -10,6 +10,7 @@ part_processes()
     rabbitmq) echo epmd rabbitmq ;;
     memcached) echo memcached1 memcached2 ;;
     sshd) echo sshd lz-watch ;;
+    pickup) echo pickup-external pickup-internal ;;
     workers) workers_processes ;;
     *) echo "$1" ;;
     esac
@@ -24,6 +25,7 @@ part_address()
     idp) echo "http://127.0.0.1:$PORT_IDP/" ;;
     sshd) echo "sftp -P $PORT_SSH $LZ_USER@localhost" ;;
     httpd) echo "$SMARTER_URL/" ;;
+    pickup) echo "$SMARTER_PICKUP_URL/, uploads $SMARTER_PICKUP_INTERNAL_URL/" ;;
     workers) echo "watching $SMARTER_ARRIVALS" ;;
     esac
 }
@@ -31,7 +33,7 @@ part_address()
 part_needs()
 {
     case $1 in
-    httpd) echo "postgres memcached idp" ;;
+    httpd | pickup) echo "postgres memcached idp" ;;
     workers) echo "postgres rabbitmq $(! is_root || echo sshd)" ;;
     esac
 }
@@ -94,7 +96,7 @@ stack_up()
     say_where
     is_root || say "No landing zone here: sshd, its accounts and jails need root."
     make_dirs
-    if wanted httpd || wanted workers || wanted sshd; then
+    if wanted httpd || wanted pickup || wanted workers || wanted sshd; then
         install_packages stack build web
         build_programs
     else
@@ -102,10 +104,13 @@ stack_up()
     fi
     make_secrets
     make_tls
+    make_client_tls
     make_gpg
     make_ini
-    ! wanted httpd && ! wanted workers || check_ini
+    make_pickup
+    ! wanted httpd && ! wanted pickup && ! wanted workers || check_ini
     ! wanted httpd || ! httpd_ready || httpd_prepare
+    ! wanted pickup || ! pickup_ready || pickup_prepare
     renew_servers
     # The broker takes longest: it starts first and is awaited last.
     start_part rabbitmq
@@ -122,6 +127,10 @@ stack_up()
         start_part httpd
         await_part httpd
     fi
+    if pickup_ready; then
+        start_part pickup
+        await_part pickup
+    fi
     await_part rabbitmq
     if workers_ready; then
         start_part workers
@@ -133,7 +142,7 @@ stack_up()
 # Programs were installed anew, or the configuration was written anew: what runs the old goes first.
 renew_servers()
 {
-    for _part in workers httpd sshd; do
+    for _part in workers pickup httpd sshd; do
         wanted "$_part" && [ -f "$VAR/done/stale-$_part" ] || continue
         if [ -n "$(part_pids "$_part")" ]; then
             say "Stopping $_part, which runs what was there before"
@@ -143,7 +152,7 @@ renew_servers()
     done
 }
 
-servers_stale() { for _stale in httpd workers sshd; do : >"$VAR/done/stale-$_stale"; done; }
+servers_stale() { for _stale in httpd pickup workers sshd; do : >"$VAR/done/stale-$_stale"; done; }
 
 part_pids() { for _process in $(part_processes "$1"); do running "$_process"; done; }
 
@@ -157,7 +166,7 @@ make_schemas()
     for _tenant in $(sed -n 's/^edware\.public\.db\.\([a-z0-9_]*\)\.schema_name *=.*/\1/p' "$SMARTER_INI"); do
         make_schema public --tenant "$_tenant"
     done
-    for _kind in udl stats signin jobs; do make_schema $_kind; done
+    for _kind in udl stats signin jobs hpz; do make_schema $_kind; done
 }
 
 # make_schema KIND [OPTION...]
@@ -206,9 +215,10 @@ stack_restart()
     # shellcheck disable=SC2048,SC2086  # words
     want ${*:-$PARTS}
     # A source that does not compile must not cost a running server, either.
-    if wanted httpd || wanted workers; then build_programs; fi
+    if wanted httpd || wanted pickup || wanted workers; then build_programs; fi
     check_ini
     ! httpd_ready || httpd_check
+    ! pickup_ready || pickup_check
     stack_down "$@"
     stack_up "$@"
 }
@@ -222,9 +232,13 @@ stack_reload()
         httpd_check
         kill -USR1 "$(running httpd)"
     fi
+    if part_running pickup; then
+        pickup_check
+        for _face in external internal; do kill -USR1 "$(running pickup-$_face)"; done
+    fi
     [ ! -f "$VAR/run/lz-watch.child" ] || kill -HUP "$(cat "$VAR/run/lz-watch.child")" 2>/dev/null
     for _worker in $(workers_processes); do
-        [ "$_worker" = conductor ] || [ ! -f "$VAR/run/workers/$_worker" ] ||
+        ends_by_itself "$_worker" || [ ! -f "$VAR/run/workers/$_worker" ] ||
             kill -HUP "$(cat "$VAR/run/workers/$_worker")" 2>/dev/null
     done
     return 0
@@ -297,12 +311,15 @@ stack_env()
     pair SMARTER_PORT_BASE "$SMARTER_PORT_BASE"
     pair SMARTER_URL "$SMARTER_URL"
     pair SMARTER_HTTP_URL "http://localhost:$PORT_HTTP"
-    pair SMARTER_PICKUP_URL "https://localhost:$((SMARTER_PORT_BASE + 2))"
-    pair SMARTER_PICKUP_INTERNAL_URL "https://localhost:$((SMARTER_PORT_BASE + 3))"
+    pair SMARTER_PICKUP_URL "$SMARTER_PICKUP_URL"
+    pair SMARTER_PICKUP_INTERNAL_URL "$SMARTER_PICKUP_INTERNAL_URL"
     pair SMARTER_TSB_URL "https://localhost:$((SMARTER_PORT_BASE + 4))"
     pair SMARTER_IDP_URL "http://127.0.0.1:$PORT_IDP"
     pair SMARTER_CA "$SMARTER_CA"
     pair SMARTER_INI "$SMARTER_INI"
+    pair SMARTER_PICKUP_INI "$PICKUP_INI"
+    pair SMARTER_PICKUP_DIR "$VAR/pickup"
+    pair SMARTER_PG_HPZ_PASSWORD "${PW_HPZ-}"
     pair SMARTER_INST "$SMARTER_INST"
     pair SMARTER_SBIN "$SMARTER_SBIN"
     pair SMARTER_BUILD "$SMARTER_BUILD"

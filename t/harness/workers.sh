@@ -13,8 +13,12 @@ workers_list()
     # Fetches what the landing zone released, where there is one.
     ! is_root || echo "file-grabber 1 $SMARTER_SBIN/smarter-file-grabber -c $SMARTER_INI --every 3"
     echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
+    echo "hpz-cleanup 60 $SMARTER_SBIN/smarter-hpz-cleanup -c $PICKUP_INI --if-due"
+    echo "hpz-mail 1 $SMARTER_SBIN/smarter-hpz-mail -c $PICKUP_INI --every 5"
     echo "udl-notify 1 $SMARTER_SBIN/smarter-udl-notify -c $SMARTER_INI --every 5"
 }
+
+ends_by_itself() { [ "$1" = conductor ] || [ "$1" = hpz-cleanup ]; }
 
 workers_processes() { workers_list | cut -d ' ' -f 1; }
 
@@ -40,7 +44,7 @@ workers_start()
 workers_failing()
 {
     for _worker in $(workers_processes); do
-        [ "$_worker" = conductor ] || [ -f "$VAR/run/workers/$_worker" ] || echo "$_worker"
+        ends_by_itself "$_worker" || [ -f "$VAR/run/workers/$_worker" ] || echo "$_worker"
     done
 }
 

@@ -1,0 +1,74 @@
+#ifndef SB_DEPOSIT_H
+#define SB_DEPOSIT_H
+
+/**
+ * The rows of the pickup zone: which file waits for whom, and who may have it. Source: sql/hpz/001_files.sql.
+ */
+
+#include "auth/sb_identity.h"
+#include "core/sb_json.h"
+#include "pickup/sb_depot.h"
+#include "pickup/sb_pickup.h"
+#include "store/sb_db.h"
+
+typedef struct {
+    const char *id;
+    sb_pickup_owner_t owner; /* role NULL: none was named */
+    const char *name;        /* of the file; NULL until it was uploaded, as sha256 */
+    const char *sha256;
+    apr_int64_t size;
+} sb_deposit_t;
+
+/**
+ * What a client says of a registration: {"uid", "email", "role", "tenant", "state_code", "places":
+ * [{"district_id", "school_id"}]}; all but uid may be left out or null, a role needs a tenant and a state.
+ * Other members are ignored, and so is an email that is no mailbox.
+ * @return NULL, or what is wrong with it, without values
+ */
+const char *sb_deposit_read(sb_pickup_owner_t *owner, const sb_json_t *said,
+                            apr_pool_t *p) SB_MUST_CHECK;
+
+/** Make a registration. @param pid its new id. @return as sb_db_exec */
+apr_status_t sb_deposit_add(const char **pid, sb_db_t *db, const sb_pickup_owner_t *owner,
+                            apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * @param id straight from the client, may be nonsense
+ * @return APR_SUCCESS; APR_NOTFOUND no such row, or no id; others as sb_db_query
+ */
+apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id,
+                             apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * May this person have it? He is the owner, and holds the right at each of its places.
+ * @param pwhy if not: what, in words without ids; NULL fine
+ */
+int sb_deposit_is_for(const char **pwhy, const sb_deposit_t *d, const sb_identity_t *id);
+
+/**
+ * A file has arrived: give it to its registration, and note the mail to be sent.
+ * @param name     as offered to the owner
+ * @param with_mail whether owners are told by mail at all
+ * @return APR_SUCCESS, also when the same content was there already; SB_ECONFLICT another content was;
+ *         APR_NOTFOUND the registration has gone meanwhile; an errno of the directory; others as sb_db_exec.
+ *         Then it may be tried again, whatever was done.
+ */
+apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, sb_arrival_t *a,
+                                const sb_depot_t *depot, int with_mail,
+                                apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- names ------------------------------------------------------------------------------------- */
+
+#define SB_DEPOSIT_NAME_MAX 200 /* bytes */
+
+/** The last part of a path in any system's spelling, without control characters. @return NULL nothing is left, or it is not
+ *  UTF-8 */
+const char *sb_deposit_name(const char *offered, apr_pool_t *p);
+
+/** Content-Disposition: attachment with a name (RFC 6266), both for old and for new clients. */
+const char *sb_deposit_disposition(const char *name, apr_pool_t *p);
+
+/** Media type by the end of the name. */
+const char *sb_deposit_type(const char *name);
+
+#endif

@@ -1,0 +1,82 @@
+#ifndef SB_PICKUP_H
+#define SB_PICKUP_H
+
+/**
+ * Client of the pickup zone: whoever makes a file for a person announces it, hands the addresses out at
+ * once, and delivers the file when it is made. HTTPS by libcurl, verified; nothing is followed, nothing
+ * taken from the environment. What the server makes of it: mod_hpz, docs/pickup.md.
+ *
+ * Threads: a client is constant; each call uses a connection of its own.
+ */
+
+#include <apr_tables.h>
+#include "core/sb_conf.h"
+#include "core/sb_crypto.h"
+
+typedef struct sb_pickup_client_t sb_pickup_client_t;
+
+/**
+ * From hpz.file_registration_url, hpz.file_upload_base_url, hpz.ca_file, hpz.client_cert, hpz.client_key,
+ * hpz.ignore_certificate, hpz.register_timeout, hpz.stall_timeout. Contacts nobody.
+ * @param conf outlives the client
+ * @return NULL, or the complaint: key and remedy
+ */
+const char *sb_pickup_client_make(const sb_pickup_client_t **pclient, const sb_conf_t *conf,
+                                  apr_pool_t *p) SB_MUST_CHECK;
+
+/** A part of the state. */
+typedef struct {
+    const char *district_id;
+    const char *school_id; /* NULL: the whole district */
+} sb_pickup_place_t;
+
+/** For whom, and by which right: who fetches the file must be that user and hold that right at all those
+ *  places still. */
+typedef struct {
+    const char *uid;   /* sb_identity_t.uid of the owner */
+    const char *email; /* is told when the file is there; NULL: nobody is */
+    const char *role;  /* "SAREXTRACTS", "PII", .. */
+    const char *tenant, *state_code;
+    const apr_array_header_t *places; /* sb_pickup_place_t; NULL or empty: the whole state */
+} sb_pickup_owner_t;
+
+typedef struct {
+    const char *id;      /* UUID as text */
+    const char *url;     /* download_url of the answers of old: the address it is delivered to */
+    const char *web_url; /* web_download_url: what the owner opens in his browser */
+} sb_pickup_t;
+
+/**
+ * Announce a file.
+ * @param perror the complaint, unless APR_SUCCESS; names no person
+ * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, or not now: try again; SB_EINPUT the pickup zone
+ *         refuses what it was told; SB_EDENIED it does not take it from here. Trying again makes another
+ *         registration; the first one is forgotten when its time is up.
+ */
+apr_status_t sb_pickup_register(sb_pickup_t *pickup, const char **perror,
+                                const sb_pickup_client_t *client, const sb_pickup_owner_t *owner,
+                                apr_pool_t *p) SB_MUST_CHECK;
+
+/** What the pickup zone says it has. */
+typedef struct {
+    apr_int64_t size;
+    char sha256[SB_SHA256_HEX_SIZE];
+} sb_pickup_receipt_t;
+
+/**
+ * Deliver the file, as a stream. Delivering the same content again is fine, which makes every failure but
+ * those that are final worth another try.
+ * @param path     of the file
+ * @param name     what it is called where it is fetched; NULL: the last part of path
+ * @param stopping asked now and then whether to give up; NULL: never
+ * @param receipt  compared with what was sent
+ * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, it stood still, the disk there is full, or stopping: try
+ *         again. Final: APR_NOTFOUND no such registration (any more); SB_ECONFLICT another content was
+ *         delivered already; SB_ETOOBIG over hpz.frs.file_size_limit; SB_EDENIED; SB_EINPUT anything else
+ *         it refuses; an errno the file cannot be read
+ */
+apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
+                              const sb_pickup_client_t *client, const char *path, const char *id,
+                              const char *name, int (*stopping)(void), apr_pool_t *p) SB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,238 @@
+/* Tell owners that their file is ready: see sb_pickup_mail.h. */
+
+#include "pickup/sb_pickup_mail.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include "core/sb_log.h"
+#include "notify/sb_transfer.h"
+#include "store/sb_db.h"
+
+#define AT_ONCE 8
+#define PAUSE_FIRST 60  /* seconds between the first two attempts; doubled each time */
+#define PAUSE_MAX 14400 /* seconds at most */
+#define MAIL_SECS 60
+#define POLL apr_time_from_msec(200)
+#define STATEMENT_TIMEOUT apr_time_from_sec(30)
+
+typedef struct {
+    const sb_pickup_mail_opts_t *opts;
+    sb_pickup_mailed_t *mailed;
+    const char **perror;
+    sb_db_t *db;
+    sb_mail_server_t server;
+    const char *sender, *envelope, *subject, *base;
+    int days, max_attempts;
+    sb_transfers_t *transfers;
+    apr_status_t rv; /* the database failed while an answer was noted */
+    apr_pool_t *p;
+} run_t;
+
+/* One mail under way. */
+typedef struct {
+    run_t *run;
+    apr_pool_t *p;
+    const char *id;
+    int attempt;
+} mail_t;
+
+/* ---- statements --------------------------------------------------------------------------------- */
+
+static const sb_stmt_t lock = {
+    .name = "hpz_mail_lock",
+    .nargs = 1,
+    .sql = "SELECT pg_try_advisory_lock(hashtextextended('smarter-hpz-mail ' || $1, 0))"};
+static const sb_stmt_t find_due = {
+    .name = "hpz_mail_due",
+    .nargs = 1,
+    .sql = "SELECT m.registration_id, f.email, m.attempts FROM {schema}.ready_mail m"
+           " JOIN {schema}.file_registry f USING (registration_id)"
+           " WHERE m.state = 'pending' AND m.next_at <= now() AND f.email IS NOT NULL"
+           " ORDER BY m.next_at LIMIT $1::int"};
+static const sb_stmt_t note_begin = {
+    .name = "hpz_mail_begin",
+    .nargs = 2,
+    .sql = "UPDATE {schema}.ready_mail SET attempts = attempts + 1, at = now(),"
+           " next_at = now() + $2::int * interval '1 s' WHERE registration_id = $1"
+           " AND state = 'pending'"};
+static const sb_stmt_t note_end = {
+    .name = "hpz_mail_end",
+    .nargs = 3,
+    .sql = "UPDATE {schema}.ready_mail SET state = $2, error = $3, at = now()"
+           " WHERE registration_id = $1 AND state = 'pending'"};
+
+/* ---- one mail ------------------------------------------------------------------------------------ */
+
+static int pause_after(int attempt)
+{
+    int secs = PAUSE_FIRST;
+
+    for (int i = 1; i < attempt && secs < PAUSE_MAX; i++) {
+        secs *= 2;
+    }
+    return secs < PAUSE_MAX ? secs : PAUSE_MAX;
+}
+
+static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
+{
+    mail_t *m = ctx;
+    run_t *run = m->run;
+    int last = m->attempt >= run->max_attempts;
+    const char *state = verdict == SB_TRANSFER_DONE             ? "sent"
+                        : verdict == SB_TRANSFER_AGAIN && !last ? "pending"
+                                                                : "failed";
+    const char *args[] = {m->id, state, error};
+    apr_status_t rv = sb_db_exec(NULL, run->db, &note_end, args);
+
+    if (verdict == SB_TRANSFER_DONE) {
+        run->mailed->sent++;
+    }
+    else {
+        *state == 'p' ? run->mailed->waiting++ : run->mailed->failed++;
+        sb_log(*state == 'p' ? SB_LOG_NOTICE : SB_LOG_WARN, SBLOGNO(3245), SB_NO_STATUS,
+               "%s: the mail that the file is ready, attempt %d: %s%s", m->id, m->attempt, error,
+               *state == 'p' ? "" : "; given up");
+    }
+    if (rv != APR_SUCCESS && run->rv == APR_SUCCESS) {
+        run->rv = rv;
+    }
+    apr_pool_destroy(m->p);
+}
+
+static const char *text_of(const run_t *run, const char *id, apr_pool_t *p)
+{
+    return apr_psprintf(
+        p,
+        "The file you asked for in Smarter Reporting is ready:\n\n"
+        "    %s/download/%s\n\n"
+        "Open the link in your browser and sign in as usual. The file is kept for %d day%s.\n\n"
+        "Nobody reads answers to this mail.\n",
+        run->base, id, run->days, run->days == 1 ? "" : "s");
+}
+
+/* @param rows of find_due */
+static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
+{
+    apr_array_header_t *to;
+    const char *args[2];
+    sb_mail_t mail = {.from = run->sender, .envelope_from = run->envelope, .subject = run->subject};
+    apr_pool_t *p;
+    apr_status_t rv;
+    mail_t *m;
+
+    apr_pool_create(&p, run->p);
+    m = apr_pcalloc(p, sizeof(*m));
+    m->run = run;
+    m->p = p;
+    m->id = apr_pstrdup(p, sb_rows_text(rows, i, 0));
+    m->attempt = (int)sb_rows_int(rows, i, 2, 0) + 1;
+    to = apr_array_make(p, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(to, const char *) = apr_pstrdup(p, sb_rows_text(rows, i, 1));
+    mail.to = to;
+    mail.text = text_of(run, m->id, p);
+    args[0] = m->id;
+    args[1] = apr_itoa(p, pause_after(m->attempt) + MAIL_SECS);
+    rv = sb_db_exec(NULL, run->db, &note_begin, args);
+    if (rv == APR_SUCCESS) {
+        rv = sb_transfers_mail(run->transfers, &run->server, &mail, on_end, m);
+    }
+    return rv;
+}
+
+static apr_status_t send_due(run_t *run, int *pn, apr_pool_t *p)
+{
+    const char *most = APR_STRINGIFY(AT_ONCE);
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_query(&rows, run->db, &find_due, &most, p);
+
+    *pn = rv == APR_SUCCESS ? sb_rows_count(rows) : 0;
+    for (int i = 0; rv == APR_SUCCESS && i < *pn; i++) {
+        rv = send_one(run, rows, i);
+    }
+    while (rv == APR_SUCCESS && sb_transfers_count(run->transfers) && !run->opts->stopping()) {
+        rv = sb_transfers_run(run->transfers, POLL, run->opts->stop_fd);
+    }
+    return rv == APR_SUCCESS ? run->rv : rv;
+}
+
+/* ---- all that are due ---------------------------------------------------------------------------- */
+
+static apr_status_t complain(run_t *run, apr_status_t rv, const char *error)
+{
+    *run->perror = apr_pstrdup(run->p, error);
+    return rv;
+}
+
+static void read_server(sb_mail_server_t *server, const sb_conf_t *conf)
+{
+    server->host = sb_conf_str(conf, "hpz.mail.server");
+    server->port = (int)sb_conf_int(conf, "hpz.mail.port");
+    server->user = sb_conf_str(conf, "hpz.mail.smtp_username");
+    server->password = sb_conf_str(conf, "hpz.mail.smtp_password");
+    server->ca_file = sb_conf_str(conf, "hpz.mail.ca_file");
+    server->timeout = apr_time_from_sec(MAIL_SECS);
+    server->tls = sb_mail_tls(sb_conf_str(conf, "hpz.mail.tls"), server->port, server->user);
+}
+
+static apr_status_t prepare(run_t *run)
+{
+    const sb_conf_t *conf = run->opts->conf;
+    const char *url = sb_conf_str(conf, "hpz.db.url"),
+               *schema = sb_conf_str(conf, "hpz.db.schema_name");
+    const char *base = sb_conf_str(conf, "hpz.frs.download_base_url"), *host;
+    sb_db_opts_t opts = {
+        .schema = schema, .app = run->opts->app, .statement_timeout = STATEMENT_TIMEOUT};
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    run->sender = sb_conf_str(conf, "hpz.mail.sender");
+    run->envelope = sb_conf_str(conf, "hpz.mail.return_path");
+    run->subject = sb_conf_str(conf, "hpz.mail.subject");
+    run->days = (int)sb_conf_int(conf, "hpz.record_expiration");
+    run->max_attempts = (int)sb_conf_int(conf, "hpz.mail.max_attempts");
+    if (!url || !base) {
+        return complain(run, SB_ECONFIG, "hpz.db.url and hpz.frs.download_base_url must be set");
+    }
+    if (sb_target_mailbox(run->sender, NULL) ||
+        (run->envelope && sb_target_mailbox(run->envelope, NULL))) {
+        return complain(run, SB_ECONFIG, "hpz.mail.sender, hpz.mail.return_path: want mailboxes");
+    }
+    host = strstr(base, "://") + 3;
+    run->base = apr_pstrmemdup(run->p, base, (apr_size_t)(host - base) + strcspn(host, "/"));
+    read_server(&run->server, conf);
+    rv = sb_db_open(&run->db, sb_conf_db_url(url, run->p), &opts, run->p);
+    if (rv != APR_SUCCESS) {
+        return complain(run, rv, "the pickup zone's database does not answer");
+    }
+    rv = sb_db_query(&rows, run->db, &lock, &schema, run->p);
+    if (rv != APR_SUCCESS) {
+        return complain(run, rv, sb_db_error(run->db));
+    }
+    return sb_rows_bool(rows, 0, 0) == 1 ? sb_transfers_make(&run->transfers, run->p) : SB_EBUSY;
+}
+
+apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
+                            const sb_pickup_mail_opts_t *opts, apr_pool_t *p)
+{
+    const char *server = sb_conf_str(opts->conf, "hpz.mail.server");
+    run_t run = {.opts = opts, .mailed = mailed, .perror = perror, .p = p};
+    apr_pool_t *few;
+    apr_status_t rv;
+    int n = 1;
+
+    *perror = NULL;
+    memset(mailed, 0, sizeof(*mailed));
+    if (!server || !strcmp(server, "None")) {
+        return APR_SUCCESS;
+    }
+    rv = prepare(&run);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_pool_create(&few, p);
+    while (rv == APR_SUCCESS && n && !opts->stopping()) { /* what was tried is not due again */
+        rv = send_due(&run, &n, few);
+        apr_pool_clear(few);
+    }
+    return rv == APR_SUCCESS ? rv : complain(&run, rv, sb_db_error(run.db));
+}

@@ -1,0 +1,34 @@
+#ifndef SB_PICKUP_MAIL_H
+#define SB_PICKUP_MAIL_H
+
+/**
+ * Tell owners that their file is ready. What is to be sent lies in the table ready_mail, written with the
+ * upload's row; each attempt is noted before it begins, so that whoever is killed is followed by somebody
+ * who goes on (an owner may then be told twice). One program at a time (an advisory lock). A mail says that a
+ * file is there, its link, and how long: nothing of what is in it. Source: sql/hpz/001_files.sql.
+ */
+
+#include "core/sb_conf.h"
+#include "core/sb_status.h"
+
+typedef struct {
+    const sb_conf_t *conf; /* section app:main of hpz.ini */
+    const char *app;       /* application_name */
+    int (*stopping)(void);
+    int stop_fd; /* readable once stopping; -1: none */
+} sb_pickup_mail_opts_t;
+
+typedef struct {
+    int sent, failed, waiting; /* attempts that ended in this run; waiting: to be tried again */
+} sb_pickup_mailed_t;
+
+/**
+ * Send everything that is due now, and wait for the answers.
+ * @param perror the complaint about the run; NULL on success
+ * @return APR_SUCCESS, also when mail servers refused, or mail is switched off; SB_EBUSY another one is at
+ *         it; SB_ECONFIG; SB_EUNAVAILABLE the database went away; others as sb_db_exec
+ */
+apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
+                            const sb_pickup_mail_opts_t *opts, apr_pool_t *p) SB_MUST_CHECK;
+
+#endif

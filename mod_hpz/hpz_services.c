@@ -1,0 +1,163 @@
+/**
+ * What both faces have: is this process ready, do database and directory work; and pages without a file.
+ */
+
+#include "hpz.h"
+
+#include <string.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include "core/sb_log.h"
+
+/* ---- shared by the handlers -------------------------------------------------------------------- */
+
+static apr_status_t leave_gate(void *data)
+{
+    hpz_gate_t *gate = data;
+
+    apr_atomic_dec32(&gate->now);
+    return APR_SUCCESS;
+}
+
+int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what)
+{
+    apr_uint32_t before = apr_atomic_add32(&gate->now, 1);
+
+    apr_pool_cleanup_register(q->r->pool, gate, leave_gate, apr_pool_cleanup_null);
+    if (before < gate->most) {
+        return OK;
+    }
+    sb_log(SB_LOG_NOTICE, SBLOGNO(3202), SB_NO_STATUS, "as many %s as may be: one was sent away",
+           what);
+    apr_table_setn(q->r->err_headers_out, "Retry-After", "10");
+    sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
+                   "Too many at a time; try again in a few seconds");
+    return DONE;
+}
+
+int hpz_db(sb_db_t **pdb, sb_req_t *q)
+{
+    apr_status_t rv = sb_dbpool_get(pdb, hpz_child(q)->db, q->r->pool);
+
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3203), "the pickup zone's database");
+        return DONE;
+    }
+    return OK;
+}
+
+/* ---- ready and heartbeat ----------------------------------------------------------------------- */
+
+static int send_status(sb_req_t *q, int status, const char *text)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    apr_size_t len;
+    const char *json;
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "status", text);
+    sb_jw_end(w);
+    json = sb_jw_text(w, &len);
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
+    return sb_web_send(q->r, status, "application/json; charset=UTF-8", json, len);
+}
+
+int hpz_ready(sb_req_t *q)
+{
+    return send_status(q, HTTP_OK,
+                       "ready"); /* a process that is not has no child and answers 503 */
+}
+
+#define FRESH_FOR apr_time_from_sec(1)
+#define DATABASE_WAIT apr_time_from_sec(3)
+
+/* The last finding: the address needs no sign-in and must not be a way to wear out disk and database. Who
+ * comes while one looks waits for what he finds. */
+struct hpz_heartbeat_t {
+    apr_thread_mutex_t *mutex;
+    apr_time_t when; /* 0 never */
+    int healthy;
+};
+
+void hpz_services_child_init(hpz_child_t *child)
+{
+    hpz_heartbeat_t *h = apr_pcalloc(child->pool, sizeof(*h));
+
+    if (apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, child->pool) == APR_SUCCESS) {
+        child->heartbeat = h;
+    }
+}
+
+static apr_status_t ask_database(sb_req_t *q)
+{
+    static const sb_stmt_t st = {"hpz_heartbeat", 0, "SELECT 1"};
+    apr_status_t rv;
+    sb_rows_t *rows;
+    sb_db_t *db;
+
+    rv = sb_dbpool_get(&db, hpz_child(q)->db, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    sb_db_limit(db, DATABASE_WAIT);
+    return sb_db_query(&rows, db, &st, NULL, q->r->pool);
+}
+
+static int look(sb_req_t *q)
+{
+    apr_status_t rv = ask_database(q);
+
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3204), rv, "heartbeat: the pickup zone's database");
+        return 0;
+    }
+    rv = sb_depot_probe(hpz_child(q)->depot, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3205), rv, "heartbeat: the directory of the files");
+    }
+    return rv == APR_SUCCESS;
+}
+
+int hpz_heartbeat(sb_req_t *q)
+{
+    hpz_heartbeat_t *h = hpz_child(q)->heartbeat;
+    int healthy;
+
+    if (!h) {
+        return sb_web_fail(q->r, APR_ENOMEM, SBLOGNO(3206), "heartbeat");
+    }
+    apr_thread_mutex_lock(h->mutex);
+    if (apr_time_now() - h->when > FRESH_FOR) {
+        h->healthy = look(q);
+        h->when = apr_time_now();
+    }
+    healthy = h->healthy;
+    apr_thread_mutex_unlock(h->mutex);
+    return send_status(q, healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
+                       healthy ? "ok" : "failed");
+}
+
+/* ---- pages without a file ---------------------------------------------------------------------- */
+
+int hpz_home(sb_req_t *q)
+{
+    return sb_web_page(
+        q->r, HTTP_OK, "Files to download",
+        "Files you have asked for are fetched by the link you were given when you asked for"
+        " them, or by the one in the mail that said they are ready.",
+        "/logout", "Sign out");
+}
+
+int hpz_error(sb_req_t *q)
+{
+    return sb_web_page(
+        q->r, HTTP_OK, "This file is not available",
+        apr_psprintf(
+            q->r->pool,
+            "Most likely it is still being made: keep the link and try again later. It may"
+            " also be that somebody else asked for it, that you may no longer see what is in"
+            " it, that it is older than %d days and was removed, or that the link is not"
+            " complete.",
+            hpz_child(q)->days),
+        "/", "Files to download");
+}
