@@ -8,8 +8,9 @@
 #include "workers/smarter.h"
 
 static const program_def_t *const commands[] = {
-    &smarter_status,   &smarter_batches, &smarter_batch,  &smarter_retry,    &smarter_discard,
-    &smarter_withdraw, &smarter_queues,  &smarter_tenant, &smarter_metadata, &smarter_cache};
+    &smarter_status,   &smarter_batches,  &smarter_batch,  &smarter_retry,
+    &smarter_discard,  &smarter_withdraw, &smarter_queues, &smarter_tenant,
+    &smarter_metadata, &smarter_cache,    &smarter_jobs};
 
 #define NCOMMANDS ((int)(sizeof commands / sizeof commands[0]))
 

@@ -165,6 +165,22 @@ apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_f
 apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, const char *uid,
                          const char *id, apr_pool_t *p) SB_MUST_CHECK;
 
+/** A task, for operators. */
+typedef struct {
+    int step, number;
+    const char *name, *queue;
+    const char *state;  /* "waiting", "queued", "running", "done", "failed", "cancelled" */
+    int attempt;        /* those that count */
+    apr_int64_t claims; /* all of them */
+    const char *worker; /* "host:pid" of the last claim; NULL none */
+    int percent;
+    const char *error; /* of the last attempt; NULL none */
+} sb_job_task_info_t;
+
+/** @param ptasks of sb_job_task_info_t, in the order of steps; empty for an unknown or wrong id */
+apr_status_t sb_job_tasks(apr_array_header_t **ptasks, sb_db_t *db, const char *id,
+                          apr_pool_t *p) SB_MUST_CHECK;
+
 /* ---- ending them: ids are those of sb_job_find ------------------------------------------------- */
 
 /** End it; running tasks are told at their next heartbeat. @return SB_ECONFLICT it is over already */

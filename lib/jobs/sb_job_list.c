@@ -165,3 +165,37 @@ apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, 
     }
     return rv;
 }
+
+static const sb_stmt_t tasks_stmt = {
+    "job_tasks", 1,
+    "SELECT step, number, name, queue, state, attempt, claim, worker, floor(100 * progress)::int,"
+    " error FROM {schema}.task WHERE job_id = $1::uuid ORDER BY step, number"};
+
+apr_status_t sb_job_tasks(apr_array_header_t **ptasks, sb_db_t *db, const char *id, apr_pool_t *p)
+{
+    apr_array_header_t *tasks = apr_array_make(p, 8, sizeof(sb_job_task_info_t));
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    *ptasks = tasks;
+    if (!sb_uuid_is_valid(id)) {
+        return APR_SUCCESS;
+    }
+    rv = sb_db_query(&rows, db, &tasks_stmt, &id, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        sb_job_task_info_t *t = apr_array_push(tasks);
+
+        t->step = (int)sb_rows_int(rows, i, 0, 0);
+        t->number = (int)sb_rows_int(rows, i, 1, 0);
+        t->name = sb_rows_text(rows, i, 2);
+        t->queue = sb_rows_text(rows, i, 3);
+        t->state = sb_rows_text(rows, i, 4);
+        t->attempt = (int)sb_rows_int(rows, i, 5, 0);
+        t->claims = sb_rows_int(rows, i, 6, 0);
+        t->worker = sb_rows_text(rows, i, 7);
+        t->percent = (int)sb_rows_int(rows, i, 8, 0);
+        t->error = sb_rows_text(rows, i, 9);
+    }
+    return rv;
+}

@@ -51,9 +51,11 @@ struct sb_mq_t {
     int is_blocked; /* the broker is short of memory or disk and takes no messages */
     int consumer_ended;
 
-    apr_uint64_t published; /* on CH_WORK since confirm.select */
-    apr_uint64_t confirmed;
-    int refused, returned; /* of the message waited for */
+    apr_uint64_t published;                      /* on CH_WORK since confirm.select */
+    apr_uint64_t first_tag;                      /* of the messages waited for, up to published */
+    unsigned char confirmed[SB_MQ_MAX_TOGETHER]; /* each of them */
+    int unconfirmed;
+    int refused, returned; /* any of them */
 
     message_t *incoming; /* between basic.deliver and its last body frame */
     message_t *first, *last;
@@ -292,7 +294,9 @@ static apr_status_t need_channel(sb_mq_t *mq, amqp_channel_t ch)
     if (rv == APR_SUCCESS && ch == CH_WORK) {
         amqp_confirm_select(mq->conn, ch);
         rv = judge(mq, ch, amqp_get_rpc_reply(mq->conn), "asking for confirms");
-        mq->published = mq->confirmed = 0;
+        mq->published = 0;
+        mq->first_tag = 1;
+        mq->unconfirmed = 0;
     }
     mq->is_open[ch] = rv == APR_SUCCESS;
     return rv;
@@ -300,12 +304,28 @@ static apr_status_t need_channel(sb_mq_t *mq, amqp_channel_t ch)
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-static void on_confirm(sb_mq_t *mq, apr_uint64_t tag, int good)
+/* Of an older message, one that timed out, nobody wants to know. */
+static void on_confirm(sb_mq_t *mq, apr_uint64_t tag, int multiple, int good)
 {
-    if (tag >= mq->published) { /* one message at a time; an older one timed out */
-        mq->confirmed = mq->published;
-        mq->refused = !good;
+    apr_uint64_t t = multiple && tag >= mq->first_tag ? mq->first_tag : tag;
+
+    for (; t >= mq->first_tag && t <= tag && t <= mq->published; t++) {
+        if (!mq->confirmed[t - mq->first_tag]) {
+            mq->confirmed[t - mq->first_tag] = 1;
+            mq->unconfirmed--;
+            mq->refused |= !good;
+        }
     }
+}
+
+static void on_ack(sb_mq_t *mq, const amqp_basic_ack_t *m)
+{
+    on_confirm(mq, m->delivery_tag, m->multiple, 1);
+}
+
+static void on_nack(sb_mq_t *mq, const amqp_basic_nack_t *m)
+{
+    on_confirm(mq, m->delivery_tag, m->multiple, 0);
 }
 
 static void on_deliver(sb_mq_t *mq, const amqp_basic_deliver_t *m)
@@ -375,10 +395,10 @@ static apr_status_t on_method(sb_mq_t *mq, amqp_channel_t ch, const amqp_method_
         on_deliver(mq, m->decoded);
         break;
     case AMQP_BASIC_ACK_METHOD:
-        on_confirm(mq, ((amqp_basic_ack_t *)m->decoded)->delivery_tag, 1);
+        on_ack(mq, m->decoded);
         break;
     case AMQP_BASIC_NACK_METHOD:
-        on_confirm(mq, ((amqp_basic_nack_t *)m->decoded)->delivery_tag, 0);
+        on_nack(mq, m->decoded);
         break;
     case AMQP_BASIC_RETURN_METHOD: /* its content follows, then the confirm */
         mq->returned = 1;
@@ -549,17 +569,16 @@ static apr_status_t put(sb_mq_t *mq, const char *queue, const sb_envelope_t *env
     props.type = amqp_cstring_bytes(env->task);
     props.timestamp = (uint64_t)apr_time_sec(apr_time_now());
     mq->published++;
-    mq->refused = mq->returned = 0;
+    mq->unconfirmed++;
     status = amqp_basic_publish(mq->conn, CH_WORK, amqp_empty_bytes, amqp_cstring_bytes(queue), 1,
                                 0, &props, amqp_cstring_bytes(sb_envelope_write(env, p)));
     apr_pool_destroy(p);
     return status == AMQP_STATUS_OK ? APR_SUCCESS : broken(mq, "publishing", status);
 }
 
-apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *env,
-                           apr_interval_time_t timeout)
+/* Ready to publish: nothing is waited for any more, and the broker takes messages. */
+static apr_status_t begin_publishing(sb_mq_t *mq)
 {
-    apr_time_t end = apr_time_now() + timeout;
     apr_status_t rv = need_channel(mq, CH_WORK);
 
     if (rv == APR_SUCCESS) {
@@ -571,10 +590,23 @@ apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *
     if (rv == APR_SUCCESS) {
         rv = need_channel(mq, CH_WORK); /* drain may have found it closed */
     }
-    if (rv == APR_SUCCESS) {
-        rv = put(mq, queue, env);
+    mq->first_tag = mq->published + 1;
+    mq->unconfirmed = mq->refused = mq->returned = 0;
+    memset(mq->confirmed, 0, sizeof(mq->confirmed));
+    return rv;
+}
+
+apr_status_t sb_mq_publish_all(sb_mq_t *mq, const sb_mq_message_t *messages, int n,
+                               apr_interval_time_t timeout)
+{
+    apr_time_t end = apr_time_now() + timeout;
+    apr_status_t rv = n > SB_MQ_MAX_TOGETHER ? SB_ETOOBIG : begin_publishing(mq);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
+        rv = put(mq, messages[i].queue, messages[i].env);
     }
-    while (rv == APR_SUCCESS && mq->confirmed < mq->published) {
+    while (rv == APR_SUCCESS && mq->unconfirmed > 0) {
         rv = pump(mq, end - apr_time_now());
         if (rv == APR_SUCCESS && (mq->is_blocked || !mq->is_open[CH_WORK])) {
             rv = SB_EUNAVAILABLE;
@@ -582,14 +614,22 @@ apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *
     }
     if (rv == APR_TIMEUP) {
         sb_log(SB_LOG_WARN, SBLOGNO(1405), SB_NO_STATUS,
-               "message broker: no confirm from queue %s within %" APR_TIME_T_FMT " ms", queue,
-               apr_time_as_msec(timeout));
+               "message broker: no confirm from queue %s within %" APR_TIME_T_FMT " ms",
+               messages[0].queue, apr_time_as_msec(timeout));
         return SB_EUNAVAILABLE;
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     return mq->returned ? APR_NOTFOUND : mq->refused ? SB_EUNAVAILABLE : APR_SUCCESS;
+}
+
+apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *env,
+                           apr_interval_time_t timeout)
+{
+    const sb_mq_message_t message = {queue, env};
+
+    return sb_mq_publish_all(mq, &message, 1, timeout);
 }
 
 /* ---- consuming ------------------------------------------------------------------------------- */

@@ -59,6 +59,21 @@ apr_status_t sb_mq_depth(apr_int64_t *pdepth, int *pconsumers, sb_mq_t *mq,
 apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *env,
                            apr_interval_time_t timeout) SB_MUST_CHECK;
 
+typedef struct {
+    const char *queue;
+    const sb_envelope_t *env;
+} sb_mq_message_t;
+
+#define SB_MQ_MAX_TOGETHER 256
+
+/**
+ * The same for several, in this order: all are sent, then all confirms awaited, within one timeout.
+ * @param n at most SB_MQ_MAX_TOGETHER
+ * @return as sb_mq_publish; on anything but success any of them may be there or not
+ */
+apr_status_t sb_mq_publish_all(sb_mq_t *mq, const sb_mq_message_t *messages, int n,
+                               apr_interval_time_t timeout) SB_MUST_CHECK;
+
 /** Start consuming with prefetch. */
 apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch) SB_MUST_CHECK;
 

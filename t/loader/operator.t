@@ -69,7 +69,7 @@ my $r = run_program('smarter');
 is($r->{exit}, 2, 'no command is a usage error');
 $r = run_program('smarter', 'help');
 is($r->{exit}, 0, 'help');
-for my $command (qw(status batches batch retry discard withdraw queues)) {
+for my $command (qw(status batches batch retry discard withdraw queues jobs)) {
     like($r->{out}, qr/^  $command /m, "help knows $command");
     my $help = run_program('smarter', 'help', $command);
     like($help->{out}, qr/\AUsage: smarter $command\b/, "and says what $command understands");

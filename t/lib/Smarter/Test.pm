@@ -593,7 +593,7 @@ sub disturbed { return env('SMARTER_VAR') . '/run/disturbed' }
 
 # The last words of a test: judge the logs, then done_testing.
 sub finish {
-    push @allowed, qr/"no":"SB(?:12\d\d|14\d\d|4002|4022|43\d\d)","program":"smarter-(?:udl-trigger|udl-notify|worker-udl|migrate-conductor)"/
+    push @allowed, qr/"no":"SB(?:12\d\d|14\d\d|23[56]\d|4554|4002|4022|43\d\d)","program":"smarter-(?:job-relay|udl-trigger|udl-notify|worker-\w+|migrate-conductor)"/
         if -e disturbed() && time - slurp(disturbed()) < 300;    # idle connections notice when next used
     my @bad = grep {
         my $line = $_;

@@ -1,0 +1,49 @@
+#ifndef SB_JOB_RELAY_H
+#define SB_JOB_RELAY_H
+
+/**
+ * What smarter-job-relay does: sends what stands in the outbox, and looks after what was lost. Any number
+ * of relays may run; they share the outbox, and one of them sweeps at a time.
+ */
+
+#include "core/sb_conf.h"
+#include "mq/sb_mq.h"
+#include "store/sb_db.h"
+
+/** Connections of a relay: a database connection that listens, and a broker. */
+typedef struct {
+    sb_db_t *db;
+    sb_mq_t *mq;
+    const char *schema;
+    apr_time_t since; /* when db was opened: leases are judged some time after */
+} sb_job_relay_t;
+
+/**
+ * Connect both. Closed when p is cleared.
+ * @return SB_ECONFIG a key that is needed is missing (logged); others as sb_db_open and sb_mq_open
+ */
+apr_status_t sb_job_relay_open(sb_job_relay_t *relay, const sb_conf_t *conf,
+                               apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Send what is due, oldest first, until nothing is. A row goes when the broker has confirmed its message:
+ * after a crash in between the message comes twice, which workers do not mind.
+ * @param psent how many messages; may be NULL
+ * @param pnext microseconds until the next one is due; -1 none waits
+ */
+apr_status_t sb_job_relay_send(int *psent, apr_interval_time_t *pnext, sb_job_relay_t *relay,
+                               apr_pool_t *p) SB_MUST_CHECK;
+
+typedef struct {
+    int leases;    /* tasks whose worker is gone */
+    int lost;      /* tasks whose message was lost */
+    int given_up;  /* jobs that waited too long */
+    int expired;   /* results whose time is up */
+    int forgotten; /* jobs removed for good */
+} sb_job_swept_t;
+
+/** Look after everything once. All 0 when another relay is at it. */
+apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, const sb_conf_t *conf,
+                                apr_pool_t *p) SB_MUST_CHECK;
+
+#endif
