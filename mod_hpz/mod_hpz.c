@@ -25,7 +25,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
 {
     (void)plog;
     (void)ptemp;
-    sb_module_log("mod_hpz", s, p);
+    sb_module_log("mod_hpz", &hpz_module, s, p);
     return sb_signin_share(s) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
