@@ -1,12 +1,9 @@
-/* Who a person is: tenancy chains to grants, grants to roles, tenants and states. */
+/* Who a person is: grants to roles, tenants and states. */
 
 #include <string.h>
 #include <apr_strings.h>
 #include "auth/sb_identity.h"
-#include "core/sb_log.h"
 
-#define CHAIN_FIELDS 17
-#define CHAIN_MAX 4096
 #define GRANTS_MAX 1000 /* chains of one person; far above any real one */
 
 #define BIT(perm) (1u << (perm))
@@ -102,60 +99,6 @@ const char *sb_tenant_of_state(const apr_array_header_t *tenants, const char *st
             return t->name;
         }
     }
-    return NULL;
-}
-
-/* ---- chains ---------------------------------------------------------------------------------- */
-
-enum { FIELD_ROLE = 1, FIELD_TENANT = 7, FIELD_STATE = 8, FIELD_DISTRICT = 11, FIELD_SCHOOL = 15 };
-
-const char *sb_chain_parse(sb_grant_t *grant, const char *chain, const apr_array_header_t *tenants,
-                           apr_pool_t *p)
-{
-    const char *fields[CHAIN_FIELDS];
-    const sb_tenant_t *tenant;
-    const char *s = chain;
-    int i;
-
-    memset(grant, 0, sizeof(*grant));
-    if (!chain || *s != '|' || strlen(chain) > CHAIN_MAX) {
-        return "is no chain: 17 fields between bars are wanted";
-    }
-    for (i = 0, s++; i < CHAIN_FIELDS; i++) {
-        apr_size_t len = strcspn(s, "|");
-
-        if (!s[len]) {
-            return "has fewer than 17 fields";
-        }
-        fields[i] = len ? apr_pstrmemdup(p, s, len) : NULL;
-        s += len + 1;
-    }
-    if (*s) {
-        return "has more than 17 fields";
-    }
-    if (!fields[FIELD_ROLE]) {
-        return "names no role";
-    }
-    if ((fields[FIELD_STATE] && !fields[FIELD_TENANT]) ||
-        (fields[FIELD_DISTRICT] && !fields[FIELD_STATE]) ||
-        (fields[FIELD_SCHOOL] && !fields[FIELD_DISTRICT])) {
-        return "names a place without the one it lies in";
-    }
-    if (fields[FIELD_TENANT]) {
-        tenant = find_tenant(tenants, fields[FIELD_TENANT]);
-        if (!tenant) {
-            return "names a tenant that is not configured here";
-        }
-        if (fields[FIELD_STATE] &&
-            (!tenant->state_code || strcmp(tenant->state_code, fields[FIELD_STATE]))) {
-            return "names a state that is not its tenant's";
-        }
-    }
-    grant->role = fields[FIELD_ROLE];
-    grant->tenant = fields[FIELD_TENANT];
-    grant->state_code = fields[FIELD_STATE];
-    grant->district_id = fields[FIELD_DISTRICT];
-    grant->school_id = fields[FIELD_SCHOOL];
     return NULL;
 }
 

@@ -2,8 +2,8 @@
 #define SB_IDENTITY_H
 
 /**
- * Who a signed-in person is and which places his roles reach. Built from the tenancy chains of the
- * identity provider, kept in the session, rebuilt from it at each request. No httpd, no Lasso.
+ * Who a signed-in person is and which places his roles reach. Built from what the identity provider says
+ * (auth/sb_identity_parse.h), kept in the session, rebuilt from it at each request. No httpd, no Lasso.
  * Source of the rules: docs/security.md, "Roles and places".
  */
 
@@ -53,13 +53,6 @@ const apr_array_header_t *sb_tenants(const sb_conf_t *conf, apr_pool_t *p);
 const apr_array_header_t *sb_tenants_public(const sb_conf_t *conf, apr_pool_t *p);
 /** Tenant of a state, exact case; NULL if there is none. */
 const char *sb_tenant_of_state(const apr_array_header_t *tenants, const char *state_code);
-
-/**
- * Parse one tenancy chain of 17 fields between bars.
- * @return NULL; or why it is skipped: too few fields, unknown tenant, a place without its parent
- */
-const char *sb_chain_parse(sb_grant_t *grant, const char *chain, const apr_array_header_t *tenants,
-                           apr_pool_t *p) SB_MUST_CHECK;
 
 /** Derive roles, tenants, states and implied grants from raw grants (unknown role: GENERAL). */
 void sb_identity_build(sb_identity_t *id, const apr_array_header_t *raw_grants,

@@ -334,54 +334,6 @@ leave:
 
 /* ---- the answer -------------------------------------------------------------------------------- */
 
-/* First value of an attribute; NULL none. */
-static const char *first(const sb_saml_claims_t *claims, const char *name)
-{
-    for (int i = 0; i < claims->attributes->nelts; i++) {
-        const sb_saml_attribute_t *a = &APR_ARRAY_IDX(claims->attributes, i, sb_saml_attribute_t);
-
-        if (!strcmp(a->name, name)) {
-            return a->value;
-        }
-    }
-    return NULL;
-}
-
-static sb_identity_t *identity_of(const sb_saml_claims_t *claims, const sb_saml_t *saml,
-                                  apr_pool_t *p)
-{
-    sb_identity_t *id = apr_pcalloc(p, sizeof(*id));
-    apr_array_header_t *grants = apr_array_make(p, 8, sizeof(sb_grant_t));
-
-    for (int i = 0; i < claims->attributes->nelts; i++) {
-        const sb_saml_attribute_t *a = &APR_ARRAY_IDX(claims->attributes, i, sb_saml_attribute_t);
-        const char *bad;
-        sb_grant_t grant;
-
-        if (strcmp(a->name, "memberOf") != 0) {
-            continue;
-        }
-        bad = sb_chain_parse(&grant, a->value, saml->tenants, p);
-        if (bad) { /* never its text: it may hold names */
-            sb_log(SB_LOG_NOTICE, SBLOGNO(1610), SB_NO_STATUS,
-                   "a tenancy chain at sign-in is skipped: it %s", bad);
-            continue;
-        }
-        APR_ARRAY_PUSH(grants, sb_grant_t) = grant;
-    }
-    id->full_name = first(claims, "fullName");
-    id->first_name = first(claims, "firstName");
-    id->last_name = first(claims, "lastName");
-    id->guid = first(claims, "guid");
-    id->uid = first(claims, "uid");
-    id->email = first(claims, "mail");
-    if (!id->email) {
-        id->email = id->uid;
-    }
-    sb_identity_build(id, grants, saml->tenants, p);
-    return id;
-}
-
 /* Lasso verified the message: now everything it left to us. */
 static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoLogin *login,
                          const sb_saml_t *saml, const char *expected_id, apr_pool_t *p)
@@ -430,7 +382,8 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
     res->name_id = claims->name_id;
     res->session_index = claims->session_index;
     res->not_after = claims->session_end;
-    res->identity = identity_of(claims, saml, p);
+    res->identity = apr_pcalloc(p, sizeof(*res->identity));
+    sb_identity_parse(res->identity, &c->parser, claims->attributes, saml->tenants, p);
     return NULL;
 }
 

@@ -10,7 +10,7 @@
  * Cookies, relay keys and sessions are the caller's business: a relay key here is an opaque text.
  */
 
-#include "auth/sb_identity.h"
+#include "auth/sb_identity_parse.h"
 #include "store/sb_db.h"
 
 /* ---- configuration: read in httpd's parent, as root, without Lasso ---------------------------- */
@@ -27,6 +27,7 @@ typedef struct {
     const apr_array_header_t *idp_keys; /* struct evp_pkey_st *: it may sign by any; freed with p */
     int idp_has_logout;                 /* it has a redirect address for LogoutRequests */
     int require_signed_response;
+    sb_identity_parser_t parser; /* what its attributes mean */
     apr_interval_time_t skew; /* between its clock and ours */
 } sb_saml_config_t;
 

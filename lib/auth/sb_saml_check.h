@@ -8,7 +8,7 @@
 
 #include <apr_tables.h>
 #include <apr_time.h>
-#include "core/sb_status.h"
+#include "auth/sb_identity_parse.h"
 
 struct _xmlNode;
 
@@ -22,10 +22,7 @@ typedef struct {
     apr_interval_time_t skew;
 } sb_saml_want_t;
 
-typedef struct {
-    const char *name;
-    const char *value; /* never empty */
-} sb_saml_attribute_t;
+typedef sb_attribute_t sb_saml_attribute_t; /* its value is never empty */
 
 typedef struct {
     const char *id; /* of the assertion, at most SB_SAML_ID_MAX characters */

@@ -318,6 +318,9 @@ const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *con
     if (!bad) {
         bad = judge_metadata(c, p);
     }
+    if (!bad) {
+        bad = sb_identity_parser_choose(&c->parser, conf, SB_SOURCE_SAML, p);
+    }
     if (bad) {
         return bad;
     }

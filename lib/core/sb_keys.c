@@ -154,7 +154,9 @@ const sb_key_t sb_keys[] = {
     RETIRED("auth.saml.idp_server_login_url", "the metadata of the identity provider names it"),
     RETIRED("auth.saml.idp_server_logout_url", "the metadata of the identity provider names it"),
     RETIRED("auth.saml.name_qualifier", "taken from the name the identity provider sent"),
-    RETIRED("auth.saml.identity_parser", "attributes are memberOf, guid, uid, mail, fullName, firstName, lastName"),
+    TEXT("auth.saml.identity_parser", "sbac", "what its attributes mean: sbac, sbac-live, basic; or a class name of the original's"),
+    TEXT("auth.oauth2.identity_parser", "sbac", "what an answer about a bearer token means: sbac, sbac-live, basic; or a class name of the original's"),
+    TEXT("ldap.base.dn", NULL, "parser basic: a person's tenant is the ou right below this name of the directory"),
     RETIRED("auth.state.secret", "the state stays on our side"),
     NEVER("auth.skip.verify", "accepted for old files when False: signatures are always verified"),
 

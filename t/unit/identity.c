@@ -1,4 +1,4 @@
-/* Chains, roles, scopes and permissions: the vectors of the contract. */
+/* Roles, scopes and permissions: the vectors of the contract. */
 #include "tap.h"
 #include "auth/sb_scope.h"
 
@@ -41,47 +41,6 @@ static sb_identity_t *person(const char *spec)
 static const char *join(const apr_array_header_t *set)
 {
     return apr_array_pstrcat(p, set, ',');
-}
-
-static void chains(void)
-{
-    static const struct {
-        const char *chain, *complaint; /* part of it; NULL: fine */
-    } cases[] = {
-        {"||PII||||||nc|NC|||228|Sunset|||242|Eastern|", NULL},
-        {"||PII||||||nc|NC|||||||||", NULL},
-        {"||PII||||||nc||||||||||", NULL},
-        {"||ALLSTATES|||SBAC|||||||||||||", NULL},
-        {"||PII||||||nc|NC||||||||", "fewer"},
-        {"||PII||||||nc|NC||||||||||", "more"},
-        {"||||||||nc|NC|||||||||", "no role"},
-        {"||PII|||||||NC|||||||||", "without the one"},
-        {"||PII||||||nc||||228||||||", "without the one"},
-        {"||PII||||||nc|NC|||||||242||", "without the one"},
-        {"||PII||||||zz|ZZ|||||||||", "not configured"},
-        {"||PII||||||nc|NY|||||||||", "not its tenant's"},
-        {"||PII||||||NC|NC|||||||||", "not configured"},
-        {"PII", "no chain"},
-        {"", "no chain"},
-        {NULL, "no chain"},
-    };
-    sb_grant_t g;
-    apr_size_t i;
-    char *big;
-
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *why = sb_chain_parse(&g, cases[i].chain, tenants, p);
-
-        ok(cases[i].complaint ? why && strstr(why, cases[i].complaint) && !g.role : !why && g.role,
-           "%s: %s", cases[i].chain ? cases[i].chain : "NULL", why ? why : "fine");
-    }
-    ok(!sb_chain_parse(&g, cases[0].chain, tenants, p) && !strcmp(g.district_id, "228") &&
-           !strcmp(g.school_id, "242"),
-       "its places");
-    big = apr_palloc(p, 100001);
-    memset(big, '|', 100000);
-    big[100000] = '\0';
-    ok(sb_chain_parse(&g, big, tenants, p) != NULL, "a hundred thousand bars");
 }
 
 static void roles(void)
@@ -331,7 +290,6 @@ int main(void)
     tenant("ca", "CA");
     tenant("nc", "NC");
     tenant("ny", "NY");
-    chains();
     roles();
     what_pages_are_told();
     scopes();
