@@ -135,6 +135,9 @@ apr_status_t sb_saml_make(sb_saml_t **psaml, const sb_saml_config_t *config, sb_
     saml->replay = replay;
     saml->tenants = tenants;
     unsetenv("LASSO_FLAG"); /* "no-verify-signature" there would mean just that */
+    /* Lasso works out the local time for each debug line, two hundred a message, also of those that
+     * nobody writes; libc then looks at the zone's file every time, unless TZ names it. */
+    setenv("TZ", ":/etc/localtime", 0);
     g_log_set_default_handler(from_glib, NULL);
     xmlSetGenericErrorFunc(NULL, from_libxml);
     xmlThrDefSetGenericErrorFunc(NULL, from_libxml);

@@ -23,7 +23,9 @@ sub session_cookie {
     die "no session in $jar\n";
 }
 
-# wrk(seconds, url, size, cookies...): answers a second on 16 kept-alive connections, the cookies in turn.
+our $CONNECTIONS = 16;
+
+# wrk(seconds, url, size, cookies...): answers a second on so many kept-alive connections, the cookies in turn.
 # Dies if one failed, or if they were shorter than that size.
 sub wrk {
     my ($seconds, $url, $size, @cookies) = @_;
@@ -44,7 +46,7 @@ function done(summary, latency)
         e.connect + e.read + e.write + e.status + e.timeout))
 end
 LUA
-    my $r = Smarter::Test::run({ timeout => $seconds + 60 }, 'wrk', '-t1', '-c16', '-d', "${seconds}s", '-s', $script, $url, '--', @cookies);
+    my $r = Smarter::Test::run({ timeout => $seconds + 60 }, 'wrk', '-t1', "-c$CONNECTIONS", '-d', "${seconds}s", '-s', $script, $url, '--', @cookies);
     my ($line) = $r->{out} =~ /^(\{"requests.*)$/m or die "wrk: $r->{out}$r->{err}\n";
     my $got = JSON::PP->new->decode($line);
     die "wrk: $r->{out}\n" if $got->{errors} || !$got->{requests} || $got->{bytes} < $got->{requests} * $size;
