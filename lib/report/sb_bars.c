@@ -1,64 +1,16 @@
 /**
  * Bars of a page. Results come as packs of words, or as counts of facts where words cannot say it (student
  * groups; packs that are out of date), and are counted by district, school, grade, subject, level and how
- * they stand to the filters. What is hidden without a filter and under one filter was decided for the whole
- * state (sb_suppressed.h). Several filters at once are judged here, from below: a place is hidden if it is too
- * small, if those whom one filter of them leaves out are, if it is hidden under any of the filters alone,
- * or if its hidden children could be computed from it.
+ * they stand to the filters. What is hidden of them: sb_bars_judge.c.
  */
 
-#include "report/sb_bars.h"
+#include "report/sb_bars_work.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <apr_hash.h>
 #include <apr_strings.h>
 #include "report/sb_filter.h"
-#include "report/sb_suppressed.h"
-#include "report/sb_pack.h"
 #include "report/sb_where.h"
-
-typedef enum { STATE_PAGE, DISTRICT_PAGE, SCHOOL_PAGE } page_t;
-
-/* Counts of one group and subject, by level and by how they stand to the filters. */
-typedef struct {
-    apr_uint32_t n[SB_PACK_LEVELS][SB_CLASSES];
-} counts_t;
-
-/* Hidden parts of a sum, under several filters. */
-typedef struct {
-    int count;
-    apr_int64_t total, lower;
-} hidden_t;
-
-/* Where results belong. */
-typedef struct {
-    const char *district_id, *district_name, *school_id, *school_name;
-    int current; /* the name in force */
-} home_t;
-
-typedef struct {
-    const sb_report_ctx_t *ctx;
-    const sb_metadata_t *m;
-    apr_pool_t *p;
-    sb_bars_t *bars;
-    apr_hash_t *by_id;
-    page_t page;
-    int year;
-    const char *district_id, *school_id;
-    sb_pack_codes_t codes;
-    sb_pack_filter_t filter;
-    int codes_usable;
-    int filtered;
-    int several;                   /* filters are judged from below */
-    const sb_suppressed_t *hidden; /* NULL: nothing is known; everything is judged from below */
-    sb_pack_tally_t tally;         /* of the group being read */
-    sb_pack_values_t *values;
-    sb_pack_sums_t *sums;         /* likewise; NULL: nobody asked for averages */
-    int subject[SB_SUBJECTS_MAX]; /* code of a subject by number; -1 none */
-    hidden_t *hidden_below;       /* of a subject: of the district being read */
-    hidden_t *hidden_sum;         /* of the page */
-} work_t;
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -92,7 +44,7 @@ sb_bars_row_t *sb_bars_row(sb_bars_t *bars, const sb_metadata_t *m, const char *
     return make_row(bars, m, id, name, p);
 }
 
-static sb_bars_row_t *row_of(work_t *k, const char *id, const char *name)
+sb_bars_row_t *sb_bars_row_of(sb_bars_work_t *k, const char *id, const char *name)
 {
     sb_bars_row_t *row = apr_hash_get(k->by_id, id, APR_HASH_KEY_STRING);
 
@@ -103,118 +55,9 @@ static sb_bars_row_t *row_of(work_t *k, const char *id, const char *name)
     return row;
 }
 
-/* ---- judging --------------------------------------------------------------------------------- */
-
-static int lower_half(const work_t *k, int s, int level)
-{
-    return level <= k->m->subjects.levels[s] / 2;
-}
-
-/* How many, and how many of them in the lower half, are of a class. */
-static void add_class(apr_int64_t *ptotal, apr_int64_t *plower, const work_t *k, int s,
-                      const counts_t *c, int class)
-{
-    apr_int64_t total = 0, lower = 0;
-
-    for (int level = 0; level < SB_PACK_LEVELS; level++) {
-        apr_int64_t n = c->n[level][class];
-
-        total += n;
-        lower += lower_half(k, s, level) ? n : 0;
-    }
-    *ptotal = total;
-    *plower = lower;
-}
-
-static int showable(const work_t *k, apr_int64_t total, apr_int64_t lower)
-{
-    return total > k->m->min_cell && total != lower;
-}
-
-/* What is left of a shown group when another one is taken away must be nobody or enough. */
-static int leaves_too_few(const work_t *k, int s, const counts_t *c)
-{
-    apr_int64_t total, lower, rest, rest_lower;
-
-    add_class(&rest, &rest_lower, k, s, c, SB_FAILS_MORE);
-    for (int i = 0; i < SB_FILTERS; i++) { /* with all filters but one, less those with all */
-        add_class(&total, &lower, k, s, c, SB_FAILS_ONE + i);
-        if (total && !showable(k, total, lower)) {
-            return 1;
-        }
-        rest += total;
-        rest_lower += lower;
-    }
-    return rest && !showable(k, rest, rest_lower);
-}
-
-/* Under several filters, but for what is below. */
-static int hidden_alone(const work_t *k, int s, const counts_t *c, const home_t *home, int grade)
-{
-    apr_int64_t total, lower;
-
-    add_class(&total, &lower, k, s, c, SB_PASSES);
-    return !showable(k, total, lower) || leaves_too_few(k, s, c) ||
-           (k->hidden && sb_suppressed_bar(k->hidden, home->district_id, home->school_id, grade,
-                                           k->subject[s], &k->filter));
-}
-
-static void add_hidden(hidden_t *to, const work_t *k, int s, const counts_t *c)
-{
-    apr_int64_t total, lower;
-
-    add_class(&total, &lower, k, s, c, SB_PASSES);
-    to->count += total > 0;
-    to->total += total;
-    to->lower += lower;
-}
-
-/* Whoever sees the sum knows that each hidden part has somebody in it. */
-static int gives_away(const work_t *k, const hidden_t *h)
-{
-    return h->count &&
-           (h->count < 2 || h->total - h->count <= k->m->min_cell || h->total == h->lower);
-}
-
-/* Is a filter other than grade asked for? Of one grade it is the only one that counts. */
-static int several_of_a_grade(const work_t *k)
-{
-    return !k->hidden || k->filter.n - k->filter.by_grade > 1 || k->several > 1;
-}
-
 /* ---- adding up ------------------------------------------------------------------------------- */
 
-static void add_counts(counts_t *to, const counts_t *from)
-{
-    for (int level = 0; level < SB_PACK_LEVELS; level++) {
-        for (int i = 0; i < SB_CLASSES; i++) {
-            to->n[level][i] += from->n[level][i];
-        }
-    }
-}
-
-/* Of a grade of the group that was read. */
-static void grade_counts(counts_t *to, const work_t *k, int s, int grade)
-{
-    for (int level = 0; level < SB_PACK_LEVELS; level++) {
-        memcpy(to->n[level], sb_pack_tally(&k->tally, k->subject[s], grade, level),
-               sizeof(to->n[level]));
-    }
-}
-
-static int anybody(const counts_t *c)
-{
-    apr_uint32_t n = 0;
-
-    for (int level = 0; level < SB_PACK_LEVELS; level++) {
-        for (int i = 0; i < SB_NOT_VALID; i++) {
-            n |= c->n[level][i];
-        }
-    }
-    return n != 0;
-}
-
-static apr_status_t add_to_bar(sb_bar_t *bar, const counts_t *c)
+static apr_status_t add_to_bar(sb_bar_t *bar, const sb_bars_counts_t *c)
 {
     apr_status_t rv = APR_SUCCESS;
 
@@ -235,7 +78,8 @@ static apr_status_t add_to_bar(sb_bar_t *bar, const counts_t *c)
 }
 
 /* Of those who pass. */
-static sb_scores_t grade_scores(const work_t *k, int s, int grade, const counts_t *c)
+static sb_scores_t grade_scores(const sb_bars_work_t *k, int s, int grade,
+                                const sb_bars_counts_t *c)
 {
     sb_scores_t scores = {.sum = k->sums->sum[grade][k->subject[s]],
                           .squares = k->sums->squares[grade][k->subject[s]]};
@@ -246,7 +90,8 @@ static sb_scores_t grade_scores(const work_t *k, int s, int grade, const counts_
     return scores;
 }
 
-static apr_status_t add_to_page(work_t *k, sb_bars_row_t *row, int s, int grade, const counts_t *c)
+static apr_status_t add_to_page(sb_bars_work_t *k, sb_bars_row_t *row, int s, int grade,
+                                const sb_bars_counts_t *c)
 {
     apr_status_t rv = add_to_bar(&row->bar[s], c);
 
@@ -260,155 +105,27 @@ static apr_status_t add_to_page(work_t *k, sb_bars_row_t *row, int s, int grade,
     return rv == APR_SUCCESS ? add_to_bar(&k->bars->sum.bar[s], c) : rv;
 }
 
-/* ---- what is hidden of a page, without a filter or under one --------------------------------- */
-
-static void hide_row(const work_t *k, sb_bars_row_t *row, const home_t *home, int grade)
-{
-    for (int s = 0; s < k->m->subjects.n; s++) {
-        sb_bar_t *bar = &row->bar[s];
-        sb_pack_filter_t none = {.n = 0};
-
-        if (k->subject[s] < 0) {
-            continue;
-        }
-        if (!k->hidden) { /* that much is not known: not to be told beside what is filtered */
-            bar->hide_all = k->filtered;
-            continue;
-        }
-        bar->whole = bar->hide_all = sb_suppressed_bar(
-            k->hidden, home->district_id, home->school_id, grade, k->subject[s], &none);
-        bar->hide |= bar->whole || (!k->several &&
-                                    sb_suppressed_bar(k->hidden, home->district_id, home->school_id,
-                                                      grade, k->subject[s], &k->filter));
-        row->seen |= bar->whole && bar->all.n > 0;
-    }
-}
-
-static void note_seen(sb_bars_row_t *row, int nsubjects)
-{
-    for (int s = 0; s < nsubjects; s++) {
-        row->seen |= row->bar[s].shown.n > 0;
-    }
-}
-
-/* ---- groups: a district or a school ---------------------------------------------------------- */
-
-/* One school under several filters: its grades, then itself. @return is it hidden? */
-static int judge_school(work_t *k, int s, counts_t *school, const home_t *home)
-{
-    hidden_t below = {0};
-    int hide;
-
-    memset(school, 0, sizeof(*school));
-    for (int g = 0; g < SB_PACK_GRADES; g++) {
-        counts_t c;
-        int hidden;
-
-        if (!k->codes.grade[g]) {
-            continue;
-        }
-        grade_counts(&c, k, s, g);
-        if (!anybody(&c)) {
-            continue;
-        }
-        add_counts(school, &c);
-        hidden = several_of_a_grade(k)
-                     ? hidden_alone(k, s, &c, home, g)
-                     : sb_suppressed_bar(k->hidden, home->district_id, home->school_id, g,
-                                         k->subject[s], &k->filter);
-        if (hidden) {
-            add_hidden(&below, k, s, &c);
-        }
-        if (k->page == SCHOOL_PAGE) {
-            row_of(k, k->codes.grade[g], k->codes.grade[g])->bar[s].hide |= hidden;
-        }
-    }
-    hide = hidden_alone(k, s, school, home, -1) || gives_away(k, &below);
-    return hide;
-}
-
-/* Enter the group that was read, a school, into the page: several filters. */
-static void add_school(work_t *k, const home_t *home, counts_t *district)
-{
-    for (int s = 0; s < k->m->subjects.n; s++) {
-        counts_t school;
-        int hide;
-
-        if (k->subject[s] < 0) {
-            continue;
-        }
-        hide = judge_school(k, s, &school, home);
-        add_counts(&district[s], &school);
-        if (hide) {
-            add_hidden(&k->hidden_below[s], k, s, &school);
-        }
-        if (k->page == DISTRICT_PAGE && anybody(&school)) {
-            row_of(k, home->school_id, home->school_name)->bar[s].hide |= hide;
-        }
-        if (k->page == SCHOOL_PAGE) {
-            k->bars->sum.bar[s].hide |= hide;
-        }
-    }
-}
-
-/* The same of a district whose schools are through. */
-static void end_district(work_t *k, const home_t *home, counts_t *district, counts_t *state)
-{
-    for (int s = 0; s < k->m->subjects.n; s++) {
-        home_t whole = {home->district_id, home->district_name, NULL, NULL, 0};
-        int hide;
-
-        if (k->subject[s] < 0) {
-            continue;
-        }
-        hide = hidden_alone(k, s, &district[s], &whole, -1) || gives_away(k, &k->hidden_below[s]);
-        if (hide) {
-            add_hidden(&k->hidden_sum[s], k, s, &district[s]);
-        }
-        if (k->page == STATE_PAGE && anybody(&district[s])) {
-            row_of(k, home->district_id, home->district_name)->bar[s].hide |= hide;
-        }
-        if (k->page == DISTRICT_PAGE) {
-            k->bars->sum.bar[s].hide |= hide;
-        }
-        add_counts(&state[s], &district[s]);
-        memset(&k->hidden_below[s], 0, sizeof(k->hidden_below[s]));
-        memset(&district[s], 0, sizeof(district[s]));
-    }
-}
-
-static void end_state(work_t *k, counts_t *state)
-{
-    static const home_t whole = {NULL, NULL, NULL, NULL, 0};
-
-    for (int s = 0; s < k->m->subjects.n && k->page == STATE_PAGE; s++) {
-        if (k->subject[s] >= 0) {
-            k->bars->sum.bar[s].hide |=
-                hidden_alone(k, s, &state[s], &whole, -1) || gives_away(k, &k->hidden_sum[s]);
-        }
-    }
-}
-
 /* Counts of the group that was read, into the row it belongs to: of a school's page into its grades. */
-static apr_status_t add_group(work_t *k, const home_t *home)
+static apr_status_t add_group(sb_bars_work_t *k, const sb_bars_home_t *home)
 {
     apr_status_t rv = APR_SUCCESS;
 
     for (int s = 0; s < k->m->subjects.n; s++) {
         for (int g = 0; g < SB_PACK_GRADES && rv == APR_SUCCESS; g++) {
-            counts_t c;
+            sb_bars_counts_t c;
             sb_bars_row_t *row;
 
             if (k->subject[s] < 0 || !k->codes.grade[g]) {
                 continue;
             }
-            grade_counts(&c, k, s, g);
-            if (!anybody(&c)) {
+            sb_bars_grade_counts(&c, k, s, g);
+            if (!sb_bars_anybody(&c)) {
                 continue;
             }
-            row = k->page == STATE_PAGE      ? row_of(k, home->district_id, home->district_name)
-                  : k->page == DISTRICT_PAGE ? row_of(k, home->school_id, home->school_name)
-                                             : row_of(k, k->codes.grade[g], k->codes.grade[g]);
+            row = k->page == STATE_PAGE ? sb_bars_row_of(k, home->district_id, home->district_name)
+                  : k->page == DISTRICT_PAGE
+                      ? sb_bars_row_of(k, home->school_id, home->school_name)
+                      : sb_bars_row_of(k, k->codes.grade[g], k->codes.grade[g]);
             rv = add_to_page(k, row, s, g, &c);
         }
     }
@@ -419,7 +136,7 @@ static apr_status_t add_group(work_t *k, const home_t *home)
 
 /* Results of one place, in whatever form. */
 typedef struct {
-    home_t home;
+    sb_bars_home_t home;
     int row;
 } item_t;
 
@@ -439,9 +156,9 @@ static item_t *sort_items(const sb_rows_t *rows, apr_pool_t *p)
     item_t *items = apr_palloc(p, ((apr_size_t)n + 1) * sizeof(*items));
 
     for (int i = 0; i < n; i++) {
-        items[i].home =
-            (home_t){sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1), sb_rows_text(rows, i, 2),
-                     sb_rows_text(rows, i, 3), !strcmp(sb_rows_text(rows, i, 4), "C")};
+        items[i].home = (sb_bars_home_t){sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 1),
+                                         sb_rows_text(rows, i, 2), sb_rows_text(rows, i, 3),
+                                         !strcmp(sb_rows_text(rows, i, 4), "C")};
         items[i].row = i;
     }
     qsort(items, (apr_size_t)n, sizeof(*items), by_home);
@@ -457,12 +174,12 @@ static void keep_name(const char **pname, int *pcurrent, const char *name, int c
     }
 }
 
-static void settle_names(const work_t *k, const item_t *items, int n)
+static void settle_names(const sb_bars_work_t *k, const item_t *items, int n)
 {
     apr_hash_t *best = apr_hash_make(k->p);
 
     for (int i = 0; i < n && k->page != SCHOOL_PAGE; i++) {
-        const home_t *h = &items[i].home;
+        const sb_bars_home_t *h = &items[i].home;
         const char *id = k->page == STATE_PAGE ? h->district_id : h->school_id;
         item_t *b = apr_hash_get(best, id, APR_HASH_KEY_STRING);
 
@@ -481,25 +198,25 @@ static void settle_names(const work_t *k, const item_t *items, int n)
     }
 }
 
-typedef void (*read_t)(work_t *k, const sb_rows_t *rows, int row);
+typedef void (*read_t)(sb_bars_work_t *k, const sb_rows_t *rows, int row);
 
-static int same_group(const work_t *k, const home_t *a, const home_t *b)
+static int same_group(const sb_bars_work_t *k, const sb_bars_home_t *a, const sb_bars_home_t *b)
 {
     return !strcmp(a->district_id, b->district_id) &&
            ((k->page == STATE_PAGE && !k->several) || !strcmp(a->school_id, b->school_id));
 }
 
-static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
+static apr_status_t read_groups(sb_bars_work_t *k, const sb_rows_t *rows, read_t read)
 {
     apr_size_t n = (apr_size_t)k->m->subjects.n;
     const item_t *items = sort_items(rows, k->p);
-    counts_t *district = apr_pcalloc(k->p, n * sizeof(*district));
-    counts_t *state = apr_pcalloc(k->p, n * sizeof(*state));
+    sb_bars_counts_t *district = apr_pcalloc(k->p, n * sizeof(*district));
+    sb_bars_counts_t *state = apr_pcalloc(k->p, n * sizeof(*state));
     apr_status_t rv = APR_SUCCESS;
     int i = 0, count = sb_rows_count(rows);
 
     while (i < count && rv == APR_SUCCESS) {
-        const home_t *home = &items[i].home;
+        const sb_bars_home_t *home = &items[i].home;
 
         sb_pack_tally_clear(&k->tally);
         if (k->sums) {
@@ -510,21 +227,21 @@ static apr_status_t read_groups(work_t *k, const sb_rows_t *rows, read_t read)
         }
         rv = add_group(k, home);
         if (rv == APR_SUCCESS && k->several) {
-            add_school(k, home, district);
+            sb_bars_add_school(k, home, district);
             if (i == count || strcmp(home->district_id, items[i].home.district_id)) {
-                end_district(k, home, district, state);
+                sb_bars_end_district(k, home, district, state);
             }
         }
     }
     if (rv == APR_SUCCESS && k->several) {
-        end_state(k, state);
+        sb_bars_end_state(k, state);
     }
     settle_names(k, items, count);
     return rv;
 }
 
 /* Conditions of the page's place on dim_inst_hier h; $1 is the year. */
-static const char *place_sql(const work_t *k, apr_array_header_t *args)
+static const char *place_sql(const sb_bars_work_t *k, apr_array_header_t *args)
 {
     APR_ARRAY_PUSH(args, const char *) = apr_itoa(k->p, k->year);
     return sb_where_sql(k->ctx, "h", args, k->p);
@@ -532,14 +249,14 @@ static const char *place_sql(const work_t *k, apr_array_header_t *args)
 
 #define HOME "h.district_id, h.district_name, h.school_id, h.school_name, h.rec_status"
 
-static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
+static apr_status_t query(sb_rows_t **prows, const sb_bars_work_t *k, const char *sql,
                           const apr_array_header_t *args)
 {
     return sb_db_query_binary(prows, k->ctx->db, sb_sql(k->p, sql, "schema", k->ctx->schema, NULL),
                               args->nelts, (const char *const *)args->elts, k->p);
 }
 
-static void read_pack(work_t *k, const sb_rows_t *rows, int row)
+static void read_pack(sb_bars_work_t *k, const sb_rows_t *rows, int row)
 {
     for (int gone = 0; gone < 2; gone++) {
         int sign = gone ? -1 : 1;
@@ -556,7 +273,7 @@ static void read_pack(work_t *k, const sb_rows_t *rows, int row)
     }
 }
 
-static apr_status_t count_packs(work_t *k)
+static apr_status_t count_packs(sb_bars_work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
     const char *sql = apr_psprintf(k->p,
@@ -590,7 +307,7 @@ static int class_of(unsigned fails)
 
 /* A row of counts: subject, grade, level, which filters they fail, how many, sums of their
  * scores. */
-static void read_count(work_t *k, const sb_rows_t *rows, int row)
+static void read_count(sb_bars_work_t *k, const sb_rows_t *rows, int row)
 {
     int subject = sb_pack_subject(&k->codes, sb_rows_text(rows, row, 5));
     int grade = sb_pack_grade(&k->codes, sb_rows_text(rows, row, 6));
@@ -609,7 +326,7 @@ static void read_count(work_t *k, const sb_rows_t *rows, int row)
 }
 
 /* From the facts, one pass: who passes, who fails one filter only, and who there is. */
-static apr_status_t count_facts(work_t *k)
+static apr_status_t count_facts(sb_bars_work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 16, sizeof(const char *));
     const char *place = place_sql(k, args);
@@ -646,7 +363,7 @@ static apr_status_t count_facts(work_t *k)
 /* ---- the page -------------------------------------------------------------------------------- */
 
 /* Subjects and grades get numbers here where packs gave none. */
-static void number_the_rest(work_t *k)
+static void number_the_rest(sb_bars_work_t *k)
 {
     int next = 0;
 
@@ -662,7 +379,7 @@ static void number_the_rest(work_t *k)
     }
 }
 
-static apr_status_t find_grades(work_t *k)
+static apr_status_t find_grades(sb_bars_work_t *k)
 {
     static const sb_stmt_t st = {"report_grades", 0,
                                  "SELECT DISTINCT asmt_grade FROM {schema}.report_count"
@@ -686,7 +403,7 @@ static apr_status_t find_grades(work_t *k)
     return rv;
 }
 
-static apr_status_t prepare(work_t *k)
+static apr_status_t prepare(sb_bars_work_t *k)
 {
     int groups = sb_params_has(k->ctx->params, "studentGroupId");
     apr_status_t rv = sb_pack_open(&k->codes, &k->codes_usable, k->ctx, k->year, k->p);
@@ -713,13 +430,13 @@ static apr_status_t prepare(work_t *k)
     return rv;
 }
 
-static void hide(work_t *k)
+static void hide(sb_bars_work_t *k)
 {
-    home_t place = {k->district_id, NULL, k->school_id, NULL, 0};
+    sb_bars_home_t place = {k->district_id, NULL, k->school_id, NULL, 0};
 
     for (int i = 0; i < k->bars->rows->nelts; i++) {
         sb_bars_row_t *row = APR_ARRAY_IDX(k->bars->rows, i, sb_bars_row_t *);
-        home_t home = place;
+        sb_bars_home_t home = place;
 
         if (k->page == STATE_PAGE) {
             home.district_id = row->id;
@@ -727,10 +444,11 @@ static void hide(work_t *k)
         if (k->page == DISTRICT_PAGE) {
             home.school_id = row->id;
         }
-        hide_row(k, row, &home, k->page == SCHOOL_PAGE ? sb_pack_grade(&k->codes, row->id) : -1);
-        note_seen(row, k->m->subjects.n);
+        sb_bars_hide_row(k, row, &home,
+                         k->page == SCHOOL_PAGE ? sb_pack_grade(&k->codes, row->id) : -1);
+        sb_bars_note_seen(row, k->m->subjects.n);
     }
-    hide_row(k, &k->bars->sum, &place, -1);
+    sb_bars_hide_row(k, &k->bars->sum, &place, -1);
     if (k->hidden) {
         sb_suppressed_not_stated(&k->bars->not_stated, k->hidden, &k->codes, k->district_id,
                                  k->school_id);
@@ -744,22 +462,22 @@ apr_status_t sb_bars_find(sb_bars_t *bars, const sb_report_ctx_t *ctx, const sb_
                           int year, const char *district_id, const char *school_id, int averages,
                           apr_pool_t *p)
 {
-    work_t *k = apr_pcalloc(p, sizeof(*k));
+    sb_bars_work_t *k = apr_pcalloc(p, sizeof(*k));
     apr_size_t n = (apr_size_t)m->subjects.n;
     apr_status_t rv;
 
     memset(bars, 0, sizeof(*bars));
     bars->rows = apr_array_make(p, 64, sizeof(sb_bars_row_t *));
     bars->sum.bar = make_bars(m, p);
-    *k = (work_t){.ctx = ctx, .m = m, .p = p, .bars = bars, .year = year};
+    *k = (sb_bars_work_t){.ctx = ctx, .m = m, .p = p, .bars = bars, .year = year};
     k->district_id = district_id;
     k->school_id = school_id;
     k->page = school_id ? SCHOOL_PAGE : district_id ? DISTRICT_PAGE : STATE_PAGE;
     k->by_id = apr_hash_make(p);
     k->values = apr_pcalloc(p, sizeof(*k->values));
     k->sums = averages ? apr_pcalloc(p, sizeof(*k->sums)) : NULL;
-    k->hidden_below = apr_pcalloc(p, n * sizeof(hidden_t));
-    k->hidden_sum = apr_pcalloc(p, n * sizeof(hidden_t));
+    k->hidden_below = apr_pcalloc(p, n * sizeof(sb_bars_below_t));
+    k->hidden_sum = apr_pcalloc(p, n * sizeof(sb_bars_below_t));
     rv = prepare(k);
     if (rv == APR_SUCCESS) {
         rv = k->codes_usable && k->several < 2 ? count_packs(k) : count_facts(k);
