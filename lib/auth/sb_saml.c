@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_strings.h>
-#include <lasso/lasso.h>
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
-#include <lasso/xml/saml-2.0/samlp2_logout_request.h>
 #include <lasso/xml/saml-2.0/samlp2_response.h>
 #include <lasso/xml/saml-2.0/samlp2_status_response.h>
 #include <libxml/xmlerror.h>
 #include <xmlsec/errors.h>
-#include "auth/sb_saml.h"
 #include "auth/sb_saml_check.h"
 #include "auth/sb_saml_gate.h"
+#include "auth/sb_saml_open.h"
+#include "auth/sb_saml_private.h"
+#include "auth/sb_saml_signature.h"
 #include "core/sb_crypto.h"
 #include "core/sb_log.h"
 #include "core/sb_time.h"
@@ -24,15 +24,9 @@
 
 #define ID_BYTES 20
 #define REQUEST_KEPT apr_time_from_sec(3600) /* longer than any caller keeps our request ids */
-#define LOGOUT_FRESH apr_time_from_sec(300)  /* a LogoutRequest without NotOnOrAfter */
 #define FORGET_ONE_IN 64
-
-struct sb_saml_t {
-    const sb_saml_config_t *config;
-    LassoServer *server;
-    sb_dbpool_t *replay;
-    const apr_array_header_t *tenants;
-};
+#define AUTHN_MAX_AGE                                                                              \
+    apr_time_from_sec(600) /* with force_authn; no caller waits longer for an answer */
 
 /* ---- starting Lasso ---------------------------------------------------------------------------- */
 
@@ -59,7 +53,7 @@ __attribute__((format(printf, 2, 3))) static void from_libxml(void *ctx, const c
     (void)fmt;
 }
 
-static apr_status_t free_object(void *object)
+apr_status_t sb_saml_free_object(void *object)
 {
     g_object_unref(object);
     return APR_SUCCESS;
@@ -113,7 +107,7 @@ static apr_status_t make_server(sb_saml_t *saml, apr_pool_t *p)
         sb_log(SB_LOG_ERROR, SBLOGNO(1601), SB_NO_STATUS, "Lasso does not take our own metadata");
         return SB_ECONFIG;
     }
-    apr_pool_cleanup_register(p, saml->server, free_object, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, saml->server, sb_saml_free_object, apr_pool_cleanup_null);
     saml->server->signature_method = LASSO_SIGNATURE_METHOD_RSA_SHA256;
     /* No CA chain: with one, metadata without keys would switch verification off. */
     if (lasso_server_add_provider_from_buffer(saml->server, LASSO_PROVIDER_ROLE_IDP,
@@ -174,8 +168,7 @@ static const sb_stmt_t use_answer = {
            " INSERT INTO {schema}.used_request (request_id, not_after)"
            " VALUES ($4, to_timestamp($5::bigint))"};
 
-/* Requests of the identity provider share the table: their ids are as unique as its assertions'. */
-static const sb_stmt_t use_message = {
+const sb_stmt_t sb_saml_use_message = {
     .name = "saml_use_message",
     .nargs = 3,
     .sql = "INSERT INTO {schema}.used_assertion (issuer, assertion_id, not_after)"
@@ -199,9 +192,8 @@ static void forget_sometimes(sb_db_t *db, apr_pool_t *p)
     }
 }
 
-/* @return APR_SUCCESS; SB_EDENIED used before; SB_EUNAVAILABLE; with reason */
-static apr_status_t use_once(const char **preason, const sb_saml_t *saml, const sb_stmt_t *st,
-                             const char *const *args, apr_pool_t *p)
+apr_status_t sb_saml_use_once(const char **preason, const sb_saml_t *saml, const sb_stmt_t *st,
+                              const char *const *args, apr_pool_t *p)
 {
     apr_pool_t *sub;
     sb_db_t *db;
@@ -230,28 +222,27 @@ static apr_status_t use_once(const char **preason, const sb_saml_t *saml, const 
     return rv == SB_ECONFLICT ? SB_EDENIED : SB_EUNAVAILABLE;
 }
 
-static const char *seconds(apr_time_t t, apr_pool_t *p)
+const char *sb_saml_seconds(apr_time_t t, apr_pool_t *p)
 {
     return apr_psprintf(p, "%" APR_TIME_T_FMT, apr_time_sec(t) + 1);
 }
 
 /* ---- what requests and answers share ----------------------------------------------------------- */
 
-static const char *new_id(apr_pool_t *p)
+const char *sb_saml_new_id(apr_pool_t *p)
 {
     const char *hex = sb_random_hex(ID_BYTES, p);
 
     return hex ? apr_pstrcat(p, "_", hex, NULL) : NULL;
 }
 
-static void set(gchar **ptext, const char *text)
+void sb_saml_set(gchar **ptext, const char *text)
 {
     g_free(*ptext);
     *ptext = g_strdup(text);
 }
 
-/* Lasso says no: a word for the security event. */
-static const char *lasso_reason(int rc, apr_pool_t *p)
+const char *sb_saml_lasso_reason(int rc, apr_pool_t *p)
 {
     switch (rc) {
     case LASSO_DS_ERROR_SIGNATURE_NOT_FOUND:
@@ -275,7 +266,7 @@ static const char *lasso_reason(int rc, apr_pool_t *p)
     }
 }
 
-static apr_status_t failed(const char *doing, int rc)
+apr_status_t sb_saml_failed(const char *doing, int rc)
 {
     sb_log(SB_LOG_ERROR, SBLOGNO(1605), SB_NO_STATUS, "%s: Lasso says %d, %s", doing, rc,
            lasso_strerror(rc));
@@ -288,23 +279,33 @@ static int build_request(LassoLogin *login, const sb_saml_t *saml, const char *i
                          const char *relay_key)
 {
     LassoProfile *profile = LASSO_PROFILE(login);
+    const sb_saml_config_t *c = saml->config;
     LassoSamlp2AuthnRequest *q;
-    int rc =
-        lasso_login_init_authn_request(login, saml->config->idp_id, LASSO_HTTP_METHOD_REDIRECT);
+    int rc = lasso_login_init_authn_request(login, c->idp_id, LASSO_HTTP_METHOD_REDIRECT);
 
     if (rc != 0) {
         return rc;
     }
     q = LASSO_SAMLP2_AUTHN_REQUEST(profile->request);
-    set(&LASSO_SAMLP2_REQUEST_ABSTRACT(q)->ID, id);
-    q->ForceAuthn = FALSE;
+    sb_saml_set(&LASSO_SAMLP2_REQUEST_ABSTRACT(q)->ID, id);
+    q->ForceAuthn = c->force_authn;
     q->IsPassive = FALSE;
-    set(&q->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
+    if (c->acs_index) { /* the number stands for address and binding */
+        sb_saml_set(&q->ProtocolBinding, NULL);
+        q->AssertionConsumerServiceIndex = atoi(c->acs_index);
+    }
+    else {
+        sb_saml_set(&q->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
+        sb_saml_set(&q->AssertionConsumerServiceURL, c->acs_url);
+    }
     if (q->NameIDPolicy) {
-        set(&q->NameIDPolicy->Format, LASSO_SAML2_NAME_IDENTIFIER_FORMAT_TRANSIENT);
+        sb_saml_set(&q->NameIDPolicy->Format, LASSO_SAML2_NAME_IDENTIFIER_FORMAT_TRANSIENT);
         q->NameIDPolicy->AllowCreate = TRUE;
     }
-    set(&profile->msg_relayState, relay_key); /* before building: it is signed, too */
+    if (!c->sign_requests) {
+        lasso_profile_set_signature_hint(profile, LASSO_PROFILE_SIGNATURE_HINT_FORBID);
+    }
+    sb_saml_set(&profile->msg_relayState, relay_key); /* before building: it is signed, too */
     return lasso_login_build_authn_request_msg(login);
 }
 
@@ -312,7 +313,7 @@ apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, con
                            const char *relay_key, apr_pool_t *p)
 {
     LassoLogin *login = lasso_login_new(saml->server);
-    const char *id = new_id(p);
+    const char *id = sb_saml_new_id(p);
     apr_status_t rv = APR_SUCCESS;
     int rc;
 
@@ -323,7 +324,7 @@ apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, con
     }
     rc = build_request(login, saml, id, relay_key);
     if (rc != 0 || !LASSO_PROFILE(login)->msg_url) {
-        rv = failed("making a sign-in request", rc);
+        rv = sb_saml_failed("making a sign-in request", rc);
         goto leave;
     }
     *predirect = apr_pstrdup(p, LASSO_PROFILE(login)->msg_url);
@@ -339,7 +340,8 @@ leave:
 
 /* Lasso verified the message: now everything it left to us. */
 static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoLogin *login,
-                         const sb_saml_t *saml, const char *expected_id, apr_pool_t *p)
+                         const sb_saml_t *saml, const char *expected_id, int response_signed,
+                         apr_pool_t *p)
 {
     const sb_saml_config_t *c = saml->config;
     LassoProfile *profile = LASSO_PROFILE(login);
@@ -347,6 +349,7 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
                                  .audience = c->issuer,
                                  .acs_url = c->acs_url,
                                  .request_id = expected_id,
+                                 .authn_max_age = c->force_authn ? AUTHN_MAX_AGE : 0,
                                  .now = apr_time_now(),
                                  .skew = c->skew};
     LassoSamlp2Response *response;
@@ -356,7 +359,7 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
     if (!LASSO_IS_SAMLP2_RESPONSE(profile->response)) {
         return "root";
     }
-    if (c->require_signed_response && profile->signature_status != 0) {
+    if (c->require_signed_response && profile->signature_status != 0 && !response_signed) {
         return "signature";
     }
     response = LASSO_SAMLP2_RESPONSE(profile->response);
@@ -411,10 +414,33 @@ static apr_status_t use_up(sb_saml_result_t *res, const sb_saml_t *saml,
                            const sb_saml_claims_t *claims, const char *request_id, apr_pool_t *p)
 {
     const char *args[] = {saml->config->idp_id, claims->id,
-                          seconds(claims->not_after + saml->config->skew, p), request_id,
-                          seconds(apr_time_now() + REQUEST_KEPT, p)};
+                          sb_saml_seconds(claims->not_after + saml->config->skew, p), request_id,
+                          sb_saml_seconds(apr_time_now() + REQUEST_KEPT, p)};
 
-    return use_once(&res->reason, saml, &use_answer, args, p);
+    return sb_saml_use_once(&res->reason, saml, request_id ? &use_answer : &sb_saml_use_message,
+                            args, p);
+}
+
+/* A message that Lasso may be given. @param psigned the response around an encrypted assertion was signed */
+static const char *admit(const char **pclean, int *psigned, const sb_saml_t *saml,
+                         const char *value, apr_size_t len, apr_pool_t *p)
+{
+    const sb_saml_config_t *c = saml->config;
+    xmlNode *sealed = NULL;
+    const char *bad = sb_saml_gate_response(
+        pclean, c->encryption == SB_SAML_ENCRYPTION_REFUSED ? NULL : &sealed, value, len, p);
+    sb_saml_signature_t by;
+
+    *psigned = 0;
+    if (bad || !sealed) {
+        return bad ? bad : c->encryption == SB_SAML_ENCRYPTION_REQUIRED ? "not_encrypted" : NULL;
+    }
+    by = sb_saml_signature(sealed->parent, c->idp_keys);
+    if (by == SB_SAML_WRONGLY_SIGNED) {
+        return "signature";
+    }
+    *psigned = by == SB_SAML_SIGNED;
+    return sb_saml_open(pclean, sealed, c->sp_keys, *psigned, p);
 }
 
 apr_status_t sb_saml_finish(sb_saml_result_t *res, const sb_saml_t *saml, const char *value,
@@ -424,10 +450,13 @@ apr_status_t sb_saml_finish(sb_saml_result_t *res, const sb_saml_t *saml, const 
     const char *clean;
     LassoLogin *login;
     apr_status_t rv = SB_EDENIED;
-    int rc;
+    int rc, response_signed;
 
     *res = (sb_saml_result_t){0};
-    res->reason = sb_saml_gate_response(&clean, value, len, p);
+    res->reason = admit(&clean, &response_signed, saml, value, len, p);
+    if (!res->reason && !expected_id && !saml->config->idp_initiated) {
+        res->reason = "in_response_to";
+    }
     if (res->reason) {
         return SB_EDENIED;
     }
@@ -437,7 +466,8 @@ apr_status_t sb_saml_finish(sb_saml_result_t *res, const sb_saml_t *saml, const 
         return SB_EDENIED;
     }
     rc = lasso_login_process_authn_response_msg(login, (gchar *)clean);
-    res->reason = rc ? lasso_reason(rc, p) : judge(res, &claims, login, saml, expected_id, p);
+    res->reason = rc ? sb_saml_lasso_reason(rc, p)
+                     : judge(res, &claims, login, saml, expected_id, response_signed, p);
     if (res->reason) {
         goto leave;
     }
@@ -453,227 +483,4 @@ leave:
         *res = (sb_saml_result_t){.reason = res->reason};
     }
     return rv;
-}
-
-/* ---- sign-out, started here -------------------------------------------------------------------- */
-
-static int build_logout(LassoLogout *logout, const sb_saml_t *saml, const char *id,
-                        const char *dump, const char *relay_key)
-{
-    LassoProfile *profile = LASSO_PROFILE(logout);
-    int rc = lasso_profile_set_session_from_dump(profile, dump);
-
-    if (rc == 0) {
-        rc = lasso_logout_init_request(logout, (char *)saml->config->idp_id,
-                                       LASSO_HTTP_METHOD_REDIRECT);
-    }
-    if (rc == 0) {
-        set(&LASSO_SAMLP2_REQUEST_ABSTRACT(profile->request)->ID, id);
-        set(&profile->msg_relayState, relay_key);
-        rc = lasso_logout_build_request_msg(logout);
-    }
-    return rc;
-}
-
-apr_status_t sb_saml_logout_begin(const char **predirect, const char **prequest_id,
-                                  const sb_saml_t *saml, const char *lasso_dump,
-                                  const char *relay_key, apr_pool_t *p)
-{
-    LassoLogout *logout;
-    const char *id;
-    apr_status_t rv = APR_SUCCESS;
-    int rc;
-
-    *predirect = *prequest_id = NULL;
-    if (!saml->config->idp_has_logout || !lasso_dump) {
-        return APR_NOTFOUND;
-    }
-    id = new_id(p);
-    logout = lasso_logout_new(saml->server);
-    if (!logout || !id) {
-        rv = APR_EGENERAL;
-        goto leave;
-    }
-    rc = build_logout(logout, saml, id, lasso_dump, relay_key);
-    if (rc != 0 || !LASSO_PROFILE(logout)->msg_url) {
-        rv = failed("making a sign-out request", rc);
-        goto leave;
-    }
-    *predirect = apr_pstrdup(p, LASSO_PROFILE(logout)->msg_url);
-    *prequest_id = id;
-leave:
-    if (logout) {
-        lasso_logout_destroy(logout);
-    }
-    return rv;
-}
-
-/* ---- messages that arrive at slo_url ----------------------------------------------------------- */
-
-static int is(const char *have, const char *want)
-{
-    return have && want && !strcmp(have, want);
-}
-
-/* The session it means; NULL all of the name, also if it lists several: rather too many than too few. */
-static const char *session_index_of(LassoSamlp2LogoutRequest *q, apr_pool_t *p)
-{
-    GList *all = lasso_samlp2_logout_request_get_session_indexes(q);
-    const char *index = all && !all->next ? apr_pstrdup(p, all->data) : NULL;
-
-    g_list_free_full(all, g_free);
-    return index;
-}
-
-/* A LogoutRequest is for us, fresh and new. */
-static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t *saml,
-                                         apr_pool_t *p)
-{
-    LassoProfile *profile = LASSO_PROFILE(out->lasso);
-    const sb_saml_config_t *c = saml->config;
-    LassoSamlp2LogoutRequest *q = LASSO_SAMLP2_LOGOUT_REQUEST(profile->request);
-    LassoSamlp2RequestAbstract *abstract = LASSO_SAMLP2_REQUEST_ABSTRACT(q);
-    apr_time_t issued, end, now = apr_time_now();
-    const char *args[3];
-
-    if (!is(abstract->Destination, c->slo_url)) {
-        out->reason = "destination";
-    }
-    else if (!is(profile->remote_providerID, c->idp_id)) {
-        out->reason = "issuer";
-    }
-    else if (!abstract->ID || !*abstract->ID || strlen(abstract->ID) > SB_SAML_ID_MAX) {
-        out->reason = "id";
-    }
-    else if (!q->NameID || !q->NameID->content || !*q->NameID->content) {
-        out->reason = "subject";
-    }
-    else if (!abstract->IssueInstant ||
-             sb_time_parse_utc(&issued, abstract->IssueInstant) != APR_SUCCESS ||
-             (q->NotOnOrAfter && sb_time_parse_utc(&end, q->NotOnOrAfter) != APR_SUCCESS)) {
-        out->reason = "time";
-    }
-    else if (issued > now + c->skew) {
-        out->reason = "not_yet_valid";
-    }
-    if (out->reason) {
-        return SB_EDENIED;
-    }
-    if (!q->NotOnOrAfter || end > issued + LOGOUT_FRESH) {
-        end = issued + LOGOUT_FRESH;
-    }
-    if (now >= end + c->skew) {
-        out->reason = "expired";
-        return SB_EDENIED;
-    }
-    out->name_id = apr_pstrdup(p, q->NameID->content);
-    out->session_index = session_index_of(q, p);
-    args[0] = c->idp_id;
-    args[1] = abstract->ID;
-    args[2] = seconds(end + c->skew, p);
-    return use_once(&out->reason, saml, &use_message, args, p);
-}
-
-static apr_status_t judge_logout_response(sb_saml_logout_t *out, const sb_saml_t *saml,
-                                          const char *expected_id, apr_pool_t *p)
-{
-    LassoProfile *profile = LASSO_PROFILE(out->lasso);
-    LassoSamlp2StatusResponse *r = LASSO_SAMLP2_STATUS_RESPONSE(profile->response);
-
-    if (!is(r->Destination, saml->config->slo_url)) {
-        out->reason = "destination";
-    }
-    else if (!is(profile->remote_providerID, saml->config->idp_id)) {
-        out->reason = "issuer";
-    }
-    else if (!is(r->InResponseTo, expected_id)) {
-        out->reason = "in_response_to";
-    }
-    if (out->reason) {
-        return SB_EDENIED;
-    }
-    out->in_response_to = apr_pstrdup(p, r->InResponseTo);
-    out->success = r->Status && r->Status->StatusCode &&
-                   is(r->Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_SUCCESS);
-    return APR_SUCCESS;
-}
-
-apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, const char *query,
-                                 const char *expected_id, apr_pool_t *p)
-{
-    sb_saml_query_t parts;
-    apr_status_t rv;
-    int rc;
-
-    *out = (sb_saml_logout_t){0};
-    out->reason = sb_saml_gate_query(&parts, query, p);
-    if (out->reason) {
-        return SB_EDENIED;
-    }
-    /* Lasso verifies it again; but it makes objects before it does, and loses the memory of each
-     * signature it looks at. That is not for anybody to use. */
-    if (!sb_saml_config_verifies(saml->config, parts.sha_bits, parts.octets, parts.signature,
-                                 parts.signature_len)) {
-        out->reason = "signature";
-        return SB_EDENIED;
-    }
-    out->lasso = lasso_logout_new(saml->server);
-    if (!out->lasso) {
-        out->reason = "lasso";
-        return SB_EDENIED;
-    }
-    apr_pool_cleanup_register(p, out->lasso, free_object, apr_pool_cleanup_null);
-    out->is_request = parts.is_request;
-    out->relay_key = parts.relay;
-    rc = parts.is_request ? lasso_logout_process_request_msg(out->lasso, (char *)query)
-                          : lasso_logout_process_response_msg(out->lasso, (char *)query);
-    if (rc != 0) { /* no code is harmless */
-        out->reason = lasso_reason(rc, p);
-        return SB_EDENIED;
-    }
-    out->issuer = saml->config->idp_id;
-    rv = out->is_request ? judge_logout_request(out, saml, p)
-                         : judge_logout_response(out, saml, expected_id, p);
-    return rv;
-}
-
-const char *sb_saml_query_relay(const char *query, apr_pool_t *p)
-{
-    sb_saml_query_t parts;
-    const char *bad = sb_saml_gate_query(&parts, query, p);
-
-    return bad ? NULL : parts.relay;
-}
-
-apr_status_t sb_saml_logout_answer(const char **predirect, const sb_saml_t *saml,
-                                   const sb_saml_logout_t *logout, const char *lasso_dump,
-                                   apr_pool_t *p)
-{
-    LassoProfile *profile = LASSO_PROFILE(logout->lasso);
-    LassoSamlp2StatusResponse *r;
-    int rc;
-
-    (void)saml;
-    *predirect = NULL;
-    if (lasso_dump && lasso_profile_set_session_from_dump(profile, lasso_dump) != 0) {
-        sb_log(SB_LOG_WARN, SBLOGNO(1606), SB_NO_STATUS, "a session's Lasso dump is not readable");
-    }
-    rc = lasso_logout_validate_request(logout->lasso);
-    r = profile->response ? LASSO_SAMLP2_STATUS_RESPONSE(profile->response) : NULL;
-    if (!r) {
-        return failed("answering a sign-out request", rc);
-    }
-    if (r->Status && r->Status->StatusCode) { /* whatever was there is ended now */
-        set(&r->Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_SUCCESS);
-        if (r->Status->StatusCode->StatusCode) {
-            g_object_unref(r->Status->StatusCode->StatusCode);
-            r->Status->StatusCode->StatusCode = NULL;
-        }
-    }
-    rc = lasso_logout_build_response_msg(logout->lasso);
-    if (rc != 0 || !profile->msg_url) {
-        return failed("answering a sign-out request", rc);
-    }
-    *predirect = apr_pstrdup(p, profile->msg_url);
-    return APR_SUCCESS;
 }

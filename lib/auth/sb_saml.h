@@ -3,7 +3,7 @@
 
 /**
  * SAML 2.0 service provider: Web Browser SSO (our request by redirect, the answer by POST) and single
- * logout (redirect, both directions). The only file that talks to Lasso is sb_saml.c. Every message
+ * logout (redirect, both directions). Only sb_saml.c and sb_saml_logout.c talk to Lasso. Every message
  * passes sb_saml_gate before Lasso sees it, and the checks Lasso leaves to its caller after.
  * What is checked, and where: docs/security.md.
  *
@@ -15,25 +15,39 @@
 
 /* ---- configuration: read in httpd's parent, as root, without Lasso ---------------------------- */
 
+typedef enum {
+    SB_SAML_ENCRYPTION_REFUSED,
+    SB_SAML_ENCRYPTION_ACCEPTED,
+    SB_SAML_ENCRYPTION_REQUIRED /* an assertion that is not encrypted is refused */
+} sb_saml_encryption_t;
+
 /** Texts of what the configuration names; nothing is read from disk later. */
 typedef struct {
     const char *issuer;  /* our entity id */
     const char *acs_url; /* where answers are posted: Destination and Recipient must be this */
     const char *slo_url; /* where logout messages arrive */
-    const char *sp_key, *sp_cert; /* PEM */
-    const char *sp_metadata;      /* made from the above */
+    const char *sp_key;  /* PEM; signs */
+    const apr_array_header_t
+        *sp_keys;            /* struct evp_pkey_st *: that one, the next and the previous, as far
+                                          as configured: assertions may be encrypted for any; freed with p */
+    const char *sp_metadata; /* made from the above */
     const char *idp_metadata;
     const char *idp_id;                 /* entity id of the identity provider */
     const apr_array_header_t *idp_keys; /* struct evp_pkey_st *: it may sign by any; freed with p */
     int idp_has_logout;                 /* it has a redirect address for LogoutRequests */
     int require_signed_response;
-    sb_identity_parser_t parser; /* what its attributes mean */
+    sb_identity_parser_t parser;     /* what its attributes mean */
+    sb_saml_encryption_t encryption; /* of assertions */
+    int sign_requests;               /* AuthnRequests; logout messages are signed always */
+    int force_authn;          /* ask for the password each time, and believe no older sign-in */
+    int idp_initiated;        /* take answers that nobody asked for */
+    const char *acs_index;    /* requests name acs_url by this number; NULL: by itself */
     apr_interval_time_t skew; /* between its clock and ours */
 } sb_saml_config_t;
 
 /**
- * Read and judge auth.idp.metadata and auth.saml.*: files, addresses, the pair of key and
- * certificate, one identity provider with a signing key and redirect endpoints.
+ * Read and judge auth.idp.metadata and auth.saml.*: files, addresses, the pair of keys and
+ * certificates, one identity provider with a signing key and redirect endpoints.
  * @return NULL; or the complaint: key, value, remedy
  */
 const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf,
@@ -86,7 +100,8 @@ typedef struct {
  * Judge the form value SAMLResponse; all checks, fail closed. On success assertion and request id
  * are used up.
  * @param value       form-decoded, still base64
- * @param expected_id request id stored for this browser; never NULL
+ * @param expected_id request id stored for this browser. NULL: nobody asked, so the answer must not say
+ *                    that anybody did; only where the configuration has idp_initiated
  * @return APR_SUCCESS; SB_EDENIED refused, for res->reason; SB_EUNAVAILABLE the table of used
  *         assertions cannot be reached, so nobody may sign in (reason "replay_store")
  */

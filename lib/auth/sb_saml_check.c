@@ -17,6 +17,14 @@ static int is(const char *have, const char *want)
     return have && !strcmp(have, want);
 }
 
+/* Does InResponseTo say what we know: our question, or that there was none? */
+static int answers(const xmlNode *n, const sb_saml_want_t *want, apr_pool_t *p)
+{
+    const char *id = sb_xml_attr(n, "InResponseTo", p);
+
+    return want->request_id ? is(id, want->request_id) : !id;
+}
+
 /* The only child element of this name; NULL none or several. */
 static const xmlNode *only(const xmlNode *parent, const char *name)
 {
@@ -58,7 +66,7 @@ const char *sb_saml_check_response(const xmlNode *response, const sb_saml_want_t
     if (!is(sb_xml_attr(response, "Destination", p), want->acs_url)) {
         return "destination";
     }
-    if (!is(sb_xml_attr(response, "InResponseTo", p), want->request_id)) {
+    if (!answers(response, want, p)) {
         return "in_response_to";
     }
     if (!issuer || !is(sb_xml_text(issuer, p), want->issuer)) {
@@ -93,7 +101,7 @@ static const char *check_subject(sb_saml_claims_t *claims, const xmlNode *assert
     if (!is(sb_xml_attr(data, "Recipient", p), want->acs_url)) {
         return "recipient";
     }
-    if (!is(sb_xml_attr(data, "InResponseTo", p), want->request_id)) {
+    if (!answers(data, want, p)) {
         return "in_response_to";
     }
     if (sb_xml_attr(data, "NotBefore", p)) { /* the bearer profile forbids it */
@@ -169,11 +177,17 @@ static const char *check_authn(sb_saml_claims_t *claims, const xmlNode *assertio
     int statements = 0;
 
     while ((authn = sb_xml_child(assertion, authn, NS, "AuthnStatement")) != NULL) {
-        apr_time_t end;
+        apr_time_t end, instant;
         const char *bad = read_time(&end, authn, "SessionNotOnOrAfter", p);
 
+        if (!bad) {
+            bad = read_time(&instant, authn, "AuthnInstant", p);
+        }
         if (bad) {
             return bad;
+        }
+        if (want->authn_max_age && instant + want->authn_max_age + want->skew < want->now) {
+            return "authn_instant";
         }
         if (end != 0 && (claims->session_end == 0 || end < claims->session_end)) {
             claims->session_end = end;

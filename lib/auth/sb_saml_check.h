@@ -12,12 +12,14 @@
 
 struct _xmlNode;
 
-/** What we expect; all texts given. */
+/** What we expect. */
 typedef struct {
-    const char *issuer;     /* entity id of the identity provider */
-    const char *audience;   /* ours */
-    const char *acs_url;    /* where the answer was to be posted */
-    const char *request_id; /* of our question */
+    const char *issuer;   /* entity id of the identity provider */
+    const char *audience; /* ours */
+    const char *acs_url;  /* where the answer was to be posted */
+    const char
+        *request_id; /* of our question; NULL: there was none, and the answer must name none */
+    apr_interval_time_t authn_max_age; /* the person proved who he is no longer ago; 0: whenever */
     apr_time_t now;
     apr_interval_time_t skew;
 } sb_saml_want_t;
@@ -45,7 +47,8 @@ const char *sb_saml_check_response(const struct _xmlNode *response, const sb_sam
  * @param claims in p, valid only with NULL
  * @return NULL or the reason: "assertion", "issuer", "subject", "confirmation", "recipient",
  *         "in_response_to", "expired", "not_yet_valid", "time", "conditions", "audience",
- *         "condition", "authn_statement", "session_expired", "attributes"
+ *         "condition", "authn_statement", "authn_instant", "session_expired",
+ *         "attributes"
  */
 const char *sb_saml_check_assertion(sb_saml_claims_t *claims, const struct _xmlNode *assertion,
                                     const sb_saml_want_t *want, apr_pool_t *p) SB_MUST_CHECK;

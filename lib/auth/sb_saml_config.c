@@ -64,44 +64,103 @@ static int is_strong_rsa(const EVP_PKEY *key)
     return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
 }
 
-/* @param pder64 the certificate's octets in base64, for our metadata */
-static const char *judge_pair(const char **pder64, const char *key_pem, const char *cert_pem,
-                              apr_pool_t *p)
+static apr_status_t free_key(void *key)
 {
-    BIO *key_bio = BIO_new_mem_buf(key_pem, -1), *cert_bio = BIO_new_mem_buf(cert_pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(key_bio, NULL, no_passphrase, NULL);
+    EVP_PKEY_free(key);
+    return APR_SUCCESS;
+}
+
+/* A key of ours with its certificate. */
+typedef struct {
+    const char *suffix;     /* of auth.saml.sp_key and auth.saml.sp_cert */
+    const char *key, *cert; /* PEM */
+    const char *
+        der64; /* the certificate's octets in base64, for our metadata; NULL: there is no such pair */
+    EVP_PKEY *pkey;
+} pair_t;
+
+enum { CURRENT, NEXT, PREVIOUS, N_PAIRS };
+
+static const char *complaint(const char *what, const pair_t *pair, const char *text, apr_pool_t *p)
+{
+    return apr_pstrcat(p, "auth.saml.sp_", what, pair->suffix, ": ", text, NULL);
+}
+
+static const char *judge_pair(pair_t *pair, apr_pool_t *p)
+{
+    BIO *key_bio = BIO_new_mem_buf(pair->key, -1), *cert_bio = BIO_new_mem_buf(pair->cert, -1);
     X509 *cert = PEM_read_bio_X509(cert_bio, NULL, no_passphrase, NULL);
     unsigned char *der = NULL;
     const char *bad = NULL;
     int len;
 
-    if (!key) {
-        bad = "auth.saml.sp_key: want a private key in PEM without passphrase";
+    pair->pkey = PEM_read_bio_PrivateKey(key_bio, NULL, no_passphrase, NULL);
+    if (!pair->pkey) {
+        bad = complaint("key", pair, "want a private key in PEM without passphrase", p);
     }
-    else if (!is_strong_rsa(key)) {
-        bad = "auth.saml.sp_key: want RSA with 2048 bits or more";
+    else if (!is_strong_rsa(pair->pkey)) {
+        bad = complaint("key", pair, "want RSA with 2048 bits or more", p);
     }
     else if (!cert) {
-        bad = "auth.saml.sp_cert: want a certificate in PEM";
+        bad = complaint("cert", pair, "want a certificate in PEM", p);
     }
-    else if (X509_check_private_key(cert, key) != 1) {
-        bad = "auth.saml.sp_cert: is not the certificate of auth.saml.sp_key";
+    else if (X509_check_private_key(cert, pair->pkey) != 1) {
+        bad = complaint(
+            "cert", pair,
+            apr_pstrcat(p, "is not the certificate of auth.saml.sp_key", pair->suffix, NULL), p);
     }
     else {
         len = i2d_X509(cert, &der);
         if (len <= 0) {
-            bad = "auth.saml.sp_cert: cannot be encoded";
+            bad = complaint("cert", pair, "cannot be encoded", p);
         }
         else {
-            *pder64 = sb_base64_encode(der, (apr_size_t)len, p);
+            pair->der64 = sb_base64_encode(der, (apr_size_t)len, p);
             OPENSSL_free(der);
         }
     }
+    apr_pool_cleanup_register(p, pair->pkey, free_key, apr_pool_cleanup_null);
     X509_free(cert);
-    EVP_PKEY_free(key);
     BIO_free(cert_bio);
     BIO_free(key_bio);
     return bad;
+}
+
+/* The pair in use must be there; the others may. */
+static const char *read_pair(pair_t *pair, const sb_conf_t *conf, apr_pool_t *p)
+{
+    const char *key = apr_pstrcat(p, "auth.saml.sp_key", pair->suffix, NULL);
+    const char *cert = apr_pstrcat(p, "auth.saml.sp_cert", pair->suffix, NULL);
+    const char *bad;
+
+    if (*pair->suffix && !sb_conf_str(conf, key) && !sb_conf_str(conf, cert)) {
+        return NULL;
+    }
+    bad = read_file(&pair->key, conf, key, p);
+    if (!bad) {
+        bad = read_file(&pair->cert, conf, cert, p);
+    }
+    return bad ? bad : judge_pair(pair, p);
+}
+
+static const char *read_pairs(sb_saml_config_t *c, pair_t pairs[N_PAIRS], const sb_conf_t *conf,
+                              apr_pool_t *p)
+{
+    apr_array_header_t *keys = apr_array_make(p, N_PAIRS, sizeof(EVP_PKEY *));
+
+    for (int i = 0; i < N_PAIRS; i++) {
+        const char *bad = read_pair(&pairs[i], conf, p);
+
+        if (bad) {
+            return bad;
+        }
+        if (pairs[i].pkey) {
+            APR_ARRAY_PUSH(keys, EVP_PKEY *) = pairs[i].pkey;
+        }
+    }
+    c->sp_key = pairs[CURRENT].key;
+    c->sp_keys = keys;
+    return NULL;
 }
 
 /* ---- the identity provider's metadata ---------------------------------------------------------- */
@@ -130,12 +189,6 @@ static int is_for_signing(const xmlNode *descriptor, apr_pool_t *p)
     const char *use = sb_xml_attr(descriptor, "use", p);
 
     return !use || strcmp(use, "encryption") != 0;
-}
-
-static apr_status_t free_key(void *key)
-{
-    EVP_PKEY_free(key);
-    return APR_SUCCESS;
 }
 
 /* The key of its certificate, if it is strong enough to trust messages by; NULL if not. */
@@ -184,6 +237,11 @@ static int is_web_address(const char *url)
     return url && (!strncmp(url, "https://", 8) || !strncmp(url, "http://", 7));
 }
 
+static int is_true(const char *text) /* of XML Schema */
+{
+    return text && (!strcmp(text, "true") || !strcmp(text, "1"));
+}
+
 static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
 {
     const xmlNode *root = read_metadata(c->idp_metadata, p), *idp, *key = NULL;
@@ -220,6 +278,10 @@ static const char *judge_metadata(sb_saml_config_t *c, apr_pool_t *p)
     if (!is_web_address(redirect_endpoint(idp, "SingleSignOnService", p))) {
         return "auth.idp.metadata: want a SingleSignOnService with the redirect binding";
     }
+    if (!c->sign_requests && is_true(sb_xml_attr(idp, "WantAuthnRequestsSigned", p))) {
+        return "auth.saml.sign_requests = False: the metadata of the identity provider wants them "
+               "signed";
+    }
     logout = redirect_endpoint(idp, "SingleLogoutService", p);
     c->idp_has_logout = is_web_address(logout);
     return NULL;
@@ -250,29 +312,59 @@ int sb_saml_config_verifies(const sb_saml_config_t *config, int sha_bits, const 
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-static const char *own_metadata(const sb_saml_config_t *c, const char *der64, apr_pool_t *p)
-{
-    const char *key = apr_pstrcat(
-        p, "<ds:KeyInfo xmlns:ds=\"" SB_SAML_NS_DSIG "\"><ds:X509Data><ds:X509Certificate>", der64,
-        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
-        "</md:KeyDescriptor>",
-        NULL);
+/* What may be used towards us, strongest first. */
+#define METHODS                                                                                    \
+    "<md:EncryptionMethod Algorithm=\"http://www.w3.org/2009/xmlenc11#aes256-gcm\"/>"              \
+    "<md:EncryptionMethod Algorithm=\"http://www.w3.org/2009/xmlenc11#aes128-gcm\"/>"              \
+    "<md:EncryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p\"/>"
 
+static const char *key_descriptor(const char *use, const char *der64, const char *more,
+                                  apr_pool_t *p)
+{
+    return apr_pstrcat(
+        p, "<md:KeyDescriptor use=\"", use,
+        "\"><ds:KeyInfo xmlns:ds=\"" SB_SAML_NS_DSIG "\"><ds:X509Data><ds:X509Certificate>", der64,
+        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo>", more, "</md:KeyDescriptor>\n", NULL);
+}
+
+/* All keys may be met in signatures; nobody should begin to encrypt for one that is going away. */
+static const char *key_descriptors(const sb_saml_config_t *c, const pair_t pairs[N_PAIRS],
+                                   apr_pool_t *p)
+{
+    const char *text = "";
+
+    for (int i = 0; i < N_PAIRS; i++) {
+        if (pairs[i].der64) {
+            text = apr_pstrcat(p, text, key_descriptor("signing", pairs[i].der64, "", p), NULL);
+        }
+    }
+    for (int i = 0; i < PREVIOUS; i++) {
+        if (pairs[i].der64 && c->encryption != SB_SAML_ENCRYPTION_REFUSED) {
+            text = apr_pstrcat(p, text, key_descriptor("encryption", pairs[i].der64, METHODS, p),
+                               NULL);
+        }
+    }
+    return text;
+}
+
+static const char *own_metadata(const sb_saml_config_t *c, const pair_t pairs[N_PAIRS],
+                                apr_pool_t *p)
+{
     return apr_pstrcat(
         p,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<md:EntityDescriptor xmlns:md=\"" NS_METADATA "\" entityID=\"",
-        sb_xml_escape(c->issuer, p),
-        "\">\n<md:SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"true\""
-        " protocolSupportEnumeration=\"" SB_SAML_NS_PROTOCOL "\">\n"
-        "<md:KeyDescriptor use=\"signing\">",
-        key, "\n<md:SingleLogoutService Binding=\"" REDIRECT "\" Location=\"",
+        sb_xml_escape(c->issuer, p), "\">\n<md:SPSSODescriptor AuthnRequestsSigned=\"",
+        c->sign_requests ? "true" : "false",
+        "\" WantAssertionsSigned=\"true\" protocolSupportEnumeration=\"" SB_SAML_NS_PROTOCOL
+        "\">\n",
+        key_descriptors(c, pairs, p),
+        "<md:SingleLogoutService Binding=\"" REDIRECT "\" Location=\"",
         sb_xml_escape(c->slo_url, p),
         "\"/>\n<md:NameIDFormat>" TRANSIENT "</md:NameIDFormat>\n"
         "<md:AssertionConsumerService Binding=\"" POST "\" Location=\"",
-        sb_xml_escape(c->acs_url, p),
-        "\" index=\"1\" isDefault=\"true\"/>\n</md:SPSSODescriptor>\n</md:EntityDescriptor>\n",
-        NULL);
+        sb_xml_escape(c->acs_url, p), "\" index=\"", c->acs_index ? c->acs_index : "1",
+        "\" isDefault=\"true\"/>\n</md:SPSSODescriptor>\n</md:EntityDescriptor>\n", NULL);
 }
 
 static const char *read_address(const char **purl, const sb_conf_t *conf, const char *key,
@@ -287,30 +379,42 @@ static const char *read_address(const char **purl, const sb_conf_t *conf, const 
     return NULL;
 }
 
-const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf, apr_pool_t *p)
+static sb_saml_encryption_t encryption_of(const char *text)
 {
-    sb_saml_config_t *c = apr_pcalloc(p, sizeof(*c));
-    const char *der64 = NULL, *bad;
+    return !strcmp(text, "refused")    ? SB_SAML_ENCRYPTION_REFUSED
+           : !strcmp(text, "required") ? SB_SAML_ENCRYPTION_REQUIRED
+                                       : SB_SAML_ENCRYPTION_ACCEPTED;
+}
 
-    *pconfig = NULL;
+/* What needs no file. */
+static const char *read_options(sb_saml_config_t *c, const sb_conf_t *conf, apr_pool_t *p)
+{
+    const char *bad;
+
     c->issuer = sb_conf_str(conf, "auth.saml.issuer_name");
     if (!c->issuer || !*c->issuer) {
         return "auth.saml.issuer_name is not set: want the entity id the identity provider knows";
     }
     c->skew = sb_conf_interval(conf, "auth.clock_skew");
     c->require_signed_response = sb_conf_bool(conf, "auth.saml.require_signed_response");
+    c->encryption = encryption_of(sb_conf_str(conf, "auth.saml.encryption"));
+    c->sign_requests = sb_conf_bool(conf, "auth.saml.sign_requests");
+    c->force_authn = sb_conf_bool(conf, "auth.saml.force_authn");
+    c->idp_initiated = sb_conf_bool(conf, "auth.saml.idp_initiated");
+    c->acs_index = sb_conf_str(conf, "auth.saml.acs_index");
     bad = read_address(&c->acs_url, conf, "auth.saml.acs_url", p);
+    return bad ? bad : read_address(&c->slo_url, conf, "auth.saml.slo_url", p);
+}
+
+const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf, apr_pool_t *p)
+{
+    sb_saml_config_t *c = apr_pcalloc(p, sizeof(*c));
+    pair_t pairs[N_PAIRS] = {{.suffix = ""}, {.suffix = ".next"}, {.suffix = ".previous"}};
+    const char *bad = read_options(c, conf, p);
+
+    *pconfig = NULL;
     if (!bad) {
-        bad = read_address(&c->slo_url, conf, "auth.saml.slo_url", p);
-    }
-    if (!bad) {
-        bad = read_file(&c->sp_key, conf, "auth.saml.sp_key", p);
-    }
-    if (!bad) {
-        bad = read_file(&c->sp_cert, conf, "auth.saml.sp_cert", p);
-    }
-    if (!bad) {
-        bad = judge_pair(&der64, c->sp_key, c->sp_cert, p);
+        bad = read_pairs(c, pairs, conf, p);
     }
     if (!bad) {
         bad = read_file(&c->idp_metadata, conf, "auth.idp.metadata", p);
@@ -324,7 +428,7 @@ const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *con
     if (bad) {
         return bad;
     }
-    c->sp_metadata = own_metadata(c, der64, p);
+    c->sp_metadata = own_metadata(c, pairs, p);
     *pconfig = c;
     return NULL;
 }

@@ -196,7 +196,9 @@ static int is_plain_type(const xmlNode *n, apr_pool_t *p)
 typedef struct {
     const xmlNode *root;
     apr_hash_t *ids;
-    int assertions;
+    int assertions;    /* encrypted ones too */
+    int may_be_sealed; /* one may be encrypted: what is inside comes here again */
+    xmlNode *sealed;
     apr_pool_t *pool;
 } walk_t;
 
@@ -274,11 +276,18 @@ static const char *judge_signature(const walk_t *w, const xmlNode *sig)
     return id && *id && uri && uri[0] == '#' && !strcmp(uri + 1, id) ? NULL : "signature_reference";
 }
 
+/* One in the place of an assertion; nothing reads it but sb_saml_open(). */
+static int is_sealed(const walk_t *w, const xmlNode *n)
+{
+    return sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion") && w->may_be_sealed &&
+           n->parent == w->root;
+}
+
 static const char *judge_element(walk_t *w, const xmlNode *n)
 {
     const char *bad;
 
-    /* What is inside could not be judged before Lasso makes objects of it, and anybody can encrypt. */
+    /* What is inside must be judged before Lasso makes objects of it, and anybody can encrypt. */
     if (sb_xml_is(n, SB_SAML_NS_ASSERTION, "EncryptedAssertion")) {
         return "encrypted";
     }
@@ -317,6 +326,10 @@ static const char *walk(walk_t *w, const xmlNode *n)
                : n->type == XML_PI_NODE            ? "xml: a processing instruction"
                                                    : "xml: an entity reference";
     }
+    if (is_sealed(w, n)) {
+        w->sealed = (xmlNode *)n;
+        return ++w->assertions > 1 ? "assertion_count" : NULL;
+    }
     bad = judge_element(w, n);
     for (const xmlNode *child = n->children; child && !bad; child = child->next) {
         bad = walk(w, child);
@@ -324,9 +337,9 @@ static const char *walk(walk_t *w, const xmlNode *n)
     return bad;
 }
 
-static const char *walk_all(walk_t *w, const xmlNode *root, apr_pool_t *p)
+static const char *walk_all(walk_t *w, const xmlNode *root, int may_be_sealed, apr_pool_t *p)
 {
-    *w = (walk_t){.root = root, .ids = apr_hash_make(p), .pool = p};
+    *w = (walk_t){.root = root, .ids = apr_hash_make(p), .may_be_sealed = may_be_sealed, .pool = p};
     return walk(w, root);
 }
 
@@ -334,7 +347,7 @@ const char *sb_saml_gate_node(const xmlNode *root, apr_pool_t *p)
 {
     walk_t w;
 
-    return walk_all(&w, root, p);
+    return walk_all(&w, root, 0, p);
 }
 
 /* ---- posted responses -------------------------------------------------------------------------- */
@@ -352,8 +365,8 @@ static const char *parse(xmlNode **proot, const void *data, apr_size_t len, apr_
     return NULL;
 }
 
-const char *sb_saml_gate_response(const char **pclean, const char *value, apr_size_t len,
-                                  apr_pool_t *p)
+const char *sb_saml_gate_response(const char **pclean, xmlNode **psealed, const char *value,
+                                  apr_size_t len, apr_pool_t *p)
 {
     unsigned char *data;
     apr_size_t n;
@@ -362,6 +375,9 @@ const char *sb_saml_gate_response(const char **pclean, const char *value, apr_si
     walk_t w;
 
     *pclean = NULL;
+    if (psealed) {
+        *psealed = NULL;
+    }
     if (len > SB_SAML_MAX_BYTES / 3 * 4 + SB_SAML_MAX_BYTES / 16) { /* room for line breaks */
         return "size";
     }
@@ -375,12 +391,16 @@ const char *sb_saml_gate_response(const char **pclean, const char *value, apr_si
     if (!sb_xml_is(root, SB_SAML_NS_PROTOCOL, "Response")) {
         return "root";
     }
-    bad = walk_all(&w, root, p);
+    bad = walk_all(&w, root, psealed != NULL, p);
     if (bad) {
         return bad;
     }
     if (w.assertions == 0) {
         return "no_assertion"; /* the identity provider says no */
+    }
+    if (w.sealed) {
+        *psealed = w.sealed;
+        return NULL;
     }
     *pclean = sb_base64_encode(data, n, p);
     return NULL;

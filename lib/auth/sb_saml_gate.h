@@ -21,14 +21,17 @@ struct _xmlNode;
 
 /**
  * Judge a posted SAMLResponse.
- * @param pclean the examined octets in base64 again, in p: what Lasso must be given instead of value,
- *               for two decoders may disagree; NULL unless fine
- * @param value  form-decoded base64
+ * @param pclean  the examined octets in base64 again, in p: what Lasso must be given instead of value,
+ *                for two decoders may disagree; NULL unless fine
+ * @param psealed the EncryptedAssertion of a response that has one in the place of its assertion, freed
+ *                with p: its tree is for sb_saml_open(), and pclean is NULL; NULL: the message has none.
+ *                A NULL pointer: such a message is refused.
+ * @param value   form-decoded base64
  * @return NULL; or the reason, a code like "cdata" is told as "xml: a CDATA section", "algorithm",
  *         "transform", "assertion_count"; constant or in p
  */
-const char *sb_saml_gate_response(const char **pclean, const char *value, apr_size_t len,
-                                  apr_pool_t *p) SB_MUST_CHECK;
+const char *sb_saml_gate_response(const char **pclean, struct _xmlNode **psealed, const char *value,
+                                  apr_size_t len, apr_pool_t *p) SB_MUST_CHECK;
 
 /** The same rules for a tree, such as the assertion Lasso verified. @return NULL or the reason */
 const char *sb_saml_gate_node(const struct _xmlNode *root, apr_pool_t *p) SB_MUST_CHECK;

@@ -254,7 +254,7 @@ static const char *read_form(form_t *form, const sb_req_t *q, const char *text)
             *where = pair->value;
         }
     }
-    return form->answer && form->relay_key ? NULL : "form";
+    return form->answer && (form->relay_key || q->signin->idp_initiated) ? NULL : "form";
 }
 
 /* A new session with a new id, whatever the browser had before. @return OK, or DONE: answered */
@@ -296,6 +296,11 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
 
     rv = sb_relay_take(&relay, SB_RELAY_SIGN_IN, q->signin->sessions.cache, in->relay_keys,
                        form->relay_key, browser->id, q->r->pool);
+    if (rv == APR_NOTFOUND && in->idp_initiated) {
+        /* It began at the identity provider, whose relay state means nothing to us. */
+        relay = (sb_relay_t){.kind = SB_RELAY_SIGN_IN, .target = in->home};
+        rv = APR_SUCCESS;
+    }
     if (rv == APR_NOTFOUND) {
         return refuse_stray(q, "relay_state");
     }
@@ -321,9 +326,11 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
     if (start_session(q, &res) != OK) {
         return OK;
     }
-    browser->rounds++;
-    browser->when = apr_time_sec(q->r->request_time);
-    sb_browser_set(q, browser);
+    if (browser->id) {
+        browser->rounds++;
+        browser->when = apr_time_sec(q->r->request_time);
+        sb_browser_set(q, browser);
+    }
     sb_signin_event(q, SB_SECURITY_INFO,
                     apr_pstrcat(q->r->pool, "signed in, session ",
                                 sb_session_ref(q->session->id, q->r->pool), NULL));

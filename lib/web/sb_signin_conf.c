@@ -133,6 +133,7 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
 
     s->origin = origin_of(o->config->saml->acs_url, p);
     s->home = sb_conf_str(o->conf, "auth.home");
+    s->idp_initiated = o->config->saml->idp_initiated;
     s->limits.begun = sb_conf_int(o->conf, "auth.signin.per_minute");
     s->limits.strays = sb_conf_int(o->conf, "auth.signin.strays_per_minute");
     s->limits.at_once = (apr_uint32_t)sb_conf_int(o->conf, "auth.signin.at_once");

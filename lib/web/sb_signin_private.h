@@ -20,6 +20,7 @@ struct sb_signin_t {
     const sb_keyring_t *relay_keys;
     const char *origin;         /* https://host[:port] */
     const char *home;           /* path, where no other was asked for */
+    int idp_initiated;          /* answers that nobody asked for are taken */
     const char *session_cookie; /* names */
     const char *browser_cookie;
     sb_signin_limits_t limits;

@@ -17,7 +17,7 @@ static int holds(const char *text, apr_size_t len, const char *what)
 static void posted(const char *xml, apr_size_t len)
 {
     const char *value = sb_base64_encode(xml, len, fuzz_pool), *clean;
-    const char *reason = sb_saml_gate_response(&clean, value, strlen(value), fuzz_pool), *why;
+    const char *reason = sb_saml_gate_response(&clean, NULL, value, strlen(value), fuzz_pool), *why;
     unsigned char *again;
     struct _xmlDoc *doc;
     apr_size_t n;

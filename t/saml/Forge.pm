@@ -190,7 +190,7 @@ sub assertion {
 # response_issued, status, body (text instead of the assertion);
 # sign_assertion, sign_response: hash of options for sign(), 0 for unsigned;
 # edit => sub(document): a change after the assertion is signed and before the response is;
-# encrypt => certificate file; encrypt_edit => sub(text): a change of what is encrypted.
+# encrypt => sub(text): the EncryptedAssertion of it; encrypt_edit => sub(text): a change of what is encrypted.
 sub response {
     my ($self, %o) = @_;
     my %v = (
@@ -213,21 +213,12 @@ sub response {
     return $doc->documentElement->toString;
 }
 
-# Replace an assertion by its encrypted form: AES-128-CBC, its key by RSA-OAEP.
+# Replace an assertion by its encrypted form.
 sub encrypt {
     my ($doc, $assertion, %o) = @_;
     my $text = $assertion->toString;
     $text = $o{encrypt_edit}->($text) if $o{encrypt_edit};
-    my ($key, $iv) = map { random(16) } 1, 2;
-    my $data = encode_base64($iv . openssl($text, qw(enc -aes-128-cbc -K), unpack('H*', $key), '-iv', unpack('H*', $iv), '-in'), '');
-    my $wrapped = encode_base64(openssl($key, qw(pkeyutl -encrypt -certin -inkey), $o{encrypt},
-        qw(-pkeyopt rsa_padding_mode:oaep -in)), '');
-    my $new = parse(qq{<saml:EncryptedAssertion xmlns:saml="$NS{a}"><xenc:EncryptedData xmlns:xenc="$NS{e}" }
-            . qq{Type="$NS{e}Element"><xenc:EncryptionMethod Algorithm="$NS{e}aes128-cbc"/><ds:KeyInfo xmlns:ds="$NS{d}">}
-            . qq{<xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="@{[$o{wrap} // "$NS{e}rsa-oaep-mgf1p"]}">}
-            . qq{<ds:DigestMethod Algorithm="$NS{d}sha1"/></xenc:EncryptionMethod><xenc:CipherData><xenc:CipherValue>$wrapped}
-            . qq{</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>$data}
-            . qq{</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData></saml:EncryptedAssertion>})->documentElement;
+    my $new = parse($o{encrypt}->($text))->documentElement;
     $doc->adoptNode($new);
     $assertion->parentNode->replaceChild($new, $assertion);
 }

@@ -10,12 +10,14 @@
  *   unsolicited RELAY    an answer nobody asked for     the same
  *   logout QUERY         to our LogoutRequest           ok ADDRESS (redirect)
  *   leave NAMEID         a LogoutRequest of its own     ok ADDRESS (redirect)
+ *   seal TEXT            any text (base64), encrypted   ok ENCRYPTEDASSERTION (XML)
  *
  * Knobs of answers: name_id, issuer (entity id), acs (address it believes to be ours), audience, request
  * (InResponseTo), method, shift (seconds, of all times), conditions=none, session_end (seconds from now),
  * index (SessionIndex), NAME@ = value (an attribute, any number), many=COUNT (attributes), long=BYTES (of a
  * value), sign=none (the response)|sha1|sha384|sha512, encrypt=aes128|aes256|3des, transport=pkcs1|oaep, status.
- * Of logout messages: index, sign, status. */
+ * Of logout messages: index, sign, status. Of sealing (seal.h): cert (file; for whom), content, transport,
+ * digest, peer, bend_key, bend_content, cut. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,9 @@
 #include <lasso/xml/saml-2.0/samlp2_logout_request.h>
 #include <lasso/xml/saml-2.0/samlp2_response.h>
 #include <lasso/xml/saml-2.0/samlp2_status_response.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include "seal.h"
 
 #define WORDS_MAX 64
 
@@ -142,11 +147,26 @@ static void set_encryption(LassoServer *server)
                                                      : LASSO_KEY_ENCRYPTION_METHOD_OAEP);
 }
 
+/* Its metadata of us, with one more address for answers if it is told of one. */
+static char *peer_metadata(void)
+{
+    char *text = file("sp.xml"), *at = strstr(text, "<md:AssertionConsumerService"), *out;
+
+    if (!knob("acs") || !at) {
+        return text;
+    }
+    out =
+        g_strdup_printf("%.*s<md:AssertionConsumerService Binding=\"%s\" Location=\"%s\" "
+                        "index=\"99\"/>%s",
+                        (int)(at - text), text, LASSO_SAML2_METADATA_BINDING_POST, knob("acs"), at);
+    g_free(text);
+    return out;
+}
+
 static LassoServer *make_server(void)
 {
     char *own = with_attribute(file("idp.xml"), "EntityDescriptor", "entityID=", knob("issuer"));
-    char *peer =
-        with_attribute(file("sp.xml"), "AssertionConsumerService", "Location=", knob("acs"));
+    char *peer = peer_metadata();
     char *key = file("idp.key"), *cert = file("idp.pem");
     LassoServer *server = lasso_server_new_from_buffers(own, key, NULL, NULL);
 
@@ -312,6 +332,10 @@ static const char *answer(LassoLogin *login, int solicited, int *prc)
     *prc = read_request(login, solicited);
     if (!*prc) {
         step = "accepting the request";
+        if (knob("acs")) {
+            set(&LASSO_SAMLP2_AUTHN_REQUEST(profile->request)->AssertionConsumerServiceURL,
+                knob("acs"));
+        }
         *prc = lasso_login_validate_request_msg(login, TRUE, TRUE);
     }
     if (!*prc) {
@@ -422,6 +446,46 @@ static void answer_logout(LassoServer *server)
     lasso_logout_destroy(logout);
 }
 
+/* ---- encryption without Lasso, which knows no GCM ------------------------------------------------- */
+
+static EVP_PKEY *key_of(const char *path)
+{
+    FILE *in = path ? fopen(path, "r") : NULL;
+    X509 *cert = in ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = cert ? X509_get_pubkey(cert) : NULL;
+
+    X509_free(cert);
+    if (in) {
+        fclose(in);
+    }
+    return key;
+}
+
+static void seal_text(void)
+{
+    const seal_t how = {.content = knob("content"),
+                        .transport = knob("transport"),
+                        .digest = knob("digest"),
+                        .is_peer = knob("peer") != NULL,
+                        .bend_key = knob("bend_key") != NULL,
+                        .bend_content = knob("bend_content") != NULL,
+                        .cut = knob("cut") ? atoi(knob("cut")) : 0};
+    EVP_PKEY *key = key_of(knob("cert"));
+    gsize len;
+    guchar *text = g_base64_decode(words[1], &len);
+    char *sealed = key ? seal((char *)text, len, key, &how) : NULL;
+
+    if (sealed) {
+        printf("ok\t%s\n", sealed);
+    }
+    else {
+        fail("sealing", 0);
+    }
+    free(sealed);
+    g_free(text);
+    EVP_PKEY_free(key);
+}
+
 /* ---- commands ------------------------------------------------------------------------------------ */
 
 static void quiet(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data)
@@ -446,6 +510,10 @@ static void obey(char *line)
     }
     if (n_words < 2) {
         fail("no command", 0);
+        return;
+    }
+    if (!strcmp(words[0], "seal")) {
+        seal_text();
         return;
     }
     server = make_server();

@@ -140,12 +140,16 @@ static const char *replace(const char *text, const char *from, const char *to)
     return apr_pstrcat(p, out, text, NULL);
 }
 
+/* What the caller expects beyond the usual. */
+static sb_saml_want_t special;
+
 static const char *judge(sb_saml_claims_t *claims, const char *xml, const char *now)
 {
     sb_saml_want_t want = {.issuer = "https://idp/",
                            .audience = "https://sp/",
                            .acs_url = "https://sp/post",
-                           .request_id = "_q",
+                           .request_id = special.request_id,
+                           .authn_max_age = special.authn_max_age,
                            .skew = apr_time_from_sec(60)};
     const char *why;
     const xmlNode *root;
@@ -164,6 +168,32 @@ static const char *judge(sb_saml_claims_t *claims, const char *xml, const char *
                      &want, p);
 }
 
+/* An answer that nobody asked for; a sign-in that must be fresh. */
+static void unasked(sb_saml_claims_t *claims)
+{
+    const char *none = replace(sound, " InResponseTo='_q'", "");
+
+    special.request_id = NULL;
+    is_str(judge(claims, none, NOW), NULL, "nobody asked, and it does not say so");
+    is_str(judge(claims, sound, NOW), "in_response_to", "nobody asked, but it says so");
+    is_str(judge(claims,
+                 replace(sound, " Destination='https://sp/post' InResponseTo='_q'",
+                         " Destination='https://sp/post'"),
+                 NOW),
+           "in_response_to", "or its confirmation does");
+    special.request_id = "_q";
+    is_str(judge(claims, none, NOW), "in_response_to", "we asked, and it does not say so");
+    special.authn_max_age = apr_time_from_sec(300);
+    is_str(judge(claims, sound, NOW), NULL, "signed in just now");
+    is_str(judge(claims,
+                 replace(sound, "AuthnInstant='2024-03-01T10:00", "AuthnInstant='2024-03-01T09:54"),
+                 NOW),
+           "authn_instant", "too long ago");
+    is_str(judge(claims, replace(sound, "AuthnInstant='2024-03-01T10:00:00Z'", ""), NOW),
+           "authn_instant", "who knows when");
+    special.authn_max_age = 0;
+}
+
 int main(void)
 {
     sb_saml_claims_t claims;
@@ -171,6 +201,7 @@ int main(void)
     const char *many = "";
 
     p = tap_pool();
+    special.request_id = "_q";
     for (apr_size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         const char *xml = replace(sound, changes[i].from, changes[i].to);
 
@@ -192,6 +223,7 @@ int main(void)
     is_str(APR_ARRAY_IDX(claims.attributes, 0, sb_saml_attribute_t).value, "alice", "uid");
     is_str(APR_ARRAY_IDX(claims.attributes, 2, sb_saml_attribute_t).value, "t&wo", "memberOf");
 
+    unasked(&claims);
     for (int i = 0; i < 51; i++) {
         many = apr_pstrcat(p, many, "<saml:AttributeValue>x</saml:AttributeValue>", NULL);
     }

@@ -26,7 +26,7 @@ static const char *file(const char *name, const char *text)
 
 /* The whole configuration; tests change one thing. */
 typedef struct {
-    const char *issuer, *acs, *slo, *key, *cert, *idp;
+    const char *issuer, *acs, *slo, *key, *cert, *idp, *more;
 } given_t;
 
 static const char *load(sb_saml_config_t **pc, const given_t *g)
@@ -35,8 +35,8 @@ static const char *load(sb_saml_config_t **pc, const given_t *g)
         apr_psprintf(p,
                      "[app:main]\nauth.saml.issuer_name = %s\nauth.saml.acs_url = %s\n"
                      "auth.saml.slo_url = %s\nauth.saml.sp_key = %s\n"
-                     "auth.saml.sp_cert = %s\nauth.idp.metadata = %s\n",
-                     g->issuer, g->acs, g->slo, g->key, g->cert, g->idp);
+                     "auth.saml.sp_cert = %s\nauth.idp.metadata = %s\n%s",
+                     g->issuer, g->acs, g->slo, g->key, g->cert, g->idp, g->more ? g->more : "");
     sb_conf_t *conf;
     const char *bad = sb_conf_load(&conf, file("smarter.ini", ini), "app:main", p);
 
@@ -54,6 +54,14 @@ static void refused(const char *title, const given_t *g, const char *want)
     }
 }
 
+static const char *wants_signed(const char *metadata)
+{
+    const char *at = strstr(metadata, "<IDPSSODescriptor") + strlen("<IDPSSODescriptor");
+
+    return apr_pstrcat(p, apr_pstrmemdup(p, metadata, (apr_size_t)(at - metadata)),
+                       " WantAuthnRequestsSigned='1'", at, NULL);
+}
+
 static void quiet(void *ctx, sb_log_level_t level, int number, apr_status_t rv, const char *text)
 {
     (void)ctx;
@@ -67,7 +75,7 @@ int main(void)
 {
     char name[] = "/tmp/sb-saml-XXXXXX";
     pair_t good, other, weak, ec;
-    const char *sound, *s, *e;
+    const char *sound, *s, *e, *s2;
     sb_saml_config_t *c;
     given_t g, changed;
 
@@ -86,7 +94,8 @@ int main(void)
                   "https://us.example/logout_redirect",
                   file("sp.key", good.key),
                   file("sp.pem", good.cert),
-                  file("idp.xml", sound)};
+                  file("idp.xml", sound),
+                  NULL};
 
     is_str(load(&c, &g), NULL, "a sound configuration");
     is_str(c->idp_id, "https://idp.example/", "names the identity provider");
@@ -127,6 +136,31 @@ int main(void)
     refused("the certificate of another key", &changed, "is not the certificate of");
     WITH(idp, "/nonexistent")
     refused("no metadata", &changed, "auth.idp.metadata: cannot read /nonexistent");
+
+#define PAIR(which, key, cert)                                                                     \
+    apr_pstrcat(p, "auth.saml.sp_key." which " = ", key, "\nauth.saml.sp_cert." which " = ", cert, \
+                "\n", NULL)
+    WITH(more, PAIR("next", file("n.key", other.key), file("n.pem", other.cert)))
+    is_str(load(&c, &changed), NULL, "a next key");
+    is_int(c->sp_keys->nelts, 2, "is one of two that open");
+    s2 = strstr(c->sp_metadata, good.der);
+    ok(s2 && strstr(s2, other.der) && strstr(c->sp_metadata, "use=\"encryption\""),
+       "announced behind the one in use");
+    WITH(more, "auth.saml.encryption = refused\n")
+    is_str(load(&c, &changed), NULL, "encryption refused");
+    ok(!strstr(c->sp_metadata, "use=\"encryption\""), "is not announced");
+    WITH(more, apr_pstrcat(p, "auth.saml.sp_key.next = ", file("n.key", other.key), "\n", NULL))
+    refused("a next key without its certificate", &changed, "auth.saml.sp_cert.next is not set");
+    WITH(more, PAIR("previous", file("n.key", other.key), file("n.pem", good.cert)))
+    refused("a previous key with another's certificate", &changed,
+            "auth.saml.sp_cert.previous: is not the certificate of auth.saml.sp_key.previous");
+    WITH(more, PAIR("next", file("n.key", weak.key), file("n.pem", weak.cert)))
+    refused("a weak next key", &changed, "auth.saml.sp_key.next: want RSA with 2048");
+    WITH(more, "auth.saml.sign_requests = False\n")
+    is_str(load(&c, &changed), NULL, "unsigned requests");
+    ok(strstr(c->sp_metadata, "AuthnRequestsSigned=\"false\"") != NULL, "are announced");
+    changed.idp = file("idp2.xml", wants_signed(sound));
+    refused("to a provider that wants them signed", &changed, "auth.saml.sign_requests");
 
     IDP("metadata: rubbish", "rubbish", "auth.idp.metadata: want XML");
     IDP("metadata: a DTD", apr_pstrcat(p, "<!DOCTYPE x>", sound + 21, NULL), "want XML");

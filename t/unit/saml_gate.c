@@ -173,7 +173,7 @@ static const char *gate(const char *xml)
 {
     const char *value = sb_base64_encode(xml, strlen(xml), p), *clean, *bad;
 
-    bad = sb_saml_gate_response(&clean, value, strlen(value), p);
+    bad = sb_saml_gate_response(&clean, NULL, value, strlen(value), p);
     if ((clean != NULL) != (bad == NULL)) {
         ok(0, "the examined octets come with success only");
     }
@@ -197,28 +197,28 @@ static void responses(void)
     is_str(gate("<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol'/>"),
            "no_assertion", "no assertion");
     wrapped = apr_pstrcat(p, apr_pstrmemdup(p, value, 76), "\r\n", value + 76, "\n", NULL);
-    is_str(sb_saml_gate_response(&clean, wrapped, strlen(wrapped), p), NULL, "base64 in lines");
+    is_str(sb_saml_gate_response(&clean, NULL, wrapped, strlen(wrapped), p), NULL, "base64 in lines");
     is_str(clean, value, "Lasso gets one line of the same octets");
-    is_str(sb_saml_gate_response(&clean, "", 0, p), "base64", "nothing");
-    is_str(sb_saml_gate_response(&clean, sound, strlen(sound), p), "base64", "bare XML");
-    is_str(sb_saml_gate_response(&clean, apr_pstrcat(p, value, "!", NULL), len + 1, p), "base64",
+    is_str(sb_saml_gate_response(&clean, NULL, "", 0, p), "base64", "nothing");
+    is_str(sb_saml_gate_response(&clean, NULL, sound, strlen(sound), p), "base64", "bare XML");
+    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, value, "!", NULL), len + 1, p), "base64",
            "something after the base64");
-    is_str(sb_saml_gate_response(&clean, apr_pstrcat(p, "A===", value, NULL), len + 4, p), "base64",
+    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, "A===", value, NULL), len + 4, p), "base64",
            "padding inside");
-    is_str(sb_saml_gate_response(&clean, apr_pstrcat(p, value, value, NULL), 2 * len, p),
+    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, value, value, NULL), 2 * len, p),
            len % 4 == 0 && value[len - 1] != '=' ? "xml: not well-formed" : "base64",
            "twice the message");
     nul = apr_pstrdup(p, value);
     nul[100] = '\0';
-    is_str(sb_saml_gate_response(&clean, nul, len, p), "base64", "a NUL in the base64");
+    is_str(sb_saml_gate_response(&clean, NULL, nul, len, p), "base64", "a NUL in the base64");
     big = apr_pstrmemdup(p, sound, strlen(sound));
     big[strlen(sound) - 1] = '\0';
     value = sb_base64_encode(big, strlen(sound), p);
-    is_str(sb_saml_gate_response(&clean, value, strlen(value), p), "xml: a NUL",
+    is_str(sb_saml_gate_response(&clean, NULL, value, strlen(value), p), "xml: a NUL",
            "a NUL in the XML");
     big = apr_palloc(p, 2 * SB_SAML_MAX_BYTES);
     memset(big, 'A', 2 * SB_SAML_MAX_BYTES);
-    is_str(sb_saml_gate_response(&clean, big, 2 * SB_SAML_MAX_BYTES, p), "size", "too long");
+    is_str(sb_saml_gate_response(&clean, NULL, big, 2 * SB_SAML_MAX_BYTES, p), "size", "too long");
     is_str(gate(replace(sound, "alice", replace(apr_psprintf(p, "%050d", 0), "0", "<saml:x>"))),
            "xml: nested too deep", "nested");
 }

@@ -14,7 +14,7 @@ use strict;
 use warnings;
 use IPC::Open2 ();
 use JSON::PP ();
-use MIME::Base64 'decode_base64';
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Smarter::Sanitized;
 use Smarter::Test qw(:DEFAULT !url);
 
@@ -39,12 +39,27 @@ sub key_descriptor {
         . "<ds:X509Certificate>$der</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>";
 }
 
-# Its metadata, with these certificates for signing.
+# Change the server's ini and have it begin anew: the old processes finish what they do, the new ones know.
+sub configure {
+    my ($self, %ini) = @_;
+    my $server = $self->{server};
+    %{ $server->{ini} } = (%{ $server->{ini} }, %ini);
+    $server->write_ini;
+    my @old = $server->children;
+    $server->graceful;
+    wait_until(30, 'the new processes', sub { my %now = map { $_ => 1 } $server->children; !grep { $now{$_} } @old });
+    wait_until(30, 'the server to answer', sub { get($self->url('/services/ready'))->{status} == 200 });
+    $self->greet;
+}
+
+# Its metadata, with these certificates for signing; { unsigned => 1 } first: it takes unsigned requests.
 sub metadata {
+    my $opt = ref $_[0] ? shift : {};
     my (@certs) = @_;
+    my $want = $opt->{unsigned} ? 'false' : 'true';
     my $redirect = 'Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"';
     return qq{<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="$ID">}
-        . '<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" WantAuthnRequestsSigned="true">'
+        . qq{<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" WantAuthnRequestsSigned="$want">}
         . join('', map { key_descriptor($_, 'signing') } @certs)
         . qq{<SingleLogoutService $redirect Location="$SLO"/><SingleSignOnService $redirect Location="$SSO"/>}
         . "</IDPSSODescriptor></EntityDescriptor>\n";
@@ -115,6 +130,9 @@ sub answer {
 
 # The same as XML.
 sub answer_xml { return decode_base64(answer(@_)) }
+
+# A text, encrypted by the knobs of "seal": an EncryptedAssertion.
+sub seal { my ($self, $text, %knobs) = @_; return ($self->ask(seal => encode_base64($text, ''), %knobs))[0] }
 
 sub deliver {
     my ($self, $b, $value, %more) = @_;
