@@ -12,6 +12,7 @@ use Smarter::Test;
 need('httpd', 'idp', 'memcached', 'postgres');
 
 my $VAR = env('SMARTER_VAR');
+my $US = url('/saml_post');
 my $OUR_CERT = "$VAR/tls/sp.pem";
 
 # ---- for real ---------------------------------------------------------------------------------------
@@ -29,13 +30,13 @@ sub with_idp_setting {
 }
 
 subtest 'SimpleSAMLphp' => sub {
-    for my $how (['as it does by itself', ''], ['by AES-GCM', q{$metadata["$sp/saml_post"]['sharedkey_algorithm'] = 'http://www.w3.org/2009/xmlenc11#aes128-gcm';}]) {
+    for my $how (['as it does by itself', ''], ['by AES-GCM', qq{\$metadata['$US']['sharedkey_algorithm'] = 'http://www.w3.org/2009/xmlenc11#aes128-gcm';}]) {
         my ($what, $more) = @$how;
-        with_idp_setting(q{$metadata["$sp/saml_post"]['assertion.encryption'] = true;} . $more, sub {
+        with_idp_setting(qq{\$metadata['$US']['assertion.encryption'] = true;} . $more, sub {
             my $form = idp_answer('district');
             my $xml = decode_base64($form->{SAMLResponse});
-            like($xml, qr/EncryptedAssertion/, "$what: it encrypts");
-            unlike($xml, qr/district1|O&apos;Brien|Brien/, "$what: and nobody reads who it is");
+            ok($xml =~ /EncryptedAssertion/, "$what: it encrypts");
+            ok($xml !~ /district1|Brien/, "$what: and nobody reads who it is");
             my $answer = deliver_answer($form);
             is($answer->{status}, 303, "$what: accepted");
             is(json(get('/services/userinfo', jar => $form->{jar}))->{user_info}{_User__info}{name}{lastName}, "O'Brien & S\x{f6}n <x>", "$what: and read");
