@@ -97,6 +97,9 @@ int hpz_heartbeat(sb_req_t *q);
 /** Enter a gate; it is left when the request ends. @return OK; DONE it is full, and the answer is written: 503 */
 int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what);
 
+/** The audit stream is to say which registration a request is about. */
+void hpz_audit_id(sb_req_t *q, const char *id);
+
 /** A connection; goes back when the request ends. @return OK; DONE the answer is written */
 int hpz_db(sb_db_t **pdb, sb_req_t *q);
 

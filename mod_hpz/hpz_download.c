@@ -110,6 +110,7 @@ int hpz_file(sb_req_t *q)
     apr_status_t rv;
     sb_deposit_t *d;
 
+    hpz_audit_id(q, q->rest);
     rv = find_file(&d, &file, q);
     if (rv == APR_NOTFOUND) {
         return sb_web_page(

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include "core/sb_log.h"
+#include "core/sb_uuid.h"
 
 /* ---- shared by the handlers -------------------------------------------------------------------- */
 
@@ -33,6 +34,24 @@ int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what)
     sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
                    "Too many at a time; try again in a few seconds");
     return DONE;
+}
+
+void hpz_audit_id(sb_req_t *q, const char *id)
+{
+    static const sb_param_t schema[] = {{.name = "registration_id"}, {.name = NULL}};
+    apr_array_header_t *pairs;
+    const char *complaint;
+
+    if (!sb_uuid_is_valid(id)) {
+        return; /* nonsense of a client is not repeated */
+    }
+    pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
+    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){"registration_id", id};
+    complaint =
+        sb_params_read(&q->params, schema, pairs, NULL, SB_PARAMS_IGNORE_UNKNOWN, q->r->pool);
+    if (complaint) {
+        q->params = NULL;
+    }
 }
 
 int hpz_db(sb_db_t **pdb, sb_req_t *q)

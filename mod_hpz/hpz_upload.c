@@ -67,6 +67,7 @@ int hpz_register(sb_req_t *q)
     if (rv != APR_SUCCESS) {
         return sb_web_fail(r, rv, SBLOGNO(3211), "making a registration");
     }
+    hpz_audit_id(q, id);
     sb_jw_object(w, NULL);
     sb_jw_fmt(w, "url", "%s/files/%s", child->base, id);
     sb_jw_fmt(w, "web_url", "%s/download/%s", child->base, id);
@@ -290,6 +291,7 @@ int hpz_upload(sb_req_t *q)
     apr_status_t rv;
     sb_db_t *db;
 
+    hpz_audit_id(q, q->rest);
     if (hpz_enter(&child->uploads, q, "uploads") != OK) {
         q->r->connection->keepalive = AP_CONN_CLOSE;
         return OK;

@@ -71,8 +71,9 @@ static int run(program_t *prog)
 
 static const program_option_t options[] = {
     {"once", 0, NULL, "do it now, say what went, and exit (as without options)", PROGRAM_ONCE},
-    {"expiration", 'e', "DAYS", "how long files may wait, instead of hpz.record_expiration", 0},
-    {"dry-run", 'n', NULL, "remove nothing, say what would go", 0},
+    {"expiration", 'e', "DAYS", "how long files may wait, instead of hpz.record_expiration",
+     PROGRAM_ONCE},
+    {"dry-run", 'n', NULL, "remove nothing, say what would go", PROGRAM_ONCE},
     {NULL, 0, NULL, NULL, 0}};
 
 static const program_def_t def = {.name = "smarter-hpz-cleanup",

@@ -83,7 +83,8 @@ for (["..\\..\\x.zip", 'x.zip'], ['../../etc/passwd', 'passwd'], ["a\x{c3}\x{a4}
 
 $id = announce('state1');
 is(deliver($unknown, $small)->{status}, 404, 'an id nobody registered');
-is(deliver($_, $small)->{status}, 404, "an id that is none: $_") for 'x', uc $id, "$id%20", "$id.zip", '..', '%2e%2e%2fetc', substr($id, 1);
+is(deliver($_, $small)->{status}, 404, "an id that is none: $_") for 'x', uc $id, "$id%20", "$id.zip", '%2e%2e%2fetc', substr($id, 1);
+is(deliver('..', $small)->{status}, 403, 'the place itself');
 is(deliver("../../../etc/$id", $small)->{status}, 400, 'a path out of the place');
 is(http('POST', inside("/files/$id/x"), args => ['-F', "file=\@$small"])->{status}, 404, 'more behind it');
 is(deliver($id, $small, name => $_->[1])->{status}, 412, "File-Name: $_->[0]")
@@ -120,5 +121,5 @@ $socket->close(SSL_no_shutdown => 1);
 wait_until(10, 'its file to go', sub { !in_depot($id) });
 is(stored($id)->{state}, 'registered', 'a sender that broke off left nothing');
 
-allow_log(qr/AH10244: invalid URI path/);    # the path out of the place, which httpd itself refuses
+allow_log(qr/AH10244: invalid URI path/, qr/AH01630: client denied/);    # paths out of the place, which httpd itself refuses
 finish();

@@ -1,0 +1,184 @@
+# The pickup zone under faults: slow senders, a full disk, no database, and processes that are killed. Nobody is ever given
+# half a file, nothing is lost, and trying again mends it.
+use strict;
+use warnings;
+use lib 't/lib';
+use IO::Socket::INET;
+use IO::Socket::SSL;
+use Test::More;
+use Time::HiRes qw(time sleep);
+use Smarter::Test;
+use Smarter::Pickup;
+
+need('pickup');
+my $depot = env('SMARTER_PICKUP_DIR');
+my ($peer) = inside('') =~ m{//(.*)};
+my ($uid) = user('state');
+my $jar = sign_in_outside('state');
+my $file = file_of(20_000_000);
+my $ready = announce($uid);
+deliver($ready, $file);
+
+# A delivery of which only a part is sent: [socket, id]
+sub begun {
+    my ($id, $part) = @_;
+    my $socket = IO::Socket::SSL->new(PeerAddr => $peer, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
+    print {$socket} "POST /files/$id HTTP/1.1\r\nHost: $peer\r\nFile-Name: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: "
+        . (length(form('x' x 100_000))) . "\r\n\r\n", substr(form('x' x 100_000), 0, $part);
+    return $socket;
+}
+sub form { return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n$_[0]\r\n--b--\r\n" }
+sub rest { my ($socket, $from) = @_; print {$socket} substr form('x' x 100_000), $from; my $answer = <$socket>; return $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : "none" }
+
+# ---- 200 senders that are slow, or stand still
+
+my @slow_ids = map { announce($uid) } 1 .. 4;
+my $began = time;
+my @slow;
+for my $i (0 .. 199) { # without TLS's handshake from our side: they hold what they can
+    my $s = IO::Socket::SSL->new(PeerAddr => $peer, SSL_verify_mode => 0, Timeout => 10) or next;
+    print {$s} "POST /files/$slow_ids[$i % 4] HTTP/1.1\r\nHost: $peer\r\nFile-Name: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b";
+    push @slow, $s;
+}
+cmp_ok(scalar @slow, '>=', 150, scalar(@slow) . ' slow senders are connected');
+my $at = time;
+is(fetch($ready, $jar)->{status}, 200, 'a download meanwhile');
+cmp_ok(time - $at, '<', 5, '... does not wait for them');
+is(http('GET', inside('/services/ready'))->{status}, 200, 'the internal face answers others');
+my $busy = 0;
+$_->blocking(0) for @slow;
+for (1 .. 50) {
+    @slow = grep {
+        my $n = sysread $_, my $answer, 1000;
+        $busy++ if $n && $answer =~ /\AHTTP\S+ 503.*Retry-After/s;
+        !defined $n;    # nothing yet
+    } @slow;
+    last if $busy >= 100;
+    sleep 0.1;
+}
+my $waiting = @slow;
+cmp_ok($busy, '>=', 50, "$busy were sent away with 503 and Retry-After");
+cmp_ok($waiting, '>=', 1, "$waiting are served, as many as may be");
+# They are judged at the end of this test, when their time is over.
+
+# ---- crash between rename and row
+
+my $id = announce($uid);
+spew("$depot/$id", 'half of somethi');
+is(fetch($id, $jar)->{status}, 404, 'a file without its row is not given out');
+is(eval { json(deliver_later($id, $file))->{sha256} }, sha256_of($file), 'uploading again mends it');
+ok(fetch($id, $jar)->{body} eq slurp($file), '... with what it is');
+unlink "$depot/$id";
+is(fetch($id, $jar)->{status}, 404, 'a row without its file: not available');
+is(deliver_later($id, $file)->{status}, 200, 'the same content again mends that');
+is(fetch($id, $jar)->{status}, 200, '... it is there');
+allow_log(qr/SB3220/);
+
+# While the slow ones hold the places one is tried as a worker would: until there is one.
+sub deliver_later { my @args = @_; my $answer; wait_until(60, 'a place', sub { $answer = deliver(@args); $answer->{status} != 503 }); return $answer }
+
+# The slow ones: time is up.
+my $late = 0;
+for my $s (@slow) {
+    my $left = 40 - (time - $began);
+    while ($left > 0) {
+        my $n = sysread $s, my $answer, 1000;
+        if (defined $n) { $late += $answer =~ /\AHTTP\S+ 408/ if $n; last }
+        sleep 0.1;
+        $left = 40 - (time - $began);
+    }
+}
+cmp_ok($late, '>=', 1, "$late stood still and got 408");
+@slow = ();
+wait_until(20, 'their files to go', sub { !grep { in_depot($_) } @slow_ids });
+is(scalar grep({ stored($_)->{state} ne 'registered' } @slow_ids), 0, 'nothing of theirs is left');
+
+# ---- a process is killed
+
+sub children { return grep { /\d/ } split /\s+/, `pgrep -P @{[server_pid("pickup-$_[0]")]}` }
+$id = announce($uid);
+my $socket = begun($id, 50_000);
+wait_until(10, 'the upload to have begun', sub { in_depot($id) });
+kill 'KILL', children('internal');
+$socket->close(SSL_no_shutdown => 1);
+is(stored($id)->{state}, 'registered', 'killed in the middle of an upload: the row still waits');
+is(fetch($id, $jar)->{status}, 404, '... nothing is given out');
+ok(!-e "$depot/$id", '... and no file has its name');
+wait_until(20, 'another process', sub { http('GET', inside('/services/ready'))->{status} == 200 });
+is(deliver($id, $file)->{status}, 200, '... uploading again does');
+ok(fetch($id, $jar)->{body} eq slurp($file), '... the whole of it');
+
+my $out = tmpdir() . '/out';
+my $cookies = join '; ', map { my @f = split /\t/; @f == 7 ? "$f[5]=$f[6]" : () } map { s/\A#HttpOnly_//r } split /\n/, slurp($jar);
+my @curl = ('curl', '-sS', '--cacert', env('SMARTER_CA'), '-H', "Cookie: $cookies", '-o', $out, outside("/file/$id"));
+my $pid = fork // die;
+if (!$pid) { open STDERR, '>', '/dev/null'; exec @curl, '--limit-rate', '2M' }
+wait_until(20, 'the download to have begun', sub { (-s $out // 0) > 100_000 });
+kill 'KILL', children('external');
+waitpid $pid, 0;
+isnt($? >> 8, 0, 'killed in the middle of a download: the browser knows that it is not whole');
+cmp_ok(-s $out, '<', 20_000_000, '... it is not');
+wait_until(20, 'another process', sub { http('GET', outside('/services/ready'))->{status} == 200 });
+system(@curl, '-C', '-') == 0 or diag('resuming failed');
+ok(slurp($out) eq slurp($file), '... and can go on where it was');
+allow_log(qr/AH00052: child pid \d+ exit signal Killed/);
+
+# ---- the disk is full
+
+SKIP: {
+    chomp(my $stat = `stat -c '%u %g' '$depot'`);
+    my ($user, $group) = split / /, $stat;
+    $id = announce($uid);
+    skip 'no tmpfs may be mounted here', 4 if $> != 0 || system("mount -t tmpfs -o size=4m,mode=2770,uid=$user,gid=$group tmpfs '$depot' 2>/dev/null") != 0;
+    eval {
+        stack('restart', 'pickup');
+        my $full = deliver($id, $file);
+        is("$full->{status} $full->{headers}{'retry-after'}", '507 60', 'a full disk: 507');
+        is_deeply([in_depot($id)], [], '... and nothing is left of it');
+        is(deliver($id, file_of(1_000_000))->{status}, 200, 'what fits is taken');
+        unlink "$depot/$id";
+        sql("DELETE FROM hpz.file_registry WHERE registration_id = '$id'");
+        1;
+    } or fail("full disk: $@");
+    system("umount -l '$depot'") == 0 or die "umount: $?\n";
+    stack('restart', 'pickup');
+    is(http('GET', inside('/services/heartbeat'))->{status}, 200, 'and all is well again');
+    allow_log(qr/SB3212/);
+}
+
+# ---- no database
+
+allow_log(qr/SB(?:3010|3203|3204|3206|3215|3216|3221|3223|3205|12\d\d)/, qr/smarter-hpz-mail/);
+my @super = ({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') });
+$id = announce($uid);
+$socket = begun($id, 50_000);
+wait_until(10, 'the upload to have begun', sub { in_depot($id) });
+sql(@super, 'ALTER ROLE smarter_hpz NOLOGIN');
+sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'smarter_hpz'");
+is(rest($socket, 50_000), 503, 'the database went while a file came: try again');
+is(http('PUT', inside('/registration'), json => { uid => 'x' })->{status}, 503, 'no database: registration');
+is(deliver($id, $file)->{status}, 503, 'no database: upload');
+is(fetch($ready, $jar)->{status}, 503, 'no database: download');
+sleep 1.1;
+is(http('GET', inside('/services/heartbeat'))->{status}, 500, 'the heartbeat says so');
+is(http('GET', outside('/services/heartbeat'))->{status}, 500, '... on both faces');
+is(http('GET', inside('/services/ready'))->{status}, 200, '... the process is none the less there');
+sql(@super, 'ALTER ROLE smarter_hpz LOGIN');
+wait_until(20, 'the database', sub { deliver($id, $file)->{status} == 200 });
+ok(wait_until(20, 'the file', sub { fetch($id, $jar)->{body} eq slurp($file) }), 'it is back, and so is everything');
+is_deeply([in_depot($id)], [$id], '... nothing was left of the attempts');
+
+# ---- a directory that cannot be written
+
+sleep 1.1;
+chmod 0500, $depot;
+chown 0, 0, $depot;
+is(http('GET', inside('/services/heartbeat'))->{status}, 500, 'a directory that cannot be written: the heartbeat says so');
+is(deliver(announce($uid), $file)->{status}, 500, '... and no upload is taken');
+my ($web, $loader) = map { (getpwnam $_)[2] // 0 } 'www-data', env('SMARTER_LOADER_USER');
+chown $web, (getpwnam(env('SMARTER_LOADER_USER')))[3], $depot if $> == 0;
+chmod 02770, $depot;
+allow_log(qr/SB3213/);
+sleep 1.1;
+is(http('GET', inside('/services/heartbeat'))->{status}, 200, '... until it can');
+finish();
