@@ -130,6 +130,10 @@ async function answer(req, res) {
     if (url.pathname === '/services/userinfo') {
         return json(200, { user_info: report(new URLSearchParams()).user_info });
     }
+    if (url.pathname.startsWith('/services/session')) { // LEFT_SECS=130: about to end, until one stays
+        const left = url.pathname.endsWith('/touch') ? 1200 : Number(process.env.LEFT_SECS ?? 1200);
+        return json(200, { ends_in: left, ends_at_latest_in: 7200, warn_before: 180 });
+    }
     try {
         const file = normalize(url.pathname);
         const body = await readFile(join(dist, file));

@@ -11,6 +11,7 @@ import { ancestorView, dataQuery, levelOf, parseView, viewUrl, type SortKey, typ
 import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
+import { watchSession } from './timeout.js';
 import { BarTip } from './tip.js';
 
 /** Fewer rows than this are found by looking. */
@@ -97,6 +98,9 @@ class SbComparing extends LitElement {
             this.shown = view;
             this.problem = null;
             this.user = userOf(report.user_info) ?? this.user;
+            if (this.user && !view.sid) {
+                watchSession();
+            }
             this.arrived(moved);
         } catch (e) {
             if (request.signal.aborted) {
