@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "core/sb_log.h"
+#include "web/sb_sessions.h"
 
 /* clang-format off */
 static const sb_route_t routes[] = {
@@ -24,6 +25,20 @@ static const sb_route_t routes[] = {
     {.path = "/services/heartbeat", .methods = SB_GET, .open = 1, .run = smarter_services_heartbeat, .params = sb_no_params},
     {.path = "/services/userinfo", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW,
      .run = smarter_services_userinfo, .params = sb_no_params, .audit = "user_info_service"},
+    {.path = "/services/session", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = sb_sessions_left, .params = sb_no_params,
+     .quiet = 1},
+    {.path = "/services/session/touch", .methods = SB_POST, .perm = SB_PERM_VIEW, .run = sb_sessions_touch,
+     .params = sb_no_params, .changes = 1},
+    {.path = "/services/sessions", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = sb_sessions_mine,
+     .params = sb_no_params, .audit = "session_list_service"},
+    {.path = "/services/sessions", .methods = SB_DELETE, .perm = SB_PERM_VIEW, .run = sb_sessions_end_others,
+     .params = sb_no_params, .audit = "session_end_others_service", .changes = 1},
+    {.path = "/services/sessions/{}", .methods = SB_DELETE, .perm = SB_PERM_VIEW, .run = sb_sessions_end,
+     .params = sb_no_params, .audit = "session_end_service", .changes = 1},
+    {.path = "/services/administration/sessions", .methods = SB_GET, .perm = SB_PERM_SUPER_ADMIN,
+     .run = sb_sessions_of_tenants, .params = sb_sessions_params, .audit = "administration_session_list_service"},
+    {.path = "/services/administration/sessions/{}", .methods = SB_DELETE, .perm = SB_PERM_SUPER_ADMIN,
+     .run = sb_sessions_end_any, .params = sb_no_params, .audit = "administration_session_end_service", .changes = 1},
     {.path = "/services/cache/{}", .methods = SB_DELETE, .perm = SB_PERM_SUPER_ADMIN,
      .run = smarter_admin_flush, .params = sb_no_params, .audit = "cache_flush_service", .changes = 1},
     {.path = "/services/flush/{}", .methods = SB_DELETE, .perm = SB_PERM_SUPER_ADMIN,

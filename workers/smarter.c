@@ -10,7 +10,8 @@
 static const program_def_t *const commands[] = {
     &smarter_status,   &smarter_batches,  &smarter_batch,  &smarter_retry,
     &smarter_discard,  &smarter_withdraw, &smarter_queues, &smarter_tenant,
-    &smarter_metadata, &smarter_cache,    &smarter_jobs};
+    &smarter_metadata, &smarter_cache,    &smarter_jobs,   &smarter_sessions,
+    &smarter_batch_session};
 
 #define NCOMMANDS ((int)(sizeof commands / sizeof commands[0]))
 
@@ -38,9 +39,9 @@ static void help(void)
     puts("Usage: smarter COMMAND [OPTION...]\n"
          "what an operator asks and does: batches, their retry and withdrawal, health\n");
     for (i = 0; i < NCOMMANDS; i++) {
-        printf("  %-10s  %s\n", name_of(commands[i]), commands[i]->summary);
+        printf("  %-13s  %s\n", name_of(commands[i]), commands[i]->summary);
     }
-    puts("  help        print this text, or what a command understands: smarter help batches\n"
+    puts("  help           print this text, or what a command understands: smarter help batches\n"
          "\nEvery command takes -c/--config INI; without it the ini is $SMARTER_INI, "
          "else\n" SB_SYSCONFDIR
          "/smarter.ini.\n\nExit status: 0 done, 1 failed or refused, 2 usage, 75 try again later.");

@@ -18,6 +18,6 @@
 
 extern const program_def_t smarter_status, smarter_batches, smarter_batch, smarter_retry,
     smarter_discard, smarter_withdraw, smarter_queues, smarter_tenant, smarter_metadata,
-    smarter_cache, smarter_jobs;
+    smarter_cache, smarter_jobs, smarter_sessions, smarter_batch_session;
 
 #endif

@@ -44,6 +44,7 @@ typedef struct {
     const apr_array_header_t *tenants; /* const char * */
     const apr_array_header_t *states;  /* const char * */
     int display_home;
+    const char *batch; /* what an operator called a session for a program; NULL: a person */
 } sb_identity_t;
 
 /** @return array of sb_tenant_t in the order of names */

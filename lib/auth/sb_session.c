@@ -34,16 +34,26 @@ static apr_interval_time_t seen_gap(const sb_session_store_t *store)
     return gap < SEEN_GAP ? gap : SEEN_GAP;
 }
 
-static int id_is_valid(const char *id)
+static int is_hex(const char *text, apr_size_t len)
 {
     apr_size_t n = 0;
 
-    for (; id && id[n] && n <= SB_SESSION_ID_LEN; n++) {
-        if (!apr_isdigit(id[n]) && !(id[n] >= 'a' && id[n] <= 'f')) {
+    for (; text && text[n] && n <= len; n++) {
+        if (!apr_isdigit(text[n]) && !(text[n] >= 'a' && text[n] <= 'f')) {
             return 0;
         }
     }
-    return n == SB_SESSION_ID_LEN;
+    return n == len;
+}
+
+static int id_is_valid(const char *id)
+{
+    return is_hex(id, SB_SESSION_ID_LEN);
+}
+
+int sb_session_ref_is_valid(const char *ref)
+{
+    return is_hex(ref, SB_SESSION_REF_LEN);
 }
 
 static const char *hash_of(const char *text, apr_pool_t *p)
@@ -55,7 +65,7 @@ static const char *hash_of(const char *text, apr_pool_t *p)
 
 const char *sb_session_ref(const char *id, apr_pool_t *p)
 {
-    return apr_pstrndup(p, hash_of(id, p), 12);
+    return apr_pstrndup(p, hash_of(id, p), SB_SESSION_REF_LEN);
 }
 
 /* ---- sealed values: bound to the key they stand under ------------------------------------------ */
@@ -139,7 +149,7 @@ static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, cons
                                int slot, apr_pool_t *p)
 {
     apr_interval_time_t left = s->not_after - s->seen;
-    apr_interval_time_t expire = store->idle + seen_gap(store);
+    apr_interval_time_t expire = s->identity->batch ? left : store->idle + seen_gap(store);
     sb_jw_t *w = sb_jw_make(p);
     const char *text;
     apr_size_t len;
@@ -154,6 +164,7 @@ static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, cons
     sb_jw_int(w, "slot", slot);
     sb_jw_str(w, "csrf", s->csrf);
     sb_identity_save(w, "identity", s->identity);
+    sb_jw_str(w, "batch", s->identity->batch);
     sb_jw_end(w);
     text = sb_jw_text(w, &len);
     return put(fn, store, record_key(hash_of(s->id, p), p), text, len,
@@ -188,6 +199,7 @@ static apr_status_t parse_record(sb_session_t *s, int *pslot, const char *text, 
                                      p) != APR_SUCCESS) {
         return APR_NOTFOUND;
     }
+    s->identity->batch = sb_json_str(sb_json_get(root, "batch"), NULL);
     return APR_SUCCESS;
 }
 
@@ -257,14 +269,16 @@ static apr_status_t read_slot(slot_t *slot, const sb_session_store_t *store, con
     return slot->hash ? APR_SUCCESS : APR_NOTFOUND;
 }
 
-/* The record first: it is what lets somebody in. */
+/* The book first, then the record: these are what lets somebody in. What is over by the book is over, whatever
+ * memcached does; but all is done that can be done. */
 static apr_status_t end_by_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
 {
+    apr_status_t booked = store->book ? sb_session_book_end(store->book, hash) : APR_SUCCESS;
     apr_status_t rv = drop(store, record_key(hash, p), p);
     apr_status_t rest = drop(store, lasso_key(hash, p), p);
 
     mark_ended(store, hash); /* behind it, or it could be opened once more under the new mark */
-    return rv != APR_SUCCESS ? rv : rest;
+    return store->book ? booked : rv != APR_SUCCESS ? rv : rest;
 }
 
 /* Adding is atomic, so two sign-ins of one name never take the same slot. */
@@ -326,6 +340,22 @@ static void free_slot(const sb_session_store_t *store, const sb_session_t *s, in
 
 /* ---- the calls --------------------------------------------------------------------------------- */
 
+/* Before there is a record: what nobody could end for sure is not begun. */
+static apr_status_t book_session(const sb_session_store_t *store, const sb_session_t *s,
+                                 apr_pool_t *p)
+{
+    sb_session_entry_t entry = {.hash = hash_of(s->id, p),
+                                .guid = s->identity->guid,
+                                .uid = s->identity->uid,
+                                .tenants = s->identity->tenants,
+                                .batch = s->identity->batch != NULL,
+                                .browser = s->browser ? s->browser : "",
+                                .created = s->created,
+                                .not_after = s->not_after};
+
+    return store->book ? sb_session_book_add(store->book, &entry) : APR_SUCCESS;
+}
+
 apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
 {
     apr_interval_time_t left;
@@ -333,7 +363,7 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
     int slot;
 
     s->created = s->seen = now_of(store);
-    if (s->not_after == 0 || s->not_after > s->created + store->absolute) {
+    if (!s->identity->batch && (s->not_after == 0 || s->not_after > s->created + store->absolute)) {
         s->not_after = s->created + store->absolute;
     }
     left = s->not_after - s->created;
@@ -345,7 +375,10 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
     if (!s->id || !s->csrf) {
         return APR_EGENERAL;
     }
-    rv = take_slot(&slot, store, s, left, p);
+    rv = book_session(store, s, p);
+    if (rv == APR_SUCCESS) {
+        rv = take_slot(&slot, store, s, left, p);
+    }
     if (rv == APR_SUCCESS && s->lasso_dump) {
         rv = put(sb_cache_set, store, lasso_key(hash_of(s->id, p), p), s->lasso_dump,
                  strlen(s->lasso_dump), left, p);
@@ -400,47 +433,113 @@ static apr_status_t find_opened(const opened_t **popened, const sb_session_store
     return open_record(popened, store, hash, key, p);
 }
 
-apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
-                             apr_pool_t *p)
+apr_time_t sb_session_ends(apr_time_t *pabsolute, const sb_session_store_t *store,
+                           const sb_session_t *s)
 {
-    apr_time_t now = now_of(store);
+    apr_time_t ours = s->created + store->absolute, idle = s->seen + store->idle;
+
+    *pabsolute = s->not_after;
+    if (s->identity->batch) {
+        return s->not_after;
+    }
+    /* The limits of now count, also for sessions made under longer ones. */
+    if (ours < *pabsolute) {
+        *pabsolute = ours;
+    }
+    return idle < *pabsolute ? idle : *pabsolute;
+}
+
+/* @param pslot its name's slot */
+static apr_status_t find(sb_session_t **ps, int *pslot, const sb_session_store_t *store,
+                         const char *id, apr_pool_t *p)
+{
     const opened_t *opened;
-    apr_status_t rv;
+    const char *hash;
+    apr_time_t absolute;
+    apr_status_t rv = APR_SUCCESS;
     sb_session_t *s;
+    int ended = 0;
 
     *ps = NULL;
     if (!id_is_valid(id)) {
         return APR_NOTFOUND;
     }
-    rv = find_opened(&opened, store, hash_of(id, p), p);
+    hash = hash_of(id, p);
+    if (store->book) {
+        rv = sb_session_book_ended(&ended, store->book, hash);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ended ? APR_NOTFOUND : find_opened(&opened, store, hash, p);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     s = apr_pmemdup(p, &opened->session, sizeof(*s));
     s->id = apr_pstrdup(p, id);
-    /* The limits of now count, also for sessions made under longer ones. */
-    if (now >= s->not_after || now >= s->created + store->absolute ||
-        now >= s->seen + store->idle) {
+    if (now_of(store) >= sb_session_ends(&absolute, store, s)) {
         return APR_NOTFOUND;
     }
-    if (now - s->seen >= seen_gap(store)) {
-        s->seen = now;
-        rv = put_record(sb_cache_replace, store, s, opened->slot, p);
-        if (rv != APR_SUCCESS) {
-            return rv; /* APR_NOTFOUND: ended while we looked */
-        }
-    }
+    *pslot = opened->slot;
     *ps = s;
     return APR_SUCCESS;
 }
 
-apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)
+apr_status_t sb_session_look(sb_session_t **ps, const sb_session_store_t *store, const char *id,
+                             apr_pool_t *p)
 {
-    sb_session_t s = {0};
-    const char *hash;
-    apr_pool_t *p;
+    int slot;
+
+    return find(ps, &slot, store, id, p);
+}
+
+/* @return APR_NOTFOUND ended while we looked */
+static apr_status_t use(sb_session_t *s, int slot, const sb_session_store_t *store, apr_pool_t *p)
+{
+    s->seen = now_of(store);
+    return put_record(sb_cache_replace, store, s, slot, p);
+}
+
+apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
+                             apr_pool_t *p)
+{
     apr_status_t rv;
     int slot;
+
+    rv = find(ps, &slot, store, id, p);
+    if (rv == APR_SUCCESS && now_of(store) - (*ps)->seen >= seen_gap(store)) {
+        rv = use(*ps, slot, store, p);
+    }
+    if (rv != APR_SUCCESS) {
+        *ps = NULL;
+    }
+    return rv;
+}
+
+apr_status_t sb_session_touch(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
+{
+    sb_session_t *found;
+    apr_status_t rv;
+    int slot;
+
+    rv = find(&found, &slot, store, s->id, p);
+    return rv == APR_SUCCESS ? use(s, slot, store, p) : rv;
+}
+
+static apr_status_t end_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
+{
+    sb_session_t s = {0};
+    int slot;
+
+    if (find_by_hash(&s, &slot, store, hash, p) == APR_SUCCESS) {
+        free_slot(store, &s, slot, hash, p);
+    }
+    return end_by_hash(store, hash, p);
+}
+
+apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)
+{
+    apr_pool_t *p;
+    apr_status_t rv;
 
     if (!id_is_valid(id)) {
         return APR_SUCCESS;
@@ -449,11 +548,7 @@ apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    hash = hash_of(id, p);
-    if (find_by_hash(&s, &slot, store, hash, p) == APR_SUCCESS) {
-        free_slot(store, &s, slot, hash, p);
-    }
-    rv = end_by_hash(store, hash, p);
+    rv = end_hash(store, hash_of(id, p), p);
     apr_pool_destroy(p);
     return rv;
 }
@@ -501,4 +596,56 @@ const char *sb_session_lasso(const sb_session_store_t *store, const sb_session_t
 
     return fetch(&text, &len, store, lasso_key(hash_of(s->id, p), p), p) == APR_SUCCESS ? text
                                                                                         : NULL;
+}
+
+/* ---- others' sessions -------------------------------------------------------------------------- */
+
+apr_status_t sb_session_end_listed(const sb_session_store_t *store, const sb_session_entry_t *entry,
+                                   apr_pool_t *p)
+{
+    return end_hash(store, entry->hash, p);
+}
+
+/* One of the book that memcached has no more, or that was not used for too long, is over. */
+static int is_alive(sb_session_listed_t *listed, const sb_session_store_t *store, apr_pool_t *p)
+{
+    apr_time_t absolute;
+    sb_session_t s = {0};
+    apr_status_t rv;
+    int slot;
+
+    rv = find_by_hash(&s, &slot, store, listed->entry->hash, p);
+    if (rv == APR_SUCCESS) {
+        listed->seen = s.seen;
+        return now_of(store) < sb_session_ends(&absolute, store, &s);
+    }
+    return rv != APR_NOTFOUND;
+}
+
+apr_status_t sb_session_list(const apr_array_header_t **plist, int *pmore,
+                             const sb_session_store_t *store, const sb_session_query_t *query,
+                             apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 8, sizeof(sb_session_listed_t));
+    const apr_array_header_t *entries;
+    apr_pool_t *sub;
+    apr_status_t rv = sb_session_book_list(&entries, store->book, query, p);
+
+    *plist = list;
+    *pmore = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *pmore = entries->nelts > SB_SESSION_BOOK_MANY;
+    apr_pool_create(&sub, p);
+    for (int i = 0; i < entries->nelts && i < SB_SESSION_BOOK_MANY; i++) {
+        sb_session_listed_t one = {.entry = &APR_ARRAY_IDX(entries, i, const sb_session_entry_t)};
+
+        apr_pool_clear(sub);
+        if (is_alive(&one, store, sub)) {
+            APR_ARRAY_PUSH(list, sb_session_listed_t) = one;
+        }
+    }
+    apr_pool_destroy(sub);
+    return APR_SUCCESS;
 }

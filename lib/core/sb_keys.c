@@ -176,6 +176,7 @@ const sb_key_t sb_keys[] = {
     INT("auth.signin.per_minute", "1200", 0, 1000000, "sign-ins that browsers of one address may begin in a minute: a school may have one address; 0: no limit"),
     INT("auth.signin.strays_per_minute", "60", 0, 1000000, "messages of signing in or out from one address that belong to nothing begun here, in a minute; from then on they are not looked at; 0: no limit"),
     INT("auth.signin.at_once", "16", 1, 10000, "answers of the identity provider that a process of httpd judges at one time; who comes then is asked to come again"),
+    SECONDS("batch.user.session.timeout", "300000s", 60, 2592000, "how long a session made by smarter batch-session lasts at most"),
     TEXT("auth.home", "/assets/html/index.html", "path shown after signing in when no other was asked for"),
     RETIRED("auth.policy.secret", "sessions are found by a random id; nothing is signed"),
     RETIRED("auth.policy.cookie_name", "the name is fixed: __Host-smarter"),

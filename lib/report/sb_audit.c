@@ -54,6 +54,9 @@ void sb_audit_write(const char *callable, const sb_params_t *params, int found,
     sb_jw_end(w);
     sb_jw_str(w, "session_id", user ? user->guid : "Unknown guid");
     write_texts(w, "principals", user ? user->roles : NULL);
+    if (user && user->batch) {
+        sb_jw_str(w, "batch_session", user->batch);
+    }
     sb_jw_end(w);
     sb_jw_str(w, "request_id", request_id);
     sb_jw_int(w, "status", status);
@@ -106,6 +109,9 @@ void sb_security_write(sb_security_t type, const char *text, const sb_identity_t
     if (user) {
         sb_jw_str(w, "guid", user->guid);
         write_texts(w, "roles", user->roles);
+        if (user->batch) {
+            sb_jw_str(w, "batch_session", user->batch);
+        }
     }
     sb_jw_end(w);
     sb_jw_end(w);

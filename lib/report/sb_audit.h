@@ -4,6 +4,7 @@
 /**
  * Lines of the audit stream (who asked for which report or extract) and of the security stream
  * (sign-in, denial, tampering). They name a person by guid, never by name, and tell no result.
+ * Of a batch session "batch_session" is its name.
  * Source of the form: docs/operations.md, "Logs".
  */
 

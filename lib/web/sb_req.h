@@ -25,6 +25,7 @@ typedef struct {
     const apr_array_header_t *query; /* sb_pair_t; NULL until sb_req_query() */
     const char *type;                /* "content-type" of the query; NULL: the header counts */
     const sb_params_t *params;       /* judged ones; NULL until then */
+    int quiet;                       /* asking does not put the session's end off */
     const char *callable;            /* what the audit stream calls it; the route's at first */
     int found;                       /* how many persons a search names; -1: it was no search */
     const char *denial; /* refused: what, and for want of which role; for the security stream, so

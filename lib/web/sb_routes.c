@@ -230,6 +230,7 @@ int sb_routes_answer(request_rec *r, const sb_route_t *routes, int nroutes, sb_s
                               "Request URI too long - maximum size supported is 2000 characters");
     }
     q.callable = route->audit;
+    q.quiet = route->quiet;
     if (admit(&q, route) == OK && (!route->params || read_query(&q, route->params) == OK)) {
         rc = route->run(&q);
     }

@@ -36,6 +36,7 @@ typedef struct {
      * security stream tells. */
     const char *audit;
     int changes; /* wants our own pages as its origin, or the session's token */
+    int quiet;   /* asked for by nobody, as by a clock in a page: no use of the session */
 } sb_route_t;
 
 /** For routes whose query must be empty: services refuse what they do not know. */

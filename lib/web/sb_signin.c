@@ -8,6 +8,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_protocol.h>
+#include "auth/sb_browser.h"
 #include "core/sb_log.h"
 
 #define ANSWER_MAX (1536 * 1024) /* bytes of the form: 1 MiB in base64 */
@@ -72,7 +73,9 @@ apr_status_t sb_signin_find(sb_req_t *q)
     if (!id) {
         return APR_NOTFOUND;
     }
-    rv = sb_session_find(&session, &q->signin->sessions, id, q->r->pool);
+    rv = q->quiet || apr_table_get(q->r->headers_in, SB_SIGNIN_BACKGROUND)
+             ? sb_session_look(&session, &q->signin->sessions, id, q->r->pool)
+             : sb_session_find(&session, &q->signin->sessions, id, q->r->pool);
     if (rv == APR_SUCCESS) {
         q->session = session;
         q->user = session->identity;
@@ -165,14 +168,18 @@ int sb_signin_required(sb_req_t *q)
 
 /* ---- signing in --------------------------------------------------------------------------------- */
 
-static const char *target_of(const sb_req_t *q)
+static const char *asked_for(const sb_req_t *q, const char *name)
 {
     const apr_array_header_t *query;
-    const char *target = NULL;
 
-    if (sb_pairs_read(&query, q->r->args, q->r->pool) == APR_SUCCESS) {
-        target = sb_pairs_get(query, "target");
-    }
+    return sb_pairs_read(&query, q->r->args, q->r->pool) == APR_SUCCESS ? sb_pairs_get(query, name)
+                                                                        : NULL;
+}
+
+static const char *target_of(const sb_req_t *q)
+{
+    const char *target = asked_for(q, "target");
+
     return sb_relay_target_is_ours(target) ? target : q->signin->home;
 }
 
@@ -210,10 +217,11 @@ int sb_signin_login(sb_req_t *q)
     sb_browser_t browser = sb_browser_of(q);
     apr_status_t rv = sb_signin_find(q);
 
-    if (rv == APR_SUCCESS) {
+    /* "renew": somebody whose session is about to reach its absolute end wants a new one. */
+    if (rv == APR_SUCCESS && !asked_for(q, "renew")) {
         return sb_signin_redirect(q, HTTP_MOVED_TEMPORARILY, sb_signin_ours(q, target_of(q)));
     }
-    if (rv != APR_NOTFOUND) {
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
         return sb_signin_unavailable(q, rv, SBLOGNO(3101), "looking up a session");
     }
     if (browser.rounds >= ROUNDS_MAX) {
@@ -269,6 +277,7 @@ static int start_session(sb_req_t *q, const sb_saml_result_t *res)
     s->session_index = res->session_index;
     s->lasso_dump = res->lasso_dump;
     s->not_after = res->not_after;
+    s->browser = sb_browser_words(apr_table_get(q->r->headers_in, "User-Agent"), q->r->pool);
     rv = old ? sb_session_end(&q->signin->sessions, old) : APR_SUCCESS;
     if (rv == APR_SUCCESS) {
         rv = sb_session_create(s, &q->signin->sessions, q->r->pool);

@@ -56,6 +56,10 @@ const char *sb_signin_origin(const sb_signin_t *signin);
 
 /* ---- requests ---------------------------------------------------------------------------------- */
 
+/** A script that asks by itself, not because somebody did something, sends this header (any value): then the request
+ *  is no use of the session, and the idle limit stays where it was. */
+#define SB_SIGNIN_BACKGROUND "X-Smarter-Background"
+
 /**
  * Who asks? Sets q->session and q->user from the session cookie.
  * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EUNAVAILABLE the session store

@@ -58,14 +58,6 @@ static const char *const *secrets_of(const sb_conf_t *conf, apr_pool_t *p)
     return secrets;
 }
 
-/* "https://host:8443/x" -> "https://host:8443" */
-static const char *origin_of(const char *url, apr_pool_t *p)
-{
-    const char *path = strchr(url + strlen("https://"), '/');
-
-    return path ? apr_pstrmemdup(p, url, (apr_size_t)(path - url)) : url;
-}
-
 const char *sb_signin_check(sb_signin_config_t *config, const sb_conf_t *conf, apr_pool_t *p)
 {
     const char *const *secrets = secrets_of(conf, p);
@@ -117,7 +109,7 @@ static void name_cookies(sb_signin_t *s, apr_pool_t *p)
     const char *suffix =
         apr_isdigit(*port) && strcmp(port, "443") ? apr_pstrcat(p, "-", port, NULL) : "";
 
-    s->session_cookie = apr_pstrcat(p, "__Host-smarter", suffix, NULL);
+    s->session_cookie = sb_session_cookie_name(s->origin, p);
     s->browser_cookie = apr_pstrcat(p, "__Host-signin", suffix, NULL);
 }
 
@@ -127,31 +119,27 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
     const char *const *secrets = secrets_of(o->conf, p);
     sb_signin_t *s = apr_pcalloc(p, sizeof(*s));
     sb_session_store_t *store = &s->sessions;
-    sb_keyring_t *session_keys, *relay_keys;
+    const char *complaint = sb_session_store_make(store, o->conf, p);
+    sb_keyring_t *relay_keys;
     sb_saml_t *saml;
     apr_status_t rv;
 
-    s->origin = origin_of(o->config->saml->acs_url, p);
+    if (complaint) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3140), SB_NO_STATUS, "sessions: %s", complaint);
+        return SB_ECONFIG;
+    }
+    s->origin = sb_session_origin(o->config->saml->acs_url, p);
     s->home = sb_conf_str(o->conf, "auth.home");
     s->idp_initiated = o->config->saml->idp_initiated;
     s->limits.begun = sb_conf_int(o->conf, "auth.signin.per_minute");
     s->limits.strays = sb_conf_int(o->conf, "auth.signin.strays_per_minute");
     s->limits.at_once = (apr_uint32_t)sb_conf_int(o->conf, "auth.signin.at_once");
     name_cookies(s, p);
-    store->idle = sb_conf_interval(o->conf, "auth.session.idle");
-    store->absolute = sb_conf_interval(o->conf, "auth.session.timeout");
     store->tenants = o->tenants;
     store->generations = o->generations;
     store->ended = ended_sessions(server);
-    rv = sb_cache_make(&store->cache, sb_conf_str(o->conf, "cache.session.url"), 0, p);
+    rv = sb_near_make(&store->near, NEAR_SESSIONS, p);
     if (rv == APR_SUCCESS) {
-        rv = sb_near_make(&store->near, NEAR_SESSIONS, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sb_keyring_make(&session_keys, secrets, SB_SESSION_KEYS, p);
-    }
-    if (rv == APR_SUCCESS) {
-        store->keys = session_keys;
         rv = sb_keyring_make(&relay_keys, secrets, SB_RELAY_KEYS, p);
     }
     if (rv == APR_SUCCESS) {

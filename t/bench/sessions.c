@@ -58,10 +58,9 @@ static sb_identity_t *somebody(int i, const sb_session_store_t *store, const cha
 
 int main(int argc, const char *const *argv)
 {
-    const char *secrets[2] = {NULL, NULL}, *complaint;
+    const char *complaint;
     sb_session_store_t store = {0};
     sb_conf_t *conf = NULL;
-    sb_keyring_t *ring;
     char lasso[LASSO_BYTES + 1];
     apr_pool_t *p, *one;
 
@@ -78,10 +77,12 @@ int main(int argc, const char *const *argv)
         fprintf(stderr, "sessions: %s\n", complaint);
         return 1;
     }
-    secrets[0] = sb_conf_str(conf, "auth.session.secret");
-    store.idle = sb_conf_interval(conf, "auth.session.idle");
-    store.absolute = sb_conf_interval(conf, "auth.session.timeout");
-    store.tenants = sb_tenants(conf, p);
+    complaint = sb_session_store_make(&store, conf, p);
+    if (complaint) {
+        fprintf(stderr, "sessions: %s\n", complaint);
+        return 1;
+    }
+    store.book = NULL; /* what is measured asks for sessions, it does not list them */
     if (sb_generations_make(&store.generations,
                             sb_conf_db_url(sb_conf_str(conf, "edware_stats.db.url"), p),
                             sb_conf_str(conf, "edware_stats.db.schema_name"),
@@ -89,12 +90,6 @@ int main(int argc, const char *const *argv)
         fputs("sessions: no generations\n", stderr);
         return 1;
     }
-    if (sb_cache_make(&store.cache, sb_conf_str(conf, "cache.session.url"), 1, p) != APR_SUCCESS ||
-        sb_keyring_make(&ring, secrets, SB_SESSION_KEYS, p) != APR_SUCCESS) {
-        fputs("sessions: no cache or no key\n", stderr);
-        return 1;
-    }
-    store.keys = ring;
     memset(lasso, 'x', LASSO_BYTES);
     lasso[LASSO_BYTES] = '\0';
     for (int i = 0; i < atoi(argv[2]); i++) {

@@ -24,6 +24,7 @@ put();
 my $populations = 'get_comparing_populations_report';
 my %place = (stateCode => $state, asmtYear => $year, districtId => 'D001', schoolId => 'S0001');
 my %one = (stateCode => $state, studentId => 'AU-NEAR', asmtYear => $year, asmtType => 'SUMMATIVE');
+my $none = '0' x 12;    # no session
 my $without = 'forbidden: %s without permission %s';
 
 # [route, who, parameters or body, status, callable in the audit stream or undef, event or undef, path, headers].
@@ -56,6 +57,14 @@ my @table = (
     ['GET /services/tool/state_code/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/tool/state_code/{}', 'super_admin_rights'), '/services/tool/state_code/nc'],
     ['GET /services/userinfo', 'school', undef, 200, 'user_info_service'],
     ['POST /services/userinfo', 'school', {}, 200, 'user_info_service', undef, undef],
+    ['GET /services/sessions', 'school', undef, 200, 'session_list_service'],
+    ['DELETE /services/sessions', 'alone', undef, 200, 'session_end_others_service', undef, undef, \%ours],
+    ['DELETE /services/sessions', 'school', undef, 403, undef, 'forbidden: DELETE /services/sessions asked for from elsewhere'],
+    ['DELETE /services/sessions/{}', 'school', undef, 404, 'session_end_service', undef, "/services/sessions/$none", \%ours, { ref => $none }],
+    ['GET /services/administration/sessions', 'super', { user => 'nobody' }, 200, 'administration_session_list_service'],
+    ['GET /services/administration/sessions', 'state', undef, 403, undef, sprintf($without, 'GET /services/administration/sessions', 'super_admin_rights')],
+    ['DELETE /services/administration/sessions/{}', 'super', undef, 404, 'administration_session_end_service', undef, "/services/administration/sessions/$none", \%ours, { ref => $none }],
+    ['DELETE /services/administration/sessions/{}', 'state', undef, 403, undef, sprintf($without, 'DELETE /services/administration/sessions/{}', 'super_admin_rights'), "/services/administration/sessions/$none", \%ours],
     ['DELETE /services/cache/{}', 'super', undef, 200, 'cache_flush_service', undef, '/services/cache/data', \%ours, { cache_name => 'data' }],
     ['DELETE /services/flush/{}', 'super', undef, 404, 'cache_flush_service', undef, '/services/flush/nothing', \%ours],
     ['DELETE /services/flush/{}', 'super', undef, 403, undef, 'forbidden: DELETE /services/flush/{} asked for from elsewhere', '/services/flush/data'],
@@ -63,7 +72,7 @@ my @table = (
     ['GET /services/trigger/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/trigger/{}', 'super_admin_rights'), '/services/trigger/cache', \%ours],
 );
 # These show and change nothing, or are about signing in: the security stream's.
-my @not_audited = ('GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
+my @not_audited = ('GET /services/session', 'POST /services/session/touch', 'GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
     'POST /logout', 'GET /logout_redirect', 'GET /saml_metadata', 'OPTIONS /public_data/{}', 'ANY /public/{}');
 
 # Other addresses and reports are audited under the names they have in the source.
@@ -78,7 +87,8 @@ $called{ $_->[0] }++ for @table;
 is_deeply([grep { $routes{$_} ne '' && !$called{$_} } sort keys %routes], [], 'every audited address is called here');
 is_deeply([sort grep { $routes{$_} eq '' } keys %routes], [sort @not_audited], 'the others are those that need not be');
 
-my %jar = map { $_ => sign_in($_) } qw(state school super general norole);
+add_user('alone', ['PII', env('SMARTER_TENANT'), $state]);    # has no other session
+my %jar = map { $_ => sign_in($_) } qw(state school super general norole alone);
 my (%callables, @named);
 for my $report (@{ json(get('/data', jar => $jar{state})) }) {
     my ($file) = grep { slurp($_) =~ /\.name = "\Q$report\E"/ } glob top() . '/lib/report/*.c';

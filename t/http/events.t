@@ -122,6 +122,12 @@ my $super_guid = guid_of($super);
 happens('forbidden: DELETE /services/cache/\{\} asked for from elsewhere', 1, $super_guid, sub { http('DELETE', '/services/cache/data', jar => $super) });
 happens('sign-out refused: another site asked for it', 1, $guid, sub { get('/logout', jar => $jar, headers => { Origin => 'https://evil.example' }) });
 
+{
+    my $spare = sign_in('super');
+    my ($ref) = map { $_->{ref} } grep { $_->{this} } @{ json(get('/services/sessions', jar => $spare))->{sessions} };
+    happens("ended session $ref of $super_guid", 0, $super_guid, sub { http('DELETE', "/services/sessions/$ref", jar => $super, headers => \%OURS) });
+}
+
 # ---- out again ------------------------------------------------------------------------------------------------------
 
 happens('sign-out message refused: \w+', 1, undef, sub { get('/logout_redirect?SAMLRequest=MARKED-VALUE') });
@@ -151,7 +157,7 @@ happens('signed out, session [0-9a-f]{12}', 0, $guid, sub { get('/logout', jar =
 happens('everybody is signed out: the sessions were emptied', 0, $super_guid, sub { http('DELETE', '/services/cache/session', jar => $super, headers => \%OURS) });
 
 # Elsewhere, because it takes a server that is set up otherwise: text => test.
-my %elsewhere = ('rate limited: ' => 't/http/guard.t');
+my %elsewhere = ('rate limited: ' => 't/http/guard.t', 'operator ' => 't/http/sessions.t');
 # Lasso 2.8 refuses such an answer before we read it ("sign-out message refused: status", t/http/saml_logout.t).
 my %unseen = ('the identity provider could not sign out everywhere' => 1);
 

@@ -17,7 +17,7 @@ my $doc = json($answer);
 is(get('/services/openapi.json', headers => { 'If-None-Match' => $answer->{headers}{etag} })->{status}, 304, 'a client that has it keeps it');
 is($doc->{openapi}, '3.1.0', 'it is OpenAPI 3.1');
 add_user('registrar', map { [$_, env('SMARTER_TENANT'), $state] } qw(SRSEXTRACTS SRCEXTRACTS));
-my %jar = map { $_ => sign_in($_) } qw(state school super norole registrar);
+my %jar = map { $_ => sign_in($_) } qw(state school super norole registrar general);
 (my $cookie = $doc->{components}{securitySchemes}{session}{name}) =~ s/[^\w-]//g;
 ok(cookie($jar{state}, $cookie), "it knows the name of the session cookie, $cookie");
 
@@ -81,6 +81,13 @@ put();
 run_program('smarter-public-copy', '--once')->{exit} == 0 or die "no public copy\n";
 my ($open_place) = sql('SELECT district_id, school_id FROM ' . env('SMARTER_PUBLIC_SCHEMA') . ".dim_inst_hier WHERE school_name = 'Described School'");
 
+# Reference of another session of somebody.
+sub spare_session {
+    my ($kind) = @_;
+    my ($this) = grep { $_->{this} } @{ json(get('/services/sessions', jar => sign_in($kind)))->{sessions} };
+    return $this->{ref};
+}
+
 # ---- calls: what every operation answers when it is asked well ---------------------------------------------------
 # name of the operation => [who, parameters, status] ...; "_post" of a report takes its calls from the report.
 my %place = (stateCode => $state, asmtYear => $year);
@@ -110,6 +117,11 @@ my %calls = (
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],
     logout => [['logout', {}, 200]], logout_post => [['logout']],
+    session => [['school']], session_touch => [['school']], sessions => [['school']],
+    sessions_end_others => [['general']],
+    session_end => [['school', { ref => spare_session('school') }], ['school', { ref => '0' x 12 }, 404], ['school', { ref => 'none' }, 404]],
+    administration_sessions => [['super'], ['super', { user => 'nobody' }]],
+    administration_session_end => [['super', { ref => spare_session('district') }], ['super', { ref => '0' x 12 }, 404]],
     cache_flush => [['super', { cache_name => 'data' }], ['super', { cache_name => 'nothing' }, 404]], cache_flush_runbook => [['super', { cache_name => 'data' }]],
     trigger => [['super', { trigger_type => 'pdf' }, 503], ['super', { trigger_type => 'cache' }], ['super', { trigger_type => 'tea' }, 404]],
     (map { my ($id, $who) = @$_; ("$id.comparing_populations" => [(map { [$who, { %open, %$_ }] } {}, { districtId => $open_place->[0] },

@@ -14,6 +14,7 @@ my $tenant = env('SMARTER_TENANT');
 # Route => [who may, what to ask for it by (the route itself), by POST with this]. Who: all; view; logout; super.
 my $report = "/data/comparing_populations?stateCode=$state";
 (my $sid = run_program('smarter-public-copy', '--sid', '-t', $tenant)->{out}) =~ s/\s//g;
+my $none = '0' x 12;    # a session that is not there: who may is told so
 my %table = (
     'GET /data' => ['view'], 'OPTIONS /data/{}' => ['view', '/data/comparing_populations'],
     'GET /data/{}' => ['view', $report], 'POST /data/{}' => ['view', '/data/comparing_populations', { stateCode => $state }],
@@ -23,6 +24,9 @@ my %table = (
     'GET /services/ready' => ['all'], 'GET /services/heartbeat' => ['all'], 'GET /services/openapi.json' => ['all'],
     'GET /services/userinfo' => ['view'], 'POST /services/userinfo' => ['view', undef, {}],
     'GET /login' => ['all'], 'POST /saml_post' => ['all', undef, {}], 'GET /logout_redirect' => ['all'], 'GET /saml_metadata' => ['all'],
+    'GET /services/session' => ['view'], 'POST /services/session/touch' => ['view'],
+    'GET /services/sessions' => ['view'], 'DELETE /services/sessions' => ['view'], 'DELETE /services/sessions/{}' => ['view', "/services/sessions/$none"],
+    'GET /services/administration/sessions' => ['super'], 'DELETE /services/administration/sessions/{}' => ['super', "/services/administration/sessions/$none"],
     'DELETE /services/cache/{}' => ['super', '/services/cache/data'], 'DELETE /services/flush/{}' => ['super', '/services/flush/data'],
     'GET /services/trigger/{}' => ['super', '/services/trigger/cache'],
     'GET /logout' => ['logout'], 'POST /logout' => ['logout', undef, {}],
@@ -54,7 +58,7 @@ for my $route (sort keys %table) {
     my ($method, $address) = split / /, $route;
     for my $role (sort keys %roles) {
         push @cells, [$route, $role, scalar grep { $_ eq $may } @{ $roles{$role} }];
-        my @ours = $may eq 'super' ? (headers => { Origin => env('SMARTER_URL') }) : ();    # they change something
+        my @ours = $address =~ m{\A/services/} ? (headers => { Origin => env('SMARTER_URL') }) : ();    # they change something
         push @requests, [$method, $path // $address, @ours, $jar{$role} ? (jar => $jar{$role}) : (), $body ? (json => $body) : ()];
     }
 }
@@ -66,7 +70,7 @@ for my $i (0 .. $#cells) {
     my $what = "$route: $role";
     if ($may) {
         # /saml_post refuses a form that is none, whoever sends it
-        like($answer->{status}, $route eq 'POST /saml_post' ? qr/\A403\z/ : qr/\A(?:200|30[12])\z/, "$what may");
+        like($answer->{status}, $route eq 'POST /saml_post' ? qr/\A403\z/ : ($table{$route}[1] // '') =~ /$none/ ? qr/\A404\z/ : qr/\A(?:200|30[12])\z/, "$what may");
         next;
     }
     is($answer->{status}, $role eq 'nobody' ? 401 : 403, "$what may not") or diag(substr $answer->{body}, 0, 200);

@@ -1,0 +1,77 @@
+#ifndef SB_SESSION_BOOK_H
+#define SB_SESSION_BOOK_H
+
+/**
+ * The book of sessions, in PostgreSQL (sql/signin/003_sessions.sql): who is signed in since when, and which
+ * sessions were ended before their time. memcached may be cut off when a session is ended and come back with it;
+ * what the book says is over stays over.
+ *
+ * A request costs no query: each process keeps the ended ones in memory, and one of its threads asks for those
+ * added at most once a second. While the database is away the last that was read counts: then nobody can end
+ * one either.
+ *
+ * Safe for threads.
+ */
+
+#include <apr_tables.h>
+#include <apr_time.h>
+#include "store/sb_db.h"
+
+#define SB_SESSION_BOOK_FRESH apr_time_from_sec(1)
+#define SB_SESSION_BOOK_MANY 500 /* entries a list has at most */
+
+typedef struct sb_session_book_t sb_session_book_t;
+
+typedef struct {
+    const char *hash;       /* SHA-256 of the id, 64 hex digits; 12 of them are the reference */
+    const char *guid, *uid; /* NULL: not known */
+    const apr_array_header_t *tenants; /* const char * */
+    const char *browser;               /* in words */
+    int batch;                         /* made by an operator for a program */
+    apr_time_t created, not_after;
+} sb_session_entry_t;
+
+/**
+ * Connects on first use; no call waits longer than seconds.
+ * @param url, schema where sign-in keeps what may be used once, as the web role
+ */
+apr_status_t sb_session_book_make(sb_session_book_t **pbook, const char *url, const char *schema,
+                                  int prepare, apr_pool_t *p) SB_MUST_CHECK;
+
+/** @return APR_SUCCESS; SB_EUNAVAILABLE; SB_EDB */
+apr_status_t sb_session_book_add(sb_session_book_t *book,
+                                 const sb_session_entry_t *entry) SB_MUST_CHECK;
+
+/** It is over, durably. One that is not in the book, or over already, is success. @return as above */
+apr_status_t sb_session_book_end(sb_session_book_t *book, const char *hash) SB_MUST_CHECK;
+
+/**
+ * Was it ended, as far as this process knows?
+ * @return APR_SUCCESS; SB_EUNAVAILABLE the book was never read and cannot be now
+ */
+apr_status_t sb_session_book_ended(int *pended, sb_session_book_t *book,
+                                   const char *hash) SB_MUST_CHECK;
+
+/** Which sessions a list is to have: those that are not over, and for which all that is given holds. */
+typedef struct {
+    const char *user;        /* guid, or uid where there is no guid; NULL any */
+    const char *guid_or_uid; /* as an operator knows somebody: either of them; NULL any */
+    const char *ref;         /* the hash begins so; NULL any */
+    const apr_array_header_t
+        *tenants; /* const char *: all of the user's are among these, and he has one; NULL any */
+    const char *tenant; /* is one of his; NULL any */
+    int batch;          /* 1, 0, or -1 both */
+} sb_session_query_t;
+
+/**
+ * Sessions that may be alive: whether memcached still has them is another question.
+ * @param pentries sb_session_entry_t, the newest first, at most SB_SESSION_BOOK_MANY and one
+ */
+apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_session_book_t *book,
+                                  const sb_session_query_t *query, apr_pool_t *p) SB_MUST_CHECK;
+
+/** How many there are. @param pbatch how many of them are batch sessions */
+apr_status_t sb_session_book_count(apr_int64_t *pall, apr_int64_t *pbatch,
+                                   sb_session_book_t *book) SB_MUST_CHECK;
+
+#endif

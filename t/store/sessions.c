@@ -1,0 +1,235 @@
+/* The book of sessions against the stack's PostgreSQL and memcached, as httpd's processes use it: what is ended stays
+ * ended, also when memcached still has it. SMARTER_INI names the ini. */
+
+#include "../unit/tap.h"
+
+#include "auth/sb_session.h"
+#include "core/sb_crypto.h"
+#include "core/sb_log.h"
+
+static apr_pool_t *p;
+static sb_session_store_t one, two; /* two processes: each reads the book for itself */
+static const char *me;              /* a guid nobody else has */
+static sb_conf_t *conf;
+static sb_db_t *db;
+
+static void quiet(void *ctx, sb_log_level_t level, int number, apr_status_t rv, const char *text)
+{
+    (void)ctx, (void)level, (void)number, (void)rv, (void)text;
+}
+
+static sb_session_t *sign_in(const char *guid, const char *batch)
+{
+    apr_array_header_t *raw = apr_array_make(p, 1, sizeof(sb_grant_t));
+    const sb_tenant_t *t = &APR_ARRAY_IDX(one.tenants, 0, const sb_tenant_t);
+    sb_session_t *s = apr_pcalloc(p, sizeof(*s));
+
+    *(sb_grant_t *)apr_array_push(raw) = (sb_grant_t){"PII", t->name, t->state_code, NULL, NULL};
+    s->identity = apr_pcalloc(p, sizeof(*s->identity));
+    s->identity->guid = guid;
+    s->identity->uid = apr_pstrcat(p, "uid of ", guid, NULL);
+    s->identity->batch = batch;
+    sb_identity_build(s->identity, raw, one.tenants, p);
+    s->browser = "Firefox on Windows";
+    s->not_after = batch ? apr_time_now() + 1000 * one.absolute : 0;
+    if (sb_session_create(s, &one, p) != APR_SUCCESS) {
+        puts("Bail out! no session can be made");
+        exit(EXIT_FAILURE);
+    }
+    return s;
+}
+
+static int alive(const sb_session_store_t *store, const sb_session_t *s)
+{
+    sb_session_t *found;
+
+    return sb_session_find(&found, store, s->id, p) == APR_SUCCESS;
+}
+
+static const char *hash_of(const sb_session_t *s)
+{
+    char hex[SB_SHA256_HEX_SIZE];
+
+    return apr_pstrdup(p, sb_sha256_hex(hex, s->id, strlen(s->id)));
+}
+
+static const char *key_of(const sb_session_t *s)
+{
+    return apr_pstrcat(p, "smarter_session_", hash_of(s), NULL);
+}
+
+/* Its memcached was cut off when the session ended, and comes back. */
+static void comes_back(void)
+{
+    sb_session_store_t bookless = one;
+    sb_session_t *s = sign_in(me, NULL);
+    apr_size_t len;
+    char *record;
+
+    bookless.book = NULL;
+    ok(alive(&one, s) && alive(&two, s), "a session");
+    ok(sb_cache_get(&record, &len, one.cache, key_of(s), p) == APR_SUCCESS, "its record");
+    is_int(sb_session_end(&one, s->id), APR_SUCCESS, "it is ended");
+    ok(sb_cache_set(one.cache, key_of(s), record, len, one.idle) == APR_SUCCESS,
+       "memcached has it still");
+    ok(alive(&bookless, s), "it would be good again");
+    ok(!alive(&one, s), "but the book says it is over: at once to who ended it");
+    apr_sleep(SB_SESSION_BOOK_FRESH + APR_USEC_PER_SEC / 10);
+    ok(!alive(&two, s), "to others within a second");
+    ok(!sb_session_store_make(&two, conf, p), "a process that starts later");
+    ok(!alive(&two, s), "knows it, too");
+}
+
+static apr_status_t end_by_sql(const sb_session_t *s)
+{
+    static const sb_stmt_t st = {
+        "t_end", 1,
+        "UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()"
+        " WHERE hash = $1"};
+    const char *args[] = {hash_of(s)};
+
+    return sb_db_exec(NULL, db, &st, args);
+}
+
+/* Its number is lower than that of others which were read before: reading on from the last one would miss it. */
+static void late_commit(void)
+{
+    sb_session_t *slow = sign_in(me, NULL), *quick = sign_in(me, NULL);
+
+    ok(alive(&two, slow) && alive(&two, quick), "two sessions");
+    ok(sb_db_begin(db, SB_TX_WRITE) == APR_SUCCESS && end_by_sql(slow) == APR_SUCCESS,
+       "one is being ended by a transaction that takes long");
+    is_int(sb_session_end(&one, quick->id), APR_SUCCESS, "meanwhile another is ended");
+    apr_sleep(SB_SESSION_BOOK_FRESH + APR_USEC_PER_SEC / 10);
+    ok(!alive(&two, quick) && alive(&two, slow), "that is known to all");
+    ok(sb_db_commit(db) == APR_SUCCESS, "now the long one ends");
+    apr_sleep(SB_SESSION_BOOK_FRESH + APR_USEC_PER_SEC / 10);
+    ok(!alive(&two, slow), "and is not overlooked");
+}
+
+static int listed(const sb_session_query_t *query, const sb_session_t *s)
+{
+    const apr_array_header_t *list;
+    const char *hash = hash_of(s);
+    int more;
+
+    if (sb_session_list(&list, &more, &two, query, p) != APR_SUCCESS) {
+        return -1;
+    }
+    for (int i = 0; i < list->nelts; i++) {
+        const sb_session_listed_t *l = &APR_ARRAY_IDX(list, i, const sb_session_listed_t);
+
+        if (!strcmp(l->entry->hash, hash)) {
+            return l->seen == s->seen && l->entry->created == s->created &&
+                   !strcmp(l->entry->browser, "Firefox on Windows");
+        }
+    }
+    return 0;
+}
+
+static const apr_array_header_t *texts(const char *a, const char *b)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+
+    if (a) {
+        APR_ARRAY_PUSH(list, const char *) = a;
+    }
+    if (b) {
+        APR_ARRAY_PUSH(list, const char *) = b;
+    }
+    return list;
+}
+
+static void lists(void)
+{
+    const char *other = sb_random_hex(8, p);
+    const char *tenant = APR_ARRAY_IDX(one.tenants, 0, const sb_tenant_t).name;
+    sb_session_t *mine = sign_in(me, NULL), *theirs = sign_in(other, NULL),
+                 *program = sign_in(other, "night work");
+    const struct {
+        sb_session_query_t query;
+        int mine, theirs, program;
+        const char *what;
+    } cases[] = {
+        {{.user = me}, 1, 0, 0, "of one person"},
+        {{.user = mine->identity->uid}, 0, 0, 0, "a uid is not a guid"},
+        {{.guid_or_uid = mine->identity->uid}, 1, 0, 0, "but an operator may say either"},
+        {{.user = other, .batch = -1}, 0, 1, 1, "with those of programs"},
+        {{.user = other, .batch = 1}, 0, 0, 1, "only those"},
+        {{.ref = sb_session_ref(mine->id, p), .batch = -1}, 1, 0, 0, "by its reference"},
+        {{.ref = "%", .batch = -1}, 0, 0, 0, "which is no pattern"},
+        {{.guid_or_uid = me, .tenants = texts(tenant, "zz")}, 1, 0, 0, "whose tenants one has"},
+        {{.guid_or_uid = me, .tenants = texts("zz", NULL)}, 0, 0, 0, "or has not"},
+        {{.guid_or_uid = me, .tenants = texts(NULL, NULL)}, 0, 0, 0, "who has none sees nobody"},
+        {{.guid_or_uid = me, .tenant = tenant}, 1, 0, 0, "of a tenant"},
+        {{.guid_or_uid = me, .tenant = "zz"}, 0, 0, 0, "of another"},
+    };
+    apr_int64_t all, batch;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ok(listed(&cases[i].query, mine) == cases[i].mine &&
+               listed(&cases[i].query, theirs) == cases[i].theirs &&
+               listed(&cases[i].query, program) == cases[i].program,
+           "%s", cases[i].what);
+    }
+    ok(sb_session_book_count(&all, &batch, one.book) == APR_SUCCESS && all >= 3 && batch >= 1,
+       "how many there are");
+    ok(sb_cache_delete(one.cache, key_of(theirs)) == APR_SUCCESS &&
+           listed(&cases[3].query, theirs) == 0,
+       "one that memcached has forgotten is over");
+    ok(sb_session_end(&one, mine->id) == APR_SUCCESS && listed(&cases[0].query, mine) == 0,
+       "one that was ended is");
+    ok(program->not_after > program->created + one.absolute && alive(&one, program),
+       "a program's session has an end of its own");
+    ok(sb_session_end(&one, program->id) == APR_SUCCESS && !alive(&one, program),
+       "and can be ended like others");
+}
+
+/* Nobody can be told that a session is over for sure. */
+static void without_book(void)
+{
+    sb_session_store_t cut_off = one;
+    sb_session_t *s = sign_in(me, NULL), *none = apr_pmemdup(p, s, sizeof(*s));
+
+    if (sb_session_book_make(&cut_off.book, "postgresql://smarter_web@127.0.0.1:1/none", "signin",
+                             1, p) != APR_SUCCESS) {
+        ok(0, "a book");
+        return;
+    }
+    is_int(sb_session_create(none, &cut_off, p), SB_EUNAVAILABLE, "no session is made");
+    is_int(sb_session_find(&none, &cut_off, s->id, p), SB_EUNAVAILABLE,
+           "who never read the book takes none for good");
+    is_int(sb_session_end(&cut_off, s->id), SB_EUNAVAILABLE, "who cannot write it says so");
+    ok(!alive(&one, s), "but the session is gone from memcached");
+}
+
+int main(void)
+{
+    const char *complaint, *url;
+    sb_db_opts_t opts = {.app = "t"};
+
+    p = tap_pool();
+    sb_log_set(quiet, NULL);
+    complaint = sb_conf_load(&conf, getenv("SMARTER_INI"), "app:main", p);
+    if (!complaint) {
+        complaint = sb_session_store_make(&one, conf, p);
+    }
+    if (!complaint) {
+        complaint = sb_session_store_make(&two, conf, p);
+    }
+    if (complaint) {
+        printf("Bail out! %s\n", complaint);
+        return EXIT_FAILURE;
+    }
+    url = sb_conf_str(conf, "security.db.url");
+    opts.schema = sb_conf_str(conf, "security.db.schema_name");
+    if (!ok(sb_db_open(&db, sb_conf_db_url(url, p), &opts, p) == APR_SUCCESS, "connected")) {
+        return done();
+    }
+    me = sb_random_hex(8, p);
+    comes_back();
+    late_commit();
+    lists();
+    without_book();
+    return done();
+}
