@@ -4,7 +4,7 @@ package Smarter::Sanitized;
 # of its own; databases, caches, identity provider and sessions are the stack's, so that a jar from
 # sign_in() is good here, too.
 #
-#   my $server = Smarter::Sanitized->new('address');     # or 'thread', 'none'; builds first, if need be
+#   my $server = Smarter::Sanitized->new('address');     # or 'thread', 'memory' (valgrind), 'none'; builds first, if need be
 #   my $server = Smarter::Sanitized->new('none', 'auth.home' => '/x');     # what else its ini says
 #   my $answer = get($server->url('/data'), jar => $jar);
 #   my @findings = $server->stop;                        # reports of the sanitizer, each with its stacks
@@ -22,6 +22,7 @@ use Time::HiRes qw(sleep time);
 my %kinds = (
     address => { flags => '--enable-asan', library => 'libasan.so', build => 'asan' },
     thread => { flags => '--enable-tsan', library => 'libtsan.so', build => 'tsan' },
+    memory => { build => 'build', valgrind => 1 },    # as the stack's own, one process, every access and block watched
     none => { build => 'build' },    # as the stack's own, for what is measured
 );
 
@@ -72,6 +73,10 @@ sub start {
     my %define = (SMARTER_HTTP_PORT => $http, SMARTER_HTTPS_PORT => $https, SMARTER_MODULES => "$self->{build}/.libs",
         SMARTER_INI => "$dir/smarter.ini", SMARTER_LOGDIR => $dir);
     $conf =~ s/^Define $_ .*$/Define $_ $define{$_}/m for keys %define;
+    if ($self->{valgrind}) {    # it runs one thread at a time anyway
+        my %few = (StartServers => 1, ServerLimit => 1, ThreadsPerChild => 8, ThreadLimit => 8, MaxRequestWorkers => 8, MinSpareThreads => 1, MaxSpareThreads => 8);
+        $conf =~ s/^$_ .*/$_ $few{$_}/m for keys %few;
+    }
     spew("$dir/httpd.conf", "$conf\nListen 127.0.0.1:$http\nListen 127.0.0.1:$https\n");
     spew("$dir/suppressions", join '', map { "$_\n" } sort keys %suppressed);
     # Fixed addresses: the shadow memory wants its place.
@@ -80,7 +85,10 @@ sub start {
                 ASAN_OPTIONS => "detect_leaks=0:handle_abort=1:log_path=$dir/found/report",
                 UBSAN_OPTIONS => "print_stacktrace=1:log_path=$dir/found/report",
                 TSAN_OPTIONS => "ignore_noninstrumented_modules=1:report_thread_leaks=0:exitcode=0:history_size=4:suppressions=$dir/suppressions:log_path=$dir/found/report",
-            } }, 'setarch', '-R', '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
+                $self->{valgrind} ? (G_SLICE => 'always-malloc') : (),
+            } }, 'setarch', '-R', $self->{valgrind}
+            ? ('valgrind', '--leak-check=full', '--show-leak-kinds=definite,indirect', '--num-callers=12', "--log-file=$dir/found/memory.%p")
+            : (), '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
     $self->{pid} = $r->{pid};
     wait_until(60, 'the sanitized httpd to answer', sub {
         die "it ended: " . slurp($r->{files}[1]) . (-e "$dir/error.log" ? slurp("$dir/error.log") : '') if waitpid($self->{pid}, 1) == $self->{pid};
@@ -115,7 +123,31 @@ sub graceful { kill 'USR1', $_[0]{pid} }
 # What the sanitizer has found so far, one text a process, and every process that ended by a signal.
 sub findings {
     my ($self) = @_;
-    return ((map { slurp($_) } glob "$self->{dir}/found/*"), slurp("$self->{dir}/error.log") =~ /^(.*AH0005[012]: .*)$/mg);
+    return ((map { slurp($_) } glob "$self->{dir}/found/report*"), slurp("$self->{dir}/error.log") =~ /^(.*AH0005[012]: .*)$/mg);
+}
+
+# What valgrind says of the processes that have ended: reports of wrong accesses, and (blocks, report) of memory lost,
+# for each place that lost it; and how many processes were looked through at their end.
+sub memory {
+    my ($self) = @_;
+    my (@wrong, @lost);
+    my $ended = 0;
+    for my $file (glob "$self->{dir}/found/memory.*") {
+        my $text = slurp($file) =~ s/^==\d+== ?//mgr;
+        $ended += $text =~ /^LEAK SUMMARY:|no leaks are possible/m;
+        for my $report (split /\n\s*\n/, $text) {
+            if ($report =~ /^[\d,]+(?: \([^)]*\))? bytes in ([\d,]+) blocks are definitely lost/m) {
+                push @lost, [$1 =~ tr/,//dr, $report];
+            }
+            elsif ($report =~ /^   at .* \(strcmp-\w+\.S:.*\n   by .* \(dl-load\.c:/m) {
+                next;    # the dynamic linker compares by words
+            }
+            elsif ($report =~ /^(?:Invalid|Conditional jump|Use of uninit|Mismatched|Syscall param|Source and destination)/m) {
+                push @wrong, $report;
+            }
+        }
+    }
+    return (\@wrong, \@lost, $ended);
 }
 
 # ---- load ----------------------------------------------------------------------------------------------
