@@ -12,6 +12,7 @@
 static const sb_route_t internal[] = {
     {.path = "/registration", .methods = SB_PUT, .open = 1, .run = hpz_register, .audit = "register_file"},
     {.path = "/files/{}", .methods = SB_POST, .open = 1, .run = hpz_upload, .audit = "upload_file"},
+    {.path = "/files/{}", .methods = SB_DELETE, .open = 1, .run = hpz_remove, .audit = "remove_file"},
     {.path = "/services/ready", .methods = SB_GET, .open = 1, .run = hpz_ready, .params = sb_no_params},
     {.path = "/services/heartbeat", .methods = SB_GET, .open = 1, .run = hpz_heartbeat, .params = sb_no_params},
 };

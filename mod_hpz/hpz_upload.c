@@ -1,5 +1,5 @@
 /**
- * The internal face: a worker announces a file, and delivers it.
+ * The internal face: a worker announces a file, and delivers it, or takes it back.
  */
 
 #include "hpz.h"
@@ -313,4 +313,23 @@ int hpz_upload(sb_req_t *q)
     sb_log(SB_LOG_INFO, SBLOGNO(3217), SB_NO_STATUS, "%s: %" APR_INT64_T_FMT " bytes", q->rest,
            sb_arrival_size(u.arrival));
     return send_receipt(q, u.arrival);
+}
+
+/* ---- taking back ------------------------------------------------------------------------------- */
+
+int hpz_remove(sb_req_t *q)
+{
+    apr_status_t rv;
+    sb_db_t *db;
+
+    hpz_audit_id(q, q->rest);
+    if (hpz_db(&db, q) != OK) {
+        return OK;
+    }
+    rv = sb_deposit_remove(db, q->rest, hpz_child(q)->depot, q->r->pool);
+    if (rv == APR_NOTFOUND) {
+        return sb_web_problem(q->r, HTTP_NOT_FOUND, "no such registration");
+    }
+    return rv == APR_SUCCESS ? sb_web_json(q->r, "{}", 2)
+                             : sb_web_fail(q->r, rv, SBLOGNO(3218), "removing a file");
 }

@@ -117,6 +117,10 @@ static const sb_stmt_t fill_row = {.name = "hpz_fill",
                                    .sql = "UPDATE {schema}.file_registry SET file_path = $2, "
                                           "file_name = $3, size = $4::bigint, sha256 = $5,"
                                           " create_dt = now() WHERE registration_id = $1"};
+static const sb_stmt_t remove_row = {
+    .name = "hpz_remove",
+    .nargs = 1,
+    .sql = "DELETE FROM {schema}.file_registry WHERE registration_id = $1"};
 static const sb_stmt_t add_mail = {
     .name = "hpz_mail",
     .nargs = 1,
@@ -209,6 +213,42 @@ apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, apr
     rv = places_from_row(&d->owner.places, sb_rows_text(rows, 0, 5), p);
     if (rv == APR_SUCCESS) {
         *pd = d;
+    }
+    return rv;
+}
+
+/* The file first: a row without one is no harm, and goes by itself. */
+static apr_status_t remove_locked(sb_db_t *db, const char *id, const sb_depot_t *depot,
+                                  apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_query(&rows, db, &lock_row, &id, p);
+
+    if (rv == APR_SUCCESS && sb_rows_count(rows) == 0) {
+        return APR_NOTFOUND;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_depot_remove(depot, id);
+    }
+    return rv == APR_SUCCESS ? sb_db_exec(NULL, db, &remove_row, &id) : rv;
+}
+
+apr_status_t sb_deposit_remove(sb_db_t *db, const char *id, const sb_depot_t *depot, apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    if (!sb_uuid_is_valid(id)) {
+        return APR_NOTFOUND;
+    }
+    rv = sb_db_begin(db, SB_TX_WRITE);
+    if (rv == APR_SUCCESS) {
+        rv = remove_locked(db, id, depot, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(db);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_db_rollback(db);
     }
     return rv;
 }

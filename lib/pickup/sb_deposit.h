@@ -57,6 +57,13 @@ apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, s
                                 const sb_depot_t *depot, int with_mail,
                                 apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * Remove a registration and its file, if it has one; a mail about it that waits is not sent.
+ * @return APR_SUCCESS; APR_NOTFOUND no such registration; an errno of the directory; others as sb_db_exec
+ */
+apr_status_t sb_deposit_remove(sb_db_t *db, const char *id, const sb_depot_t *depot,
+                               apr_pool_t *p) SB_MUST_CHECK;
+
 /* ---- names ------------------------------------------------------------------------------------- */
 
 #define SB_DEPOSIT_NAME_MAX 200 /* bytes */

@@ -460,3 +460,28 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
     apr_pool_destroy(own);
     return rv;
 }
+
+/* ---- taking back -------------------------------------------------------------------------------- */
+
+apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *client, const char *id,
+                              apr_pool_t *p)
+{
+    const sb_json_t *answer;
+    apr_status_t rv;
+    CURLcode rc;
+    exchange_t *x;
+    apr_pool_t *own;
+
+    apr_pool_create(&own, p);
+    x = begin_exchange(&rc, client, apr_pstrcat(own, client->upload_base, "/", id, NULL), own);
+    SET(CURLOPT_TIMEOUT_MS, client->register_msecs);
+    SET(CURLOPT_CUSTOMREQUEST, "DELETE");
+    rv = exchange(&answer, perror, x, rc);
+    if (rv == APR_NOTFOUND) {
+        rv = APR_SUCCESS;
+        *perror = NULL;
+    }
+    *perror = apr_pstrdup(p, *perror);
+    apr_pool_destroy(own);
+    return rv;
+}

@@ -79,4 +79,11 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
                               const sb_pickup_client_t *client, const char *path, const char *id,
                               const char *name, int (*stopping)(void), apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * Take a registration back, with its file if there is one. Not there (any more) is success.
+ * @return APR_SUCCESS; SB_EUNAVAILABLE try again; SB_EDENIED; SB_EINPUT
+ */
+apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *client, const char *id,
+                              apr_pool_t *p) SB_MUST_CHECK;
+
 #endif

@@ -73,5 +73,9 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("size %ld\nsha256 %s\n", (long)receipt.size, receipt.sha256);
+    if (getenv("REMOVE")) {
+        rv = sb_pickup_remove(&error, client, pickup.id, p);
+        return say("remove", rv, error);
+    }
     return 0;
 }

@@ -53,4 +53,11 @@ like(client({ 'hpz.client_cert' => env('SMARTER_VAR') . '/tls/client.pem', 'hpz.
     local $ENV{STOP} = 1;
     like(client({}, $file, announce('state1')), qr/^upload: .*\(again\): asked to stop/m, 'a worker that is to stop gives up');
 }
+{
+    local $ENV{REMOVE} = 1;
+    my $said = client({}, $file);
+    my ($gone) = $said =~ /^id (\S+)$/m;
+    like($said, qr/^remove: done$/m, 'taken back');
+    is(stored($gone), undef, '... it has gone');
+}
 finish();

@@ -131,7 +131,7 @@ is(get(outside('/download/%22%3E%3Cscript%3E'))->{status}, 404, 'a link that is 
 # ---- routes of both faces
 
 my %table = (
-    inside => { 'PUT /registration' => 'open', 'POST /files/{}' => 'open', 'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open' },
+    inside => { 'PUT /registration' => 'open', 'POST /files/{}' => 'open', 'DELETE /files/{}' => 'open', 'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open' },
     outside => { 'GET /' => 'open', 'GET /download/{}' => 'open', 'GET /validate/{}' => 'closed', 'GET /file/{}' => 'closed', 'ANY /error' => 'open',
         'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open', 'GET /login' => 'open', 'POST /saml_post' => 'open',
         'GET /logout' => 'closed', 'POST /logout' => 'closed', 'GET /logout_redirect' => 'open', 'GET /saml_metadata' => 'open' },

@@ -105,6 +105,13 @@ is(stored($id)->{state}, 'registered', 'the registration still waits');
 is_deeply([in_depot($id)], [], 'and nothing was left in the directory');
 is(deliver($id, $small)->{status}, 200, 'after all that it takes a good one');
 
+# Taken back.
+is(http('DELETE', inside("/files/$id"))->{status}, 200, 'a registration is taken back');
+is(stored($id), undef, '... its row has gone');
+is_deeply([in_depot($id)], [], '... and its file');
+is(http('DELETE', inside("/files/$_"))->{status}, 404, '... there is none') for $id, 'x';
+is(deliver($id, $small)->{status}, 404, '... and nothing can be delivered');
+
 # A length over the limit is refused before a byte of the body is asked for.
 my ($peer) = inside('') =~ m{//(.*)};
 my $wire = Smarter::Wire->new(peer => $peer);
