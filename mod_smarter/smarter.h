@@ -4,8 +4,8 @@
 /**
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
- * addresses, smarter_data.c, smarter_public.c, smarter_services.c, smarter_openapi.c and
- * smarter_admin.c the handlers. Signing in is web/sb_signin's.
+ * addresses, smarter_data.c, smarter_public.c, smarter_services.c, smarter_openapi.c, smarter_jobs.c
+ * and smarter_admin.c the handlers. Signing in is web/sb_signin's.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.
@@ -39,6 +39,7 @@ typedef struct {
     const apr_array_header_t *tenants; /* sb_tenant_t */
     apr_hash_t *pools;                 /* tenant -> sb_dbpool_t * */
     sb_dbpool_t *stats;                /* statistics database; NULL not configured */
+    sb_dbpool_t *jobs;                 /* database of jobs; NULL not configured */
     sb_cache_t *data_cache;            /* NULL: reports are not cached */
     sb_near_t *near;                   /* parts of reports of this process; NULL: none */
     sb_versions_t *versions;           /* of the data */
@@ -102,6 +103,10 @@ int smarter_services_userinfo(sb_req_t *q);
 
 void smarter_openapi_child_init(smarter_child_t *child);
 int smarter_services_openapi(sb_req_t *q);
+
+int smarter_jobs_list(sb_req_t *q);   /* GET /services/jobs */
+int smarter_jobs_show(sb_req_t *q);   /* GET /services/jobs/{job_id} */
+int smarter_jobs_delete(sb_req_t *q); /* DELETE /services/jobs/{job_id} */
 
 int smarter_admin_flush(sb_req_t *q);   /* DELETE /services/cache/{name} */
 int smarter_admin_trigger(sb_req_t *q); /* GET /services/trigger/{type} */

@@ -210,6 +210,11 @@ static apr_status_t make_pools(smarter_child_t *child)
     if (rv == APR_SUCCESS) {
         rv = make_tenant_pools(&child->public_pools, conf, child->public_tenants, &public_keys, p);
     }
+    if (rv == APR_SUCCESS && sb_conf_str(conf, "jobs.db.url")) {
+        rv = make_pool(&child->jobs, conf, sb_conf_str(conf, "jobs.db.url"),
+                       sb_conf_str(conf, "jobs.db.schema_name"),
+                       (int)sb_conf_int(conf, "jobs.db.pool_size"), p);
+    }
     if (rv != APR_SUCCESS || !url) {
         return rv;
     }

@@ -133,6 +133,10 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
         start = sb_time_monotonic();
         healthy &= enter(w, "statistics database", ask_database(child->stats, p), start);
     }
+    if (child->jobs) {
+        start = sb_time_monotonic();
+        healthy &= enter(w, "database of jobs", ask_database(child->jobs, p), start);
+    }
     start = sb_time_monotonic();
     healthy &= enter(w, "sign-in database", ask_database(sb_signin_pool(child->signin), p), start);
     start = sb_time_monotonic();

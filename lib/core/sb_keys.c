@@ -198,6 +198,7 @@ const sb_key_t sb_keys[] = {
     URL("jobs.db.url", "database of jobs, as the web role; on the primary"),
     URL("jobs.worker.db.url", "the same as the role of jobs, for smarter-job-relay and workers; default jobs.db.url"),
     TEXT("jobs.db.schema_name", "jobs", "its schema"),
+    INT("jobs.db.pool_size", "4", 1, 100, "connections of a web process to it"),
     URL("jobs.broker.url", "amqp://user:password@host:port/edextract, or amqps://: where the queues of all jobs are"),
     PATH("jobs.broker.ca_file", NULL, "authorities (PEM) trusted for amqps://; without it the system's"),
     SECONDS("jobs.lease", "60", 2, 3600, "a worker that was not heard of for so long is taken for dead"),

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Smarter::Jobs;
 use Smarter::Test;
 use Smarter::Results;
 
@@ -30,6 +31,7 @@ my $without = 'forbidden: %s without permission %s';
 # [route, who, parameters or body, status, callable in the audit stream or undef, event or undef, path, headers].
 # The arguments of the audit line are the parameters.
 (my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
+my $mine = a_job((user('school'))[0]);
 my @table = (
     ['GET /data', 'school', undef, 200, 'list_reports'],
     ['GET /data', 'norole', undef, 403, undef, sprintf($without, 'GET /data', 'view')],
@@ -65,6 +67,11 @@ my @table = (
     ['GET /services/administration/sessions', 'state', undef, 403, undef, sprintf($without, 'GET /services/administration/sessions', 'super_admin_rights')],
     ['DELETE /services/administration/sessions/{}', 'super', undef, 404, 'administration_session_end_service', undef, "/services/administration/sessions/$none", \%ours, { ref => $none }],
     ['DELETE /services/administration/sessions/{}', 'state', undef, 403, undef, sprintf($without, 'DELETE /services/administration/sessions/{}', 'super_admin_rights'), "/services/administration/sessions/$none", \%ours],
+    ['GET /services/jobs', 'school', undef, 200, 'list_jobs_service'],
+    ['GET /services/jobs/{}', 'school', undef, 200, 'job_service', undef, "/services/jobs/$mine", undef, { job_id => $mine }],
+    ['GET /services/jobs/{}', 'state', undef, 404, 'job_service', undef, "/services/jobs/$mine", undef, { job_id => $mine }],
+    ['DELETE /services/jobs/{}', 'school', undef, 403, undef, 'forbidden: DELETE /services/jobs/{} asked for from elsewhere', "/services/jobs/$mine"],
+    ['DELETE /services/jobs/{}', 'school', undef, 200, 'delete_job_service', undef, "/services/jobs/$mine", \%ours, { job_id => $mine }],
     ['DELETE /services/cache/{}', 'super', undef, 200, 'cache_flush_service', undef, '/services/cache/data', \%ours, { cache_name => 'data' }],
     ['DELETE /services/flush/{}', 'super', undef, 404, 'cache_flush_service', undef, '/services/flush/nothing', \%ours],
     ['DELETE /services/flush/{}', 'super', undef, 403, undef, 'forbidden: DELETE /services/flush/{} asked for from elsewhere', '/services/flush/data'],

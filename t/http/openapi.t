@@ -5,6 +5,7 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use Smarter::Test;
+use Smarter::Jobs;
 use Smarter::Results;
 
 need('httpd');
@@ -96,6 +97,10 @@ my %one = (stateCode => $state, studentId => 'OA-1', asmtYear => $year);
 (my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
 my %open = (sid => $sid, asmtYear => $year);
 my @kinds = ('SUMMATIVE', 'INTERIM COMPREHENSIVE', 'INTERIM ASSESSMENT BLOCKS');
+my @school = user('school');
+my @mine = (a_job($school[0], expires_at => 'tomorrow', ended_at => 'today', files => [['a.zip', 17], ['b.zip']]), a_job($school[0], state => 'failed', error => 'No room', ended_at => 'today'),
+    a_job($school[0], state => 'running'));
+my @ends = map { a_job($school[0], state => $_) } qw(ready queued);
 my %calls = (
     comparing_populations => [(map { ['state', $_] } { stateCode => $state }, \%place, { %place, districtId => 'D001' }, \%in_school,
         { %place, grade => ['03'], sex => ['male', 'female'], averages => 'true' }, { %place, districtId => 'D1' }, { %place, districtId => 'nowhere' }), ['school', \%in_school]],
@@ -115,6 +120,8 @@ my %calls = (
         ['school', { stateCode => $state, text => 'Describ', limit => 1, kind => ['students', 'schools'] }], ['registrar', { stateCode => $state, text => 'D1', kind => ['students'] }, 403]],
     reports => [['state']], ready => [[undef]], heartbeat => [[undef]], openapi => [[undef]],
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
+    jobs => [['school']], job => [(map { ['school', { job_id => $_ }] } @mine), ['state', { job_id => $mine[0] }, 404]],
+    job_delete => [(map { ['school', { job_id => $_ }] } @ends), ['school', { job_id => $ends[0] }, 404]],
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],
     logout => [['logout', {}, 200]], logout_post => [['logout']],
     session => [['school']], session_touch => [['school']], sessions => [['school']],

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Smarter::Jobs;
 use Smarter::Test;
 
 need('httpd');
@@ -29,6 +30,8 @@ my %table = (
     'GET /services/administration/sessions' => ['super'], 'DELETE /services/administration/sessions/{}' => ['super', "/services/administration/sessions/$none"],
     'DELETE /services/cache/{}' => ['super', '/services/cache/data'], 'DELETE /services/flush/{}' => ['super', '/services/flush/data'],
     'GET /services/trigger/{}' => ['super', '/services/trigger/cache'],
+    'GET /services/jobs' => ['view'], 'GET /services/jobs/{}' => ['view', sub { '/services/jobs/' . a_job('t-' . $_[0] =~ tr/_/ /r) }],
+    'DELETE /services/jobs/{}' => ['view', sub { '/services/jobs/' . a_job('t-' . $_[0] =~ tr/_/ /r) }],
     'GET /logout' => ['logout'], 'POST /logout' => ['logout', undef, {}],
 );
 
@@ -54,10 +57,11 @@ for my $role (grep { $_ ne 'nobody' } sort keys %roles) {
 
 my (@cells, @requests);
 for my $route (sort keys %table) {
-    my ($may, $path, $body) = @{ $table{$route} };
     my ($method, $address) = split / /, $route;
     for my $role (sort keys %roles) {
+        my ($may, $path, $body) = @{ $table{$route} };
         push @cells, [$route, $role, scalar grep { $_ eq $may } @{ $roles{$role} }];
+        $path = $path->($role) if ref $path; # something of one's own
         my @ours = $address =~ m{\A/services/} ? (headers => { Origin => env('SMARTER_URL') }) : ();    # they change something
         push @requests, [$method, $path // $address, @ours, $jar{$role} ? (jar => $jar{$role}) : (), $body ? (json => $body) : ()];
     }

@@ -21,7 +21,7 @@ my $beat = json(get('/services/heartbeat'));
 is($beat->{status}, 'ok', 'the heartbeat') or diag(explain($beat));
 is_deeply([map { $_->{name} } grep { !$_->{ok} } @{ $beat->{checks} }], [], 'everybody answers');
 is_deeply([map { $_->{name} } @{ $beat->{checks} }],
-    ['database of ' . env('SMARTER_TENANT'), 'public copy of ' . env('SMARTER_TENANT'), 'statistics database', 'sign-in database', 'session cache', 'data cache', 'message broker'], 'who was asked');
+    ['database of ' . env('SMARTER_TENANT'), 'public copy of ' . env('SMARTER_TENANT'), 'statistics database', 'database of jobs', 'sign-in database', 'session cache', 'data cache', 'message broker'], 'who was asked');
 unlike(get('/services/heartbeat')->{body}, qr{password|postgresql:|amqp:|127\.0\.0\.1}i, 'nothing about how');
 
 subtest 'a database that is away' => sub {
@@ -36,7 +36,7 @@ subtest 'a database that is away' => sub {
     my $sick = get('/services/heartbeat');
     is($sick->{status}, 500, 'the heartbeat fails');
     is_deeply([map { $_->{name} } grep { !$_->{ok} } @{ json($sick)->{checks} }],
-        ['database of ' . env('SMARTER_TENANT'), 'public copy of ' . env('SMARTER_TENANT'), 'statistics database', 'sign-in database'], 'and says at what');
+        ['database of ' . env('SMARTER_TENANT'), 'public copy of ' . env('SMARTER_TENANT'), 'statistics database', 'database of jobs', 'sign-in database'], 'and says at what');
     is(get('/services/ready')->{status}, 200, 'but the web node is ready: it must not be taken out');
     stack('up', 'postgres');
     is(wait_until(10, 'the report', sub { my $a = get($report, jar => $jar); $a->{status} == 200 && $a })->{status}, 200, 'back, without a restart');

@@ -10,9 +10,35 @@ package Smarter::Jobs;
 
 use strict;
 use warnings;
+use Exporter 'import';
 use JSON::PP ();
 use Smarter::Test;
 use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(a_job);
+
+# a_job(uid, state => 'ready', ...): the id of a job in the stack's own schema, made by hand. Options are columns;
+# files => [[name, size], ...]. Gone when the test ends.
+my @made;
+
+sub a_job {
+    my ($uid, %column) = @_;
+    my $files = delete $column{files} // [];
+    my $id = sql_one('SELECT gen_random_uuid()');
+    my %row = (job_id => $id, kind => 'extract', tenant => env('SMARTER_TENANT'), owner_uid => $uid, title => 'Results, grade 03', params => '{}',
+        state => 'ready', max_attempts => 1, retry_delay => '1 s', keep => '1 day', give_up_at => 'tomorrow', %column);
+    sql(sprintf 'INSERT INTO jobs.job (%s) VALUES (%s)', join(', ', sort keys %row), join(', ', map { quote($row{$_}) } sort keys %row));
+    sql("INSERT INTO jobs.file (job_id, name, number, url, web_url, size) VALUES ('$id', " . quote($files->[$_][0]) . ", $_, "
+        . "'https://pickup.example.org/file/$_', 'https://pickup.example.org/download/$_', " . ($files->[$_][1] // 'NULL') . ')') for 0 .. $#$files;
+    push @made, $id;
+    return $id;
+}
+
+END {
+    my $status = $?;
+    eval { sql("DELETE FROM jobs.job WHERE job_id IN (" . join(', ', map { quote($_) } @made) . ')') } if @made;
+    $? = $status;
+}
 
 sub new {
     my ($class, $name, @lines) = @_;
