@@ -127,7 +127,7 @@ static int find(sb_job_info_t **pjob, sb_db_t **pdb, sb_req_t *q)
     if (open_db(pdb, q) != OK) {
         return DONE;
     }
-    rv = sb_job_find(pjob, *pdb, NULL, q->user->uid, q->rest, q->r->pool);
+    rv = sb_job_find(pjob, *pdb, q->user->uid, q->rest, q->r->pool);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         sb_web_problem(q->r, HTTP_NOT_FOUND, UNKNOWN_JOB);
         return DONE;
@@ -143,7 +143,6 @@ static int find(sb_job_info_t **pjob, sb_db_t **pdb, sb_req_t *q)
 
 int smarter_jobs_list(sb_req_t *q)
 {
-    sb_job_filter_t filter = {.uid = q->user->uid, .max = LISTED};
     sb_jw_t *w = sb_jw_make(q->r->pool);
     apr_array_header_t *jobs;
     apr_status_t rv;
@@ -152,7 +151,7 @@ int smarter_jobs_list(sb_req_t *q)
     if (open_db(&db, q) != OK) {
         return OK;
     }
-    rv = sb_job_list(&jobs, db, &filter, q->r->pool);
+    rv = sb_job_list_own(&jobs, db, q->user->uid, LISTED, q->r->pool);
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, rv, SBLOGNO(3092), "listing jobs");
     }

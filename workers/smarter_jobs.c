@@ -299,8 +299,7 @@ static int run(program_t *prog)
 {
     const char *action = prog->args->nelts ? APR_ARRAY_IDX(prog->args, 0, const char *) : "list";
     const char *id = prog->args->nelts == 2 ? APR_ARRAY_IDX(prog->args, 1, const char *) : NULL;
-    sb_job_filter_t filter = {.id = id, .max = 1, .with_deleted = 1};
-    apr_array_header_t *jobs;
+    sb_job_info_t *job;
     apr_status_t rv;
     sb_db_t *db;
     int status;
@@ -319,16 +318,14 @@ static int run(program_t *prog)
     if (!sb_uuid_is_valid(id)) {
         return complain(prog, smarter_safe(id, prog->pool), "this is no id of a job");
     }
-    rv = sb_job_list(&jobs, db, &filter, prog->pool);
+    rv = sb_job_find_any(&job, db, id, prog->pool);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return complain(prog, id, "there is no such job");
+    }
     if (rv != APR_SUCCESS) {
         return failed(prog, rv, db);
     }
-    if (!jobs->nelts) {
-        return complain(prog, id, "there is no such job");
-    }
-    return !strcmp(action, "show")
-               ? show(prog, db, &APR_ARRAY_IDX(jobs, 0, sb_job_info_t))
-               : act(prog, db, &APR_ARRAY_IDX(jobs, 0, sb_job_info_t), *action == 'c');
+    return !strcmp(action, "show") ? show(prog, db, job) : act(prog, db, job, *action == 'c');
 }
 
 static const program_option_t options[] = {

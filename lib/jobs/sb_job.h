@@ -141,29 +141,41 @@ typedef struct {
     apr_time_t ended;          /* 0 not yet */
     apr_time_t expires;        /* of the result; 0 until ready */
     int closed;                /* its final step is over too */
+    int deleted;               /* by its owner */
     apr_array_header_t *files; /* of sb_job_file_t */
 } sb_job_info_t;
 
-/** Whose jobs; all NULL and 0: everybody's, for operators. */
-typedef struct {
-    const char *tenant; /* NULL any */
-    const char *uid;    /* NULL any; compared byte for byte */
-    const char *id;     /* one job; NULL any */
-    const char *state;  /* NULL any */
-    int max;            /* newest first; 0: 100 */
-    int with_deleted;   /* those their owners deleted too */
-} sb_job_filter_t;
-
-/** @param pjobs of sb_job_info_t, newest first; what a user deleted is not in his list */
-apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_filter_t *filter,
-                         apr_pool_t *p) SB_MUST_CHECK;
+/**
+ * A user's own, newest first, without those he deleted.
+ * @param uid   compared byte for byte
+ * @param pjobs of sb_job_info_t
+ */
+apr_status_t sb_job_list_own(apr_array_header_t **pjobs, sb_db_t *db, const char *uid, int max,
+                             apr_pool_t *p) SB_MUST_CHECK;
 
 /**
  * One job of a user. @param id straight from outside, may be nonsense
- * @return APR_NOTFOUND there is none, or it is somebody else's: the same for both
+ * @return APR_NOTFOUND there is none, he deleted it, or it is somebody else's: the same for all
  */
-apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, const char *uid,
-                         const char *id, apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *uid, const char *id,
+                         apr_pool_t *p) SB_MUST_CHECK;
+
+/** Whose jobs, for operators; all NULL and 0: everybody's. */
+typedef struct {
+    const char *tenant; /* NULL any */
+    const char *uid;    /* NULL any */
+    const char *state;  /* NULL any */
+    int max;            /* 0: 100 */
+    int with_deleted;   /* those their owners deleted too */
+} sb_job_filter_t;
+
+/** @param pjobs of sb_job_info_t, newest first */
+apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_filter_t *filter,
+                         apr_pool_t *p) SB_MUST_CHECK;
+
+/** Anybody's, for operators. @return as sb_job_find */
+apr_status_t sb_job_find_any(sb_job_info_t **pjob, sb_db_t *db, const char *id,
+                             apr_pool_t *p) SB_MUST_CHECK;
 
 /** A task, for operators. */
 typedef struct {

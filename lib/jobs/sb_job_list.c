@@ -15,27 +15,36 @@ static const char *const state_names[] = {"queued", "running",   "ready",
 
 #define EPOCH(column) "(extract(epoch FROM " column ") * 1e6)::bigint"
 
-/* What a running job has done is summed up here: keeping a sum would make all its tasks wait for one
- * another at every heartbeat. */
-static const sb_stmt_t list_stmt = {
-    "job_list", 6,
-    "SELECT j.job_id, kind, tenant, owner_uid, title, params, state, error, notice,"
-    " " EPOCH("created_at") ", " EPOCH("started_at") ", " EPOCH(
-        "ended_at") ","
-                    " " EPOCH(
-                        "expires_at") ", closed_at IS NOT NULL, p.percent, p.failed"
-                                      " FROM {schema}.job j, LATERAL (SELECT"
-                                      "   floor(100 * sum(progress * weight) / sum(weight))::int "
-                                      "AS percent,"
-                                      "   count(*) FILTER (WHERE t.state = 'failed') AS failed"
-                                      "   FROM {schema}.task t WHERE t.job_id = j.job_id AND "
-                                      "t.step IS DISTINCT FROM j.final_step) p"
-                                      " WHERE ($1::text IS NULL OR tenant = $1) AND ($2::text IS "
-                                      "NULL OR owner_uid = $2)"
-                                      " AND ($3::uuid IS NULL OR j.job_id = $3::uuid) AND "
-                                      "($4::text IS NULL OR state = $4)"
-                                      " AND ($5::boolean OR deleted_at IS NULL)"
-                                      " ORDER BY created_at DESC, j.job_id LIMIT $6::int"};
+/* What a running job has done is summed up here, of those shown only: keeping a sum would make all its tasks
+ * wait for one another at every heartbeat. */
+#define SHOWN(where)                                                                               \
+    "SELECT j.job_id, kind, tenant, owner_uid, title, params, state, error, notice,"               \
+    " " EPOCH("created_at") ", " EPOCH("started_at") ", " EPOCH(                                   \
+        "ended_at") ","                                                                            \
+                    " " EPOCH(                                                                     \
+                        "expires_at") ", closed_at IS NOT NULL, deleted_at IS NOT NULL, "          \
+                                      "p.percent, p.failed"                                        \
+                                      " FROM (SELECT * FROM {schema}.job WHERE " where             \
+                                      "  ORDER BY created_at DESC, job_id LIMIT $1::int) j, "      \
+                                      "LATERAL (SELECT"                                            \
+                                      "   floor(100 * sum(progress * weight) / sum(weight))::int " \
+                                      "AS percent,"                                                \
+                                      "   count(*) FILTER (WHERE t.state = 'failed') AS failed"    \
+                                      "   FROM {schema}.task t WHERE t.job_id = j.job_id"          \
+                                      "   AND t.step IS DISTINCT FROM j.final_step) p"             \
+                                      " ORDER BY created_at DESC, j.job_id"
+
+/* For pages, asked all the time. */
+static const sb_stmt_t own_stmt = {"job_list_own", 2,
+                                   SHOWN("owner_uid = $2 AND deleted_at IS NULL")};
+
+static const sb_stmt_t find_stmt = {"job_find", 2, SHOWN("job_id = $2::uuid")};
+
+/* For operators. */
+static const sb_stmt_t all_stmt = {
+    "job_list_all", 5,
+    SHOWN("($2::text IS NULL OR owner_uid = $2) AND ($3::text IS NULL OR tenant = $3)"
+          " AND ($4::text IS NULL OR state = $4) AND ($5::boolean OR deleted_at IS NULL)")};
 
 static const sb_stmt_t files_stmt = {
     "job_files", 1,
@@ -80,8 +89,9 @@ static void read_job(sb_job_info_t *job, const sb_rows_t *rows, int i, apr_pool_
     job->ended = sb_rows_int(rows, i, 11, 0);
     job->expires = sb_rows_int(rows, i, 12, 0);
     job->closed = sb_rows_bool(rows, i, 13) == 1;
-    job->percent = percent_of(job, sb_rows_int(rows, i, 14, 0));
-    job->failed_tasks = (int)sb_rows_int(rows, i, 15, 0);
+    job->deleted = sb_rows_bool(rows, i, 14) == 1;
+    job->percent = percent_of(job, sb_rows_int(rows, i, 15, 0));
+    job->failed_tasks = (int)sb_rows_int(rows, i, 16, 0);
     job->files = apr_array_make(p, 2, sizeof(sb_job_file_t));
 }
 
@@ -123,32 +133,42 @@ static apr_status_t read_files(apr_array_header_t *jobs, sb_db_t *db, apr_pool_t
     return rv;
 }
 
-apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_filter_t *filter,
-                         apr_pool_t *p)
+static apr_status_t run(apr_array_header_t **pjobs, sb_db_t *db, const sb_stmt_t *st,
+                        const char *const *args, apr_pool_t *p)
 {
-    const char *args[] = {filter->tenant,
-                          filter->uid,
-                          filter->id,
-                          filter->state,
-                          filter->with_deleted ? "t" : "f",
-                          apr_itoa(p, filter->max ? filter->max : MAX_LISTED)};
     apr_array_header_t *jobs = apr_array_make(p, 8, sizeof(sb_job_info_t));
     sb_rows_t *rows;
     apr_status_t rv;
     int i;
 
     *pjobs = jobs;
-    rv = sb_db_query(&rows, db, &list_stmt, args, p);
+    rv = sb_db_query(&rows, db, st, args, p);
     for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
         read_job(apr_array_push(jobs), rows, i, p);
     }
     return rv == APR_SUCCESS && jobs->nelts ? read_files(jobs, db, p) : rv;
 }
 
-apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, const char *uid,
-                         const char *id, apr_pool_t *p)
+apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_filter_t *filter,
+                         apr_pool_t *p)
 {
-    sb_job_filter_t filter = {.tenant = tenant, .uid = uid, .id = id, .max = 1};
+    const char *args[] = {apr_itoa(p, filter->max ? filter->max : MAX_LISTED), filter->uid,
+                          filter->tenant, filter->state, filter->with_deleted ? "t" : "f"};
+
+    return run(pjobs, db, &all_stmt, args, p);
+}
+
+apr_status_t sb_job_list_own(apr_array_header_t **pjobs, sb_db_t *db, const char *uid, int max,
+                             apr_pool_t *p)
+{
+    const char *args[] = {apr_itoa(p, max), uid};
+
+    return run(pjobs, db, &own_stmt, args, p);
+}
+
+static apr_status_t find(sb_job_info_t **pjob, sb_db_t *db, const char *id, apr_pool_t *p)
+{
+    const char *args[] = {"1", id};
     apr_array_header_t *jobs;
     apr_status_t rv;
 
@@ -156,12 +176,29 @@ apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *tenant, 
     if (!sb_uuid_is_valid(id)) {
         return APR_NOTFOUND;
     }
-    rv = sb_job_list(&jobs, db, &filter, p);
+    rv = run(&jobs, db, &find_stmt, args, p);
     if (rv == APR_SUCCESS && !jobs->nelts) {
         rv = APR_NOTFOUND;
     }
     if (rv == APR_SUCCESS) {
         *pjob = &APR_ARRAY_IDX(jobs, 0, sb_job_info_t);
+    }
+    return rv;
+}
+
+apr_status_t sb_job_find_any(sb_job_info_t **pjob, sb_db_t *db, const char *id, apr_pool_t *p)
+{
+    return find(pjob, db, id, p);
+}
+
+apr_status_t sb_job_find(sb_job_info_t **pjob, sb_db_t *db, const char *uid, const char *id,
+                         apr_pool_t *p)
+{
+    apr_status_t rv = find(pjob, db, id, p);
+
+    if (rv == APR_SUCCESS && (strcmp((*pjob)->uid, uid) || (*pjob)->deleted)) {
+        *pjob = NULL;
+        rv = APR_NOTFOUND;
     }
     return rv;
 }

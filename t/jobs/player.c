@@ -325,9 +325,8 @@ static void print_job(const sb_job_info_t *job, apr_pool_t *p)
 
 static apr_status_t list(sb_db_t *db, const char *uid, apr_pool_t *p)
 {
-    sb_job_filter_t filter = {.tenant = "nc", .uid = uid};
     apr_array_header_t *jobs;
-    apr_status_t rv = sb_job_list(&jobs, db, &filter, p);
+    apr_status_t rv = sb_job_list_own(&jobs, db, uid, 100, p);
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < jobs->nelts; i++) {
@@ -363,7 +362,7 @@ static apr_status_t call(const sb_conf_t *conf, char **argv, apr_pool_t *p)
         return rv;
     }
     if (!strcmp(what, "find")) {
-        rv = sb_job_find(&job, db, "nc", a, argv[2], p);
+        rv = sb_job_find(&job, db, a, argv[2], p);
         if (rv == APR_SUCCESS) {
             print_job(job, p);
         }
