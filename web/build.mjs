@@ -13,6 +13,7 @@ process.chdir(top);
 // Where each page is served; the addresses are those users have in their bookmarks.
 const pages = {
     'html/comparingPopulations.html': 'comparing',
+    'html/downloads.html': 'downloads',
     'html/index.html': 'dispatch',
     'public/landing.html': 'landing',
     'public/error.html': 'error'

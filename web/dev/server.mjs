@@ -112,6 +112,29 @@ function report(q) {
     };
 }
 
+/** One of each state; the running one gets on with the time. */
+const begun = Date.now();
+let jobs = [
+    ['running', 'Student results, grade 04', {}],
+    ['queued', 'Raw XML, mathematics', {}],
+    ['ready', 'Student results, grade 03, all subjects', { expires: begun + 5 * 864e5, missing_parts: 1,
+        files: [['ASMT_2016_NC_GRADE_03_MATH_SUMMATIVE_results-and-metadata.zip', 4711000], ['part2.zip', 800]] }],
+    ['failed', 'Student registration statistics', { reason: 'The pickup zone could not be reached.' }],
+    ['expired', 'Item level, grade 05', { files: [['items.zip', 123456]] }]
+].map(([state, title, more], i) => ({
+    id: `0d7f6a52-1c5e-4a38-9a0e-1f3b7c5d9e0${i}`, kind: 'extract', title, state, percent: state === 'ready' ? 100 : 0, missing_parts: 0, reason: null, notice: null,
+    created: new Date(begun - i * 36e5).toISOString(), ended: null, ...more, expires: more.expires ? new Date(more.expires).toISOString() : null,
+    files: (more.files ?? []).map(([name, size]) => ({ name, size, download_url: state === 'ready' ? `/file/${name}` : null, web_download_url: null }))
+}));
+
+function jobList() {
+    for (const job of jobs.filter((j) => j.state === 'running')) {
+        job.percent = Math.min(100, Math.round((Date.now() - begun) / 600));
+        job.state = job.percent === 100 ? 'ready' : 'running';
+    }
+    return { jobs, poll_seconds: jobs.some((j) => j.state === 'running') ? 2 : 0 };
+}
+
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
 
 async function answer(req, res) {
@@ -133,6 +156,13 @@ async function answer(req, res) {
     if (url.pathname.startsWith('/services/session')) { // LEFT_SECS=130: about to end, until one stays
         const left = url.pathname.endsWith('/touch') ? 1200 : Number(process.env.LEFT_SECS ?? 1200);
         return json(200, { ends_in: left, ends_at_latest_in: 7200, warn_before: 180 });
+    }
+    if (url.pathname === '/services/jobs') {
+        return json(200, jobList());
+    }
+    if (url.pathname.startsWith('/services/jobs/')) {
+        jobs = jobs.filter((j) => j.id !== url.pathname.slice('/services/jobs/'.length));
+        return json(200, { result: 'deleted' });
     }
     try {
         const file = normalize(url.pathname);

@@ -1,5 +1,6 @@
 // Requests to the reporting server. Every failure becomes a Problem that the page can explain.
 
+import type { JobList } from './jobs.js';
 import type { Report } from './model.js';
 
 export type ProblemKind = 'signin' | 'forbidden' | 'notfound' | 'invalid' | 'busy' | 'failed' | 'network';
@@ -135,6 +136,16 @@ export function fetchUserInfo(): Promise<{ user_info?: unknown }> {
         headers: { 'Content-Type': 'application/json' },
         body: '{}'
     });
+}
+
+/** The browser keeps the list with its tag, so an unchanged one is not sent again. */
+export function fetchJobs(): Promise<JobList> {
+    return request('/services/jobs', {});
+}
+
+/** End a job that is not over; take one that is out of the list. */
+export function deleteJob(id: string): Promise<unknown> {
+    return request(`/services/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
 }
 
 /**

@@ -16,6 +16,7 @@ export interface ChromeActions {
 
 const LANDING = '/assets/public/landing.html';
 const START = '/assets/html/index.html';
+const DOWNLOADS = '/assets/html/downloads.html';
 
 /** A state's own logo: only from this server. */
 function logo(report: Report | null): string | null {
@@ -39,7 +40,8 @@ function accountMenu(user: User | null, open: boolean, actions: ChromeActions): 
             <svg class="caret" viewBox="0 0 10 6" aria-hidden="true"><path d="m1 1 4 4 4-4"/></svg>
         </button>
         <div id="account-menu" class="menu-panel" ?hidden=${!open}>
-            ${user ? html`<p class="menu-who">${t('header.user', { name: user.name })}</p>` : nothing}
+            ${user ? html`<p class="menu-who">${t('header.user', { name: user.name })}</p>
+                <a class="menu-link" id="downloads" href=${DOWNLOADS}>${t('downloads.title')}</a>` : nothing}
             <fieldset>
                 <legend>${t('header.language')}</legend>
                 ${Object.entries(LANGUAGES).map(

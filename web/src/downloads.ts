@@ -1,0 +1,9 @@
+// My downloads: what the user asked for, how far it is, where to get it.
+
+import './style/page.css';
+import './style/report.css';
+import './style/downloads.css';
+import { preferred, useLanguage } from './lib/i18n.js';
+
+await useLanguage(preferred(location.search, navigator.languages));
+await import('./views/downloads.js');

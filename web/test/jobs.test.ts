@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ended, isOpen, pauseMs, sizeText, type Job, type JobState } from '../src/lib/jobs.js';
+
+const job = (id: string, state: JobState): Job => ({
+    id, state, kind: 'extract', title: id, percent: 0, missing_parts: 0, reason: null, notice: null, created: '', ended: null, expires: null, files: []
+});
+
+test('queued and running jobs are open', () => {
+    const states: JobState[] = ['queued', 'running', 'ready', 'failed', 'cancelled', 'expired'];
+    assert.deepEqual(states.map((s) => isOpen(job('x', s))), [true, true, false, false, false, false]);
+});
+
+test('what ended since the last look', () => {
+    const before = [job('a', 'running'), job('b', 'queued'), job('c', 'ready')];
+    const now = [job('a', 'ready'), job('b', 'running'), job('c', 'expired'), job('d', 'failed')];
+    assert.deepEqual(ended(before, now).map((j) => j.id), ['a']);
+});
+
+test('sizes for people', () => {
+    assert.equal(sizeText(1, 'en-US'), '1 byte');
+    assert.equal(sizeText(999, 'en-US'), '999 bytes');
+    assert.equal(sizeText(1500, 'en-US'), '1.5 kB');
+    assert.equal(sizeText(999_600, 'en-US'), '1 MB');
+    assert.equal(sizeText(123_456_789, 'en-US'), '123 MB');
+    assert.equal(sizeText(5_300_000_000, 'en-US'), '5.3 GB');
+});
+
+test('pauses grow after failures and follow the server otherwise', () => {
+    assert.deepEqual([pauseMs(2, 0), pauseMs(15, 0), pauseMs(2, 1), pauseMs(2, 2), pauseMs(2, 9), pauseMs(0, 0)], [2000, 15000, 5000, 10000, 60000, 0]);
+});
