@@ -67,9 +67,7 @@ my @table = (
     ['GET /services/administration/sessions', 'state', undef, 403, undef, sprintf($without, 'GET /services/administration/sessions', 'super_admin_rights')],
     ['DELETE /services/administration/sessions/{}', 'super', undef, 404, 'administration_session_end_service', undef, "/services/administration/sessions/$none", \%ours, { ref => $none }],
     ['DELETE /services/administration/sessions/{}', 'state', undef, 403, undef, sprintf($without, 'DELETE /services/administration/sessions/{}', 'super_admin_rights'), "/services/administration/sessions/$none", \%ours],
-    ['GET /services/jobs', 'school', undef, 200, 'list_jobs_service'],
-    ['GET /services/jobs/{}', 'school', undef, 200, 'job_service', undef, "/services/jobs/$mine", undef, { job_id => $mine }],
-    ['GET /services/jobs/{}', 'state', undef, 404, 'job_service', undef, "/services/jobs/$mine", undef, { job_id => $mine }],
+    ['DELETE /services/jobs/{}', 'state', undef, 404, 'delete_job_service', undef, "/services/jobs/$mine", \%ours, { job_id => $mine }],
     ['DELETE /services/jobs/{}', 'school', undef, 403, undef, 'forbidden: DELETE /services/jobs/{} asked for from elsewhere', "/services/jobs/$mine"],
     ['DELETE /services/jobs/{}', 'school', undef, 200, 'delete_job_service', undef, "/services/jobs/$mine", \%ours, { job_id => $mine }],
     ['DELETE /services/cache/{}', 'super', undef, 200, 'cache_flush_service', undef, '/services/cache/data', \%ours, { cache_name => 'data' }],
@@ -79,7 +77,7 @@ my @table = (
     ['GET /services/trigger/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/trigger/{}', 'super_admin_rights'), '/services/trigger/cache', \%ours],
 );
 # These show and change nothing, or are about signing in: the security stream's.
-my @not_audited = ('GET /services/session', 'POST /services/session/touch', 'GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
+my @not_audited = ('GET /services/jobs', 'GET /services/jobs/{}', 'GET /services/session', 'POST /services/session/touch', 'GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
     'POST /logout', 'GET /logout_redirect', 'GET /saml_metadata', 'OPTIONS /public_data/{}', 'ANY /public/{}');
 
 # Other addresses and reports are audited under the names they have in the source.

@@ -6,6 +6,7 @@ import { locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
 import { ended, isOpen, pauseMs, sizeText, type Job, type JobFile } from '../lib/jobs.js';
 import { userOf, type User } from '../lib/model.js';
 import { header, helpDialog } from './chrome.js';
+import { watchSession } from './timeout.js';
 
 class SbDownloads extends LitElement {
     static override properties = {
@@ -73,6 +74,7 @@ class SbDownloads extends LitElement {
     private async begin(): Promise<void> {
         try {
             this.user = userOf((await fetchUserInfo()).user_info);
+            watchSession();
             await this.load();
         } catch (e) {
             this.failed(e);
