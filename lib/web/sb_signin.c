@@ -212,11 +212,24 @@ static int go_to_idp(sb_req_t *q, sb_browser_t *browser)
     return sb_signin_redirect(q, HTTP_MOVED_TEMPORARILY, url);
 }
 
+/* Pictures and frames cannot sign anybody in; a page elsewhere may be full of them, to use up what the browsers
+ * of one address may begin. */
+static int is_embedded(const request_rec *r)
+{
+    const char *mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode");
+    const char *dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+
+    return (mode && strcmp(mode, "navigate")) || (dest && strcmp(dest, "document"));
+}
+
 int sb_signin_login(sb_req_t *q)
 {
     sb_browser_t browser = sb_browser_of(q);
     apr_status_t rv = sb_signin_find(q);
 
+    if (is_embedded(q->r)) {
+        return sb_web_page(q->r, HTTP_FORBIDDEN, NULL, NULL, "/login", "Sign in");
+    }
     /* "renew": somebody whose session is about to reach its absolute end wants a new one. */
     if (rv == APR_SUCCESS && !asked_for(q, "renew")) {
         return sb_signin_redirect(q, HTTP_MOVED_TEMPORARILY, sb_signin_ours(q, target_of(q)));

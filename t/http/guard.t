@@ -339,6 +339,9 @@ subtest 'not too often' => sub {
     like($login[8]{headers}{'retry-after'}, qr/\A(?:[1-9]|[1-5]\d|60)\z/, 'with the time to wait');
     like($login[8]{body}, qr/Please wait a minute/, 'on a page that helps');
     is(scalar @{ $login[8]{cookies} }, 0, 'and no cookie');
+    my @pictures = map { get('/login', args => ['--interface', '127.0.9.5'], headers => { 'Sec-Fetch-Site' => 'cross-site', 'Sec-Fetch-Mode' => $_->[0], 'Sec-Fetch-Dest' => $_->[1] })->{status} }
+        (['no-cors', 'image']) x 6, ['navigate', 'iframe'], ['navigate', 'document'];
+    is("@pictures", '403 403 403 403 403 403 403 302', 'pictures and frames of other sites begin none, and use none up');
     is(join('|', grep { !/\Asent to/ } texts(events())), 'rate limited: sign-ins begun from one address', 'one event, not three');
     is(get('/login')->{status}, 302, 'other addresses are not held up');
     is(get('/login', %flood, headers => { 'X-Forwarded-For' => '198.51.100.77' })->{status}, 429, 'saying to be another does not help');
