@@ -319,6 +319,9 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
     rv = sb_relay_take(&relay, SB_RELAY_SIGN_IN, q->signin->sessions.cache, in->relay_keys,
                        form->relay_key, browser->id, q->r->pool);
     if (rv == APR_NOTFOUND && in->idp_initiated) {
+        if (sb_signin_limit_begun(q) != OK) {
+            return OK;
+        }
         /* It began at the identity provider, whose relay state means nothing to us. */
         relay = (sb_relay_t){.kind = SB_RELAY_SIGN_IN, .target = in->home};
         rv = APR_SUCCESS;
@@ -336,7 +339,7 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
     rv = sb_saml_finish(&res, in->saml, form->answer, strlen(form->answer), relay.request_id,
                         q->r->pool);
     if (rv == SB_EDENIED) {
-        return refuse_sign_in(q, res.reason);
+        return relay.request_id ? refuse_sign_in(q, res.reason) : refuse_stray(q, res.reason);
     }
     if (rv != APR_SUCCESS) {
         sb_signin_event(q, SB_SECURITY_WARNING,
