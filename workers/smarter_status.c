@@ -9,13 +9,15 @@
 
 #include <apr_strings.h>
 
+#include "jobs/sb_job.h"
 #include "mq/sb_mq.h"
 #include "workers/smarter.h"
 #include "workers/smarter_batch.h"
 
 #define DAY apr_time_from_sec(86400)
-#define OLD apr_time_from_sec(3600) /* a package that waited so long */
-#define FULL 10                     /* per cent free below which a disk is nearly full */
+#define OLD apr_time_from_sec(3600)  /* a package that waited so long */
+#define UNSENT apr_time_from_sec(60) /* a message of a job that is due for so long */
+#define FULL 10                      /* per cent free below which a disk is nearly full */
 #define NZONES 3
 
 typedef struct {
@@ -35,6 +37,8 @@ typedef struct {
     apr_int64_t messages, dead;
     int consumers;
     zone_t zones[NZONES];
+    int has_jobs; /* this installation has them */
+    sb_job_health_t jobs;
 } status_t;
 
 static void trouble(status_t *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -179,6 +183,42 @@ static void ask_disks(status_t *s)
     }
 }
 
+static void judge_jobs(status_t *s)
+{
+    if (s->jobs.unsent > UNSENT) {
+        trouble(s, "no smarter-job-relay: a message of a job waits to be sent since %s",
+                smarter_age(s->jobs.unsent, s->p));
+    }
+    if (s->jobs.untaken > OLD) {
+        trouble(s, "a task waits since %s in %s: are there workers?",
+                smarter_age(s->jobs.untaken, s->p), smarter_safe(s->jobs.untaken_queue, s->p));
+    }
+}
+
+static void ask_jobs(status_t *s)
+{
+    const sb_conf_t *conf = program_section(s->prog, "app:main");
+    const char *url = conf ? sb_conf_str(conf, "jobs.worker.db.url") : NULL;
+    sb_db_opts_t opts = {.app = "smarter"};
+    apr_status_t rv;
+    sb_db_t *db;
+
+    if (!url) {
+        return;
+    }
+    opts.schema = sb_conf_str(conf, "jobs.db.schema_name");
+    rv = sb_db_open(&db, sb_conf_db_url(url, s->p), &opts, s->p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_job_health(&s->jobs, db, s->p);
+    }
+    s->has_jobs = rv == APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        trouble(s, "the database of jobs: %s", db ? sb_db_error(db) : "no answer");
+        return;
+    }
+    judge_jobs(s);
+}
+
 /* ---- telling ----------------------------------------------------------------------------------- */
 
 static void print_text(const status_t *s)
@@ -199,6 +239,10 @@ static void print_text(const status_t *s)
     }
     else {
         printf("queue      %" APR_INT64_T_FMT " messages, %d workers\n", s->messages, s->consumers);
+    }
+    if (s->has_jobs) {
+        printf("jobs       %d running, %d waiting, %d failed in 24 hours\n", s->jobs.running,
+               s->jobs.queued, s->jobs.failed);
     }
     for (i = 0; i < h->promotions->nelts; i++) {
         const sb_batch_promotion_t *last = &APR_ARRAY_IDX(h->promotions, i, sb_batch_promotion_t);
@@ -248,6 +292,13 @@ static void print_json(const status_t *s)
     sb_jw_int(w, "workers", s->consumers);
     sb_jw_int(w, "dead", s->dead);
     sb_jw_end(w);
+    if (s->has_jobs) {
+        sb_jw_object(w, "jobs");
+        sb_jw_int(w, "running", s->jobs.running);
+        sb_jw_int(w, "waiting", s->jobs.queued);
+        sb_jw_int(w, "failed", s->jobs.failed);
+        sb_jw_end(w);
+    }
     sb_jw_object(w, "last_promotion");
     for (i = 0; i < h->promotions->nelts; i++) {
         const sb_batch_promotion_t *last = &APR_ARRAY_IDX(h->promotions, i, sb_batch_promotion_t);
@@ -281,6 +332,7 @@ static int run(program_t *prog)
     }
     ask_broker(&s);
     ask_disks(&s);
+    ask_jobs(&s);
     if (program_option(prog, "json")) {
         print_json(&s);
     }

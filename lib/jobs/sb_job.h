@@ -177,6 +177,18 @@ apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_f
 apr_status_t sb_job_find_any(sb_job_info_t **pjob, sb_db_t *db, const char *id,
                              apr_pool_t *p) SB_MUST_CHECK;
 
+/** How all of them are. */
+typedef struct {
+    int queued, running;
+    int failed; /* in 24 hours */
+    apr_interval_time_t
+        unsent; /* how long a message has been due; 0 none is: else, is there a relay? */
+    apr_interval_time_t untaken; /* how long the oldest announced task has waited; 0 none does */
+    const char *untaken_queue;   /* whose workers should have taken it; NULL */
+} sb_job_health_t;
+
+apr_status_t sb_job_health(sb_job_health_t *health, sb_db_t *db, apr_pool_t *p) SB_MUST_CHECK;
+
 /** A task, for operators. */
 typedef struct {
     int step, number;

@@ -236,3 +236,37 @@ apr_status_t sb_job_tasks(apr_array_header_t **ptasks, sb_db_t *db, const char *
     }
     return rv;
 }
+
+#define AGE(column) "(extract(epoch FROM now() - " column ") * 1e6)::bigint"
+
+static const sb_stmt_t health_stmt = {
+    "job_health", 0,
+    "SELECT (SELECT count(*) FROM {schema}.job WHERE state = 'queued'),"
+    " (SELECT count(*) FROM {schema}.job WHERE state = 'running'),"
+    " (SELECT count(*) FROM {schema}.job WHERE state = 'failed'"
+    "  AND ended_at > now() - interval '1 day'),"
+    " (SELECT " AGE(
+        "min(due_at)") " FROM {schema}.outbox WHERE due_at < now()),"
+                       " " AGE("t.published_at") ", t.queue"
+                                                 " FROM (SELECT) one LEFT JOIN LATERAL (SELECT "
+                                                 "published_at, queue FROM {schema}.task"
+                                                 "  WHERE state = 'queued' AND published_at IS NOT "
+                                                 "NULL ORDER BY published_at LIMIT 1) t ON true"};
+
+apr_status_t sb_job_health(sb_job_health_t *health, sb_db_t *db, apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    memset(health, 0, sizeof *health);
+    rv = sb_db_query(&rows, db, &health_stmt, NULL, p);
+    if (rv == APR_SUCCESS) {
+        health->queued = (int)sb_rows_int(rows, 0, 0, 0);
+        health->running = (int)sb_rows_int(rows, 0, 1, 0);
+        health->failed = (int)sb_rows_int(rows, 0, 2, 0);
+        health->unsent = sb_rows_int(rows, 0, 3, 0);
+        health->untaken = sb_rows_int(rows, 0, 4, 0);
+        health->untaken_queue = sb_rows_text(rows, 0, 5);
+    }
+    return rv;
+}

@@ -15,6 +15,8 @@
 #define PAUSE_FIRST apr_time_from_msec(500)
 #define PAUSE_MAX apr_time_from_sec(30)
 #define END_PAUSE_MAX apr_time_from_sec(5) /* between attempts to record an end */
+#define STATEMENT                                                                                  \
+    apr_time_from_sec(60) /* longer is no answer: the heartbeat would keep the task for ever */
 #define REASON_MAX 500
 #define NO_REASON "The work could not be done. Please try again later."
 
@@ -117,7 +119,8 @@ void sb_task_file(sb_task_t *task, const sb_job_file_t *file)
 
 static apr_status_t open_db(worker_t *w)
 {
-    sb_db_opts_t opts = {.app = "smarter-job-worker", .schema = w->schema};
+    sb_db_opts_t opts = {
+        .app = "smarter-job-worker", .schema = w->schema, .statement_timeout = STATEMENT};
 
     apr_pool_clear(w->db_pool);
     w->db = NULL;

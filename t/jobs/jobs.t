@@ -227,6 +227,20 @@ is(smarter('show', 'x')->{exit}, 1, 'nor is that an id');
 is(smarter($_)->{exit}, 2, "usage: $_") for qw(show dance);
 ok((grep { /operator\.jobs cancel/ && /\Q$id\E/ } log_since('audit')), 'the deed is audited');
 
+$id = $j->make(steps => [{ tasks => [part()] }]);
+$j->once;
+my $main = slurp($j->{ini});
+my ($app) = slurp(env('SMARTER_INI')) =~ /^(\[app\]\n.*)/ms;
+my $both = spew("$j->{dir}/both.ini", "$main\n$app");
+sub well { return JSON::PP->new->decode(run_program({ as_me => 1 }, 'smarter', 'status', '--json', '-c', $both)->{out}) }
+is(well()->{jobs}{waiting}, 1, 'smarter status counts them');
+my $complains = sub { my ($about) = @_; return scalar grep { /$about/ } @{ well()->{needs_a_person} } };
+is($complains->('job-relay') + $complains->("in $j->{queue}"), 0, 'all is well with them');
+sql("UPDATE $s.task SET published_at = now() - interval '2 hours' WHERE job_id = '$id'");
+sql("INSERT INTO $s.outbox (task_id, due_at) SELECT task_id, now() - interval '2 minutes' FROM $s.task WHERE job_id = '$id'");
+is($complains->('job-relay') + $complains->("in \Q$j->{queue}\E"), 2, 'no relay, no worker: somebody is told');
+$j->call('cancel', $id);
+
 # ---- who may do what --------------------------------------------------------------------------------
 sub can { return sql_one("SELECT has_table_privilege('$_[0]', '$s.$_[1]', '$_[2]')") }
 sub may { return sql_one("SELECT has_function_privilege('$_[0]', '$s.$_[1]', 'EXECUTE')") }
