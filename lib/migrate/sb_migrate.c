@@ -12,6 +12,7 @@
 #include "migrate/sb_migrate.h"
 #include "migrate/sb_migrate_db.h"
 #include "migrate/sb_order.h"
+#include "report/sb_cohorts.h"
 #include "report/sb_suppressed_refresh.h"
 #include "store/sb_schema.h"
 
@@ -380,6 +381,23 @@ static void hide_small(const run_t *run, const tenant_t *t)
     }
 }
 
+/* Once for all batches of a run, when none of them waits: it reads two whole years. */
+static void count_cohorts(const run_t *run)
+{
+    for (apr_hash_index_t *hi = apr_hash_first(run->p, run->tenants); hi; hi = apr_hash_next(hi)) {
+        const tenant_t *t;
+        void *value;
+
+        apr_hash_this(hi, NULL, NULL, &value);
+        t = value;
+        if (sb_cohorts_refresh(NULL, t->dest, t->name, t->schema, run->opts->stopping,
+                               run->pbatch) != APR_SUCCESS) {
+            sb_log(SB_LOG_WARN, SBLOGNO(2121), SB_NO_STATUS, "tenant %s: cohorts: %s", t->name,
+                   sb_db_error(t->dest));
+        }
+    }
+}
+
 /* The batch waits, and so do later ones that deliver the same. Said once. */
 static apr_status_t hold(const run_t *run, const batch_t *b, const char *behind, const char *reason)
 {
@@ -670,6 +688,7 @@ apr_status_t sb_migrate_run(sb_migrate_result_t *result, const char **perror,
     }
     if (rv == APR_SUCCESS) {
         sweep(&run);
+        count_cohorts(&run);
     }
     sb_log_set_id(NULL);
     if (*perror) {

@@ -485,7 +485,9 @@ static void begin_bounds(net_t *n)
         n->least[e] = n->most[e] = (apr_int32_t)t->cell[e].total;
         if (is_hidden(n, e)) {
             n->least[e] = t->cell[e].total && !vague ? 1 : 0;
-            n->most[e] = t->cell[e].total || vague ? UNBOUNDED : 0;
+            n->most[e] = !t->cell[e].total && !vague ? 0
+                         : t->most                   ? (apr_int32_t)t->most[e]
+                                                     : UNBOUNDED;
         }
     }
 }

@@ -28,6 +28,7 @@ typedef struct {
     unsigned char *mark; /* likewise */
     const unsigned char *
         row_hidden; /* of a place: its sum over the values is hidden; NULL if value 0 is that sum */
+    apr_uint32_t *most; /* of a cell: what everybody knows it cannot exceed; NULL: nothing */
     apr_int64_t min_cell;
 } sb_table_t;
 

@@ -39,7 +39,8 @@ typedef struct {
     const char *items; /* with a shared part: the breadcrumb as JSON */
     apr_size_t items_len;
     int *
-        passing; /* a shared part says that nobody else is likely to want it: it is not kept for others */
+        passing; /* a shared part says that nobody else is likely to want it, or that it will be another soon
+                    without a new data version: it is not kept for others */
     int *found; /* a search says how many persons it names, for the audit line; NULL: nobody asks */
 } sb_report_ctx_t;
 

@@ -1,7 +1,8 @@
 /**
  * Report trends: one place over the academic years. Either each year's results as they are ("same_grade"), or
- * the students of two years in a row who have results in both there ("cohort"): the same students then and
- * now. Source of the rules: docs/reporting.md, "Trends".
+ * the students who have results there in two years in a row, in one grade and then in the next ("cohort"): the
+ * same students then and now, as they were counted and judged before (sb_cohorts.h). Source of the rules:
+ * docs/reporting.md, "Trends".
  */
 
 #include <string.h>
@@ -22,7 +23,8 @@ typedef struct {
     int year;
     group_t *whole;                /* of a subject by number: all students of the grade */
     const sb_suppressed_t *hidden; /* NULL: not known, since some results are not packed */
-    group_t *now, *before; /* those who have results in the year before, too: in both years */
+    group_t *now, *before;         /* the cohort in both years */
+    int *hide, pending;            /* the cohort, of a subject; it is not counted yet */
 } year_t;
 
 typedef struct {
@@ -54,7 +56,11 @@ static year_t *year_of(work_t *k, int year)
         return NULL;
     }
     k->year[k->nyears] =
-        (year_t){.year = year, .whole = groups(k), .now = groups(k), .before = groups(k)};
+        (year_t){.year = year,
+                 .whole = groups(k),
+                 .now = groups(k),
+                 .before = groups(k),
+                 .hide = apr_pcalloc(k->p, (apr_size_t)k->subjects.n * sizeof(int))};
     return &k->year[k->nyears++];
 }
 
@@ -118,7 +124,24 @@ static apr_status_t find_whole(work_t *k)
     return rv;
 }
 
-/* Matched by the state's id of a student. Of several results of a year the latest counts. */
+/* One level of a cohort, or that it is hidden. */
+static apr_status_t add_cohort(year_t *y, int s, const sb_rows_t *rows, int i)
+{
+    int level = (int)sb_rows_int(rows, i, 2, 0);
+    apr_status_t rv;
+
+    if (level < 0) {
+        y->hide[s] = 1;
+        return APR_SUCCESS;
+    }
+    rv = add(&y->before[s], level, sb_rows_int(rows, i, 3, 0), sb_rows_int(rows, i, 4, 0),
+             sb_rows_int(rows, i, 5, 0));
+    return rv == APR_SUCCESS ? add(&y->now[s], level, sb_rows_int(rows, i, 6, 0),
+                                   sb_rows_int(rows, i, 7, 0), sb_rows_int(rows, i, 8, 0))
+                             : rv;
+}
+
+/* The place's own rows; and, without a subject, years that are not counted yet. */
 static apr_status_t find_cohorts(work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
@@ -127,45 +150,36 @@ static apr_status_t find_cohorts(work_t *k)
     apr_status_t rv;
 
     APR_ARRAY_PUSH(args, const char *) = years_text(k);
+    APR_ARRAY_PUSH(args, const char *) = k->district_id ? k->district_id : "";
+    APR_ARRAY_PUSH(args, const char *) = k->school_id ? k->school_id : "";
+    APR_ARRAY_PUSH(args, const char *) = k->grade ? k->grade : "";
+    APR_ARRAY_PUSH(args, const char *) = sb_scope_state(k->ctx->scope);
     sql = apr_psprintf(
         k->p,
-        "WITH result AS ("
-        "SELECT DISTINCT ON (f.student_id, f.asmt_subject, f.asmt_year) f.student_id,"
-        "       f.asmt_subject, f.asmt_year, f.asmt_perf_lvl AS level,"
-        "       f.asmt_score::bigint AS score"
-        "  FROM {schema}.fact_asmt_outcome_vw f"
-        " WHERE f.asmt_year = ANY($1::smallint[]) AND f.asmt_type = 'SUMMATIVE'"
-        "   AND f.rec_status = 'C'"
-        "   AND (f.administration_condition = 'SD' OR f.administration_condition IS NULL)"
-        "   AND f.inst_hier_rec_id IN"
-        "       (SELECT h.inst_hier_rec_id FROM {schema}.dim_inst_hier h WHERE %s)"
-        " ORDER BY f.student_id, f.asmt_subject, f.asmt_year, f.date_taken DESC,"
-        "       f.asmt_outcome_vw_rec_id DESC),"
-        " pair AS (SELECT *, lag(asmt_year) OVER w AS year_before, lag(level) OVER w AS "
-        "level_before,"
-        "                 lag(score) OVER w AS score_before"
-        "            FROM result"
-        "          WINDOW w AS (PARTITION BY student_id, asmt_subject ORDER BY asmt_year))"
-        "SELECT asmt_year, asmt_subject, level, level_before, count(*), sum(score)::bigint,"
-        "       sum(score * score)::bigint, sum(score_before)::bigint,"
-        "       sum(score_before * score_before)::bigint"
-        "  FROM pair"
-        " WHERE year_before = asmt_year - 1"
-        " GROUP BY 1, 2, 3, 4",
-        sb_where_sql(k->ctx, "h", args, k->p));
+        "WITH made AS (SELECT asmt_year FROM {schema}.report_cohort_made"
+        "  WHERE state_code = $5 AND valid)"
+        "SELECT c.asmt_year, c.asmt_subject, c.asmt_perf_lvl, c.n_before, c.score_sum_before,"
+        "       c.score_squares_before, c.n, c.score_sum, c.score_squares"
+        "  FROM {schema}.report_cohort c JOIN made USING (asmt_year)"
+        " WHERE c.asmt_year = ANY($1::smallint[]) AND c.state_code = $5 AND c.district_id = $2"
+        "   AND c.school_id = $3 AND c.asmt_grade = $4 AND (%s)"
+        " UNION ALL "
+        "SELECT y, NULL, 0, 0, 0, 0, 0, 0, 0 FROM unnest($1::smallint[]) y"
+        " WHERE y NOT IN (SELECT asmt_year FROM made)"
+        "   AND EXISTS (SELECT FROM {schema}.report_pack p WHERE p.asmt_year = y)"
+        "   AND EXISTS (SELECT FROM {schema}.report_pack p WHERE p.asmt_year = y - 1)",
+        sb_scope_sql(k->ctx->scope, "c", args->nelts + 1, args, k->p));
     rv = query(&rows, k, sql, args);
     for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        int s = sb_subjects_index(&k->subjects, sb_rows_text(rows, i, 1));
-        year_t *y = s >= 0 ? year_of(k, (int)sb_rows_int(rows, i, 0, 0)) : NULL;
-        apr_int64_t n = sb_rows_int(rows, i, 4, 0);
+        year_t *y = year_of(k, (int)sb_rows_int(rows, i, 0, 0));
+        const char *subject = sb_rows_text(rows, i, 1);
+        int s = subject ? sb_subjects_index(&k->subjects, subject) : -1;
 
-        if (y) {
-            rv = add(&y->now[s], (int)sb_rows_int(rows, i, 2, 0), n, sb_rows_int(rows, i, 5, 0),
-                     sb_rows_int(rows, i, 6, 0));
+        if (y && !subject) {
+            y->pending = 1;
         }
-        if (y && rv == APR_SUCCESS) {
-            rv = add(&y->before[s], (int)sb_rows_int(rows, i, 3, 0), n, sb_rows_int(rows, i, 7, 0),
-                     sb_rows_int(rows, i, 8, 0));
+        else if (y && s >= 0) {
+            rv = add_cohort(y, s, rows, i);
         }
     }
     return rv;
@@ -200,28 +214,6 @@ static int is_hidden(const work_t *k, const year_t *y, const char *grade, int s)
                 1);
 }
 
-/* A part of a whole may be shown if the whole may, and so may the rest, unless there is none. */
-static int may_show(const work_t *k, const group_t *part, const year_t *y, int s)
-{
-    sb_population_t pop;
-    sb_counts_t rest = y->whole[s].counts;
-
-    if (is_hidden(k, y, NULL, s)) {
-        return 0;
-    }
-    judge(&pop, k, &rest, s);
-    if (pop.state != SB_POPULATION_VISIBLE) {
-        return 0;
-    }
-    for (int i = 0; i < part->counts.n; i++) {
-        if (sb_counts_add(&rest, part->counts.level[i], -part->counts.count[i]) != APR_SUCCESS) {
-            return 0;
-        }
-    }
-    judge(&pop, k, &rest, s);
-    return pop.state != SB_POPULATION_SUPPRESSED;
-}
-
 static void write_year(sb_jw_t *w, const work_t *k, const year_t *y)
 {
     sb_population_t pop;
@@ -246,15 +238,17 @@ static void write_year(sb_jw_t *w, const work_t *k, const year_t *y)
     sb_jw_end(w);
 }
 
-static void write_pair(sb_jw_t *w, const work_t *k, const group_t *then, const group_t *now,
-                       int shown, int s)
+static void write_pair(sb_jw_t *w, const work_t *k, const year_t *y, int s)
 {
+    const group_t *then = &y->before[s], *now = &y->now[s];
     sb_population_t before, after;
     apr_int64_t change;
+    int shown;
 
     judge(&before, k, &then->counts, s);
     judge(&after, k, &now->counts, s);
-    shown = shown && before.state == SB_POPULATION_VISIBLE && after.state == SB_POPULATION_VISIBLE;
+    shown = !y->hide[s] && before.state == SB_POPULATION_VISIBLE &&
+            after.state == SB_POPULATION_VISIBLE;
     if (!shown) {
         sb_population_hide(&before);
         sb_population_hide(&after);
@@ -275,29 +269,30 @@ static void write_pair(sb_jw_t *w, const work_t *k, const group_t *then, const g
     sb_jw_end(w);
 }
 
-static void write_cohort(sb_jw_t *w, work_t *k, const year_t *y)
+static int has_cohort(const year_t *y, int s)
 {
-    const year_t *last = year_of(k, y->year - 1);
+    return y->hide[s] || y->now[s].counts.n;
+}
 
+static void write_cohort(sb_jw_t *w, const work_t *k, const year_t *y)
+{
     sb_jw_object(w, NULL);
     sb_jw_int(w, "asmt_year", y->year);
     sb_jw_int(w, "previous_year", y->year - 1);
     sb_jw_object(w, "results");
     for (int s = 0; s < k->subjects.n; s++) {
-        if (y->now[s].counts.n) {
-            write_pair(w, k, &y->before[s], &y->now[s],
-                       last && may_show(k, &y->now[s], y, s) && may_show(k, &y->before[s], last, s),
-                       s);
+        if (has_cohort(y, s)) {
+            write_pair(w, k, y, s);
         }
     }
     sb_jw_end(w);
     sb_jw_end(w);
 }
 
-static int has_any(const work_t *k, const group_t *g)
+static int has_any(const work_t *k, const year_t *y)
 {
     for (int s = 0; s < k->subjects.n; s++) {
-        if (g[s].counts.n) {
+        if (k->cohort ? has_cohort(y, s) : y->whole[s].counts.n) {
             return 1;
         }
     }
@@ -308,14 +303,31 @@ static void write_years(sb_jw_t *w, work_t *k)
 {
     sb_jw_array(w, k->cohort ? "cohorts" : "years");
     for (int i = 0; i < k->years->nelts; i++) { /* the newest first */
-        year_t *y = year_of(k, APR_ARRAY_IDX(k->years, i, int));
+        const year_t *y = year_of(k, APR_ARRAY_IDX(k->years, i, int));
 
-        if (y && has_any(k, k->cohort ? y->now : y->whole)) {
+        if (y && has_any(k, y)) {
             if (k->cohort) {
                 write_cohort(w, k, y);
             }
             else {
                 write_year(w, k, y);
+            }
+        }
+    }
+    sb_jw_end(w);
+}
+
+/* Years that somebody counts soon, without a new data version. */
+static void write_pending(sb_jw_t *w, work_t *k)
+{
+    sb_jw_array(w, "pending");
+    for (int i = 0; i < k->years->nelts; i++) {
+        const year_t *y = year_of(k, APR_ARRAY_IDX(k->years, i, int));
+
+        if (y && y->pending) {
+            sb_jw_int(w, NULL, y->year);
+            if (k->ctx->passing) {
+                *k->ctx->passing = 1;
             }
         }
     }
@@ -351,12 +363,9 @@ static apr_status_t find(work_t *k)
     if (rv == APR_SUCCESS) {
         sb_subjects_pick(&k->subjects, &k->metadata.subjects,
                          sb_params_list(k->ctx->params, "asmtSubject"));
-        rv = find_whole(k);
+        rv = k->cohort ? find_cohorts(k) : find_whole(k);
     }
-    if (rv == APR_SUCCESS && k->cohort) {
-        rv = find_cohorts(k);
-    }
-    return rv == APR_SUCCESS ? find_hidden(k) : rv;
+    return rv == APR_SUCCESS && !k->cohort ? find_hidden(k) : rv;
 }
 
 static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ctx, apr_pool_t *p)
@@ -380,6 +389,9 @@ static apr_status_t shared(sb_jw_t *w, sb_jw_t *items, const sb_report_ctx_t *ct
     sb_metadata_json(w, "metadata", &k->metadata);
     sb_subjects_json(w, "subjects", &k->subjects);
     write_years(w, k);
+    if (k->cohort) {
+        write_pending(w, k);
+    }
     sb_jw_end(w);
     return sb_breadcrumb_json(items, NULL, ctx,
                               &(sb_place_t){k->district_id, k->school_id, k->grade, NULL}, p);
@@ -393,21 +405,6 @@ static apr_status_t run(sb_jw_t *w, const sb_report_ctx_t *ctx, apr_pool_t *p)
     sb_identity_json(w, "user_info", ctx->user);
     sb_jw_end(w);
     return APR_SUCCESS;
-}
-
-/* Cohorts of a grade, a district or the state would add up with those of schools, less those who moved: what is
- * hidden of one would be the difference of others. */
-static const char *check(const sb_params_t *params)
-{
-    const char *view = sb_params_str(params, "view"), *complaint = sb_where_check(params);
-
-    if (complaint || !view || strcmp(view, "cohort")) {
-        return complaint;
-    }
-    return !sb_params_has(params, "schoolId") ? "view: cohorts are told of a school; say schoolId"
-           : sb_params_has(params, "asmtGrade")
-               ? "view: cohorts are of all grades; leave out asmtGrade"
-               : NULL;
 }
 
 static const char *const views[] = {"same_grade", "cohort", NULL};
@@ -424,7 +421,7 @@ const sb_report_t sb_report_trends = {
     .name = "trends",
     .callable = "get_trends_report",
     .params = params,
-    .check = check,
+    .check = sb_where_check,
     .shared = shared,
     .run = run,
 };

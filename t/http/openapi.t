@@ -74,11 +74,18 @@ results($school, %row, asmt => $math, @score, level => 3, administration_conditi
 results($school, %row, asmt => $interim, type => 'INTERIM COMPREHENSIVE', asmt_claim_1_score => undef);
 results($school, %row, asmt => $block, type => 'INTERIM ASSESSMENT BLOCKS', level => 2);
 results($school, year => $year, subject => 'Math', grade => '04', level => 1 + $_ % 4, count => 9) for 1 .. 4;
+# a cohort, of a district of its own
+my $other = school('OD3', 'Cohort District', 'OS3', 'Cohort School');
+for my $i (1 .. 12) {
+    my $who = student("OC-$i");
+    results($other, student => $who, year => $year - 5 + $_, subject => 'Math', grade => "0$_", level => 3 + $i % 2) for 4, 5;
+}
 results(school('D1', 'Interim Only', 'S1', 'Interim School'), year => $year, subject => 'Math', grade => '03', type => 'INTERIM COMPREHENSIVE');
 registered($_, 'OA-1', ['D001', 'Described District'], ['S0001', 'Described School']) for $year, $year - 1;
 metadata(JSON::PP->new->encode({ branding => { display => 'North', image => '/assets/nc.svg', higherEdLink => 'https://example.org/' }, min_cell_size => 5,
     subjects => { Math => { colors => [map { { bg_color => '#BB231C', text_color => '#fff', start_gradient_bg_color => '#BB231C', end_gradient_bg_color => '#BB231D' } } 1 .. 4] } } }));
 put();
+counted();
 run_program('smarter-public-copy', '--once')->{exit} == 0 or die "no public copy\n";
 my ($open_place) = sql('SELECT district_id, school_id FROM ' . env('SMARTER_PUBLIC_SCHEMA') . ".dim_inst_hier WHERE school_name = 'Described School'");
 
@@ -109,7 +116,7 @@ my %calls = (
     individual_student_report => [(map { ['school', { %one, asmtType => $_ }] } @kinds), ['school', { %one, asmtType => $kinds[0], asmtYear => 2000 }, 404]],
     subgroups => [map { ['state', $_] } { stateCode => $state }, \%place, \%in_school, { %place, districtId => 'nowhere' }],
     trends => [['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001' }], ['state', { stateCode => $state }], ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', asmtGrade => '04', asmtSubject => ['Math'] }],
-        ['state', { stateCode => $state, districtId => 'D001', schoolId => 'S0001', view => 'cohort' }]],
+        (map { ['state', { stateCode => $state, %$_, view => 'cohort' }] } {}, { asmtGrade => '05' }, { districtId => 'OD3' }, { districtId => 'OD3', schoolId => 'OS3' })],
     quick_links => [['state', { stateCode => $state }], ['school', { stateCode => $state, ql_school_bound => 3 }]],
     academic_year => [['state', { stateCode => $state }]],
     (map { $_ => [['registrar', { stateCode => $state }], ['registrar', { stateCode => $state, academicYear => $year - 1 }],
@@ -195,8 +202,9 @@ my %set = (branding => { display => 'North', image => '/assets/nc.svg', higherEd
 results($school, year => $year, subject => 'Math', grade => '05', level => 4, count => 90);
 metadata(JSON::PP->new->encode({ %set, top_bottom_coding => 20 }));
 put();
+counted();
 for my $id (qw(comparing_populations subgroups trends)) {
-    judge("$id with coding", $by_id{$id}, call($by_id{$id}, 'state', { ($id eq 'trends' ? (view => $_) : (asmtYear => $year)), stateCode => $state, districtId => 'D001', ($_ eq 'cohort' ? (schoolId => 'S0001') : ()) }))
+    judge("$id with coding", $by_id{$id}, call($by_id{$id}, 'state', { ($id eq 'trends' ? (view => $_) : (asmtYear => $year)), stateCode => $state, districtId => $_ eq 'cohort' ? 'OD3' : 'D001' }))
         for $id eq 'trends' ? qw(same_grade cohort) : 1;
 }
 

@@ -14,7 +14,7 @@ use warnings;
 use Exporter 'import';
 use Smarter::Test;
 
-our @EXPORT = qw(school assessment student results registered put metadata elsewhere);
+our @EXPORT = qw(school assessment student results registered put counted metadata elsewhere);
 
 our ($schema, $state);
 my $batch = sprintf 'test-%d-%d', $$, time;
@@ -168,6 +168,18 @@ sub put {
         "UPDATE $s.data_version SET version = version + 1, changed_at = now()", 'COMMIT');
     @statements = ();
     $put = 1;
+}
+
+# Have the conductor count the cohorts of what was put; the stack's own may be at it.
+sub counted {
+    my $s = schema();
+    my $missing = "SELECT count(*) FROM (SELECT DISTINCT asmt_year FROM $s.report_pack) y WHERE EXISTS (SELECT FROM $s.report_pack b"
+        . " WHERE b.asmt_year = y.asmt_year - 1) AND NOT EXISTS (SELECT FROM $s.report_cohort_made m WHERE m.asmt_year = y.asmt_year AND m.valid)";
+    wait_until(60, 'cohorts to be counted', sub {
+        return 1 unless sql_one($missing);
+        run_program('smarter-migrate-conductor', '--once', '-c', env('SMARTER_INI'));
+        return !sql_one($missing);
+    });
 }
 
 # metadata(JSON text or undef): the state's row of custom_metadata; the old one comes back later.
