@@ -24,6 +24,7 @@ for my $file (sort glob "$top/{lib/*,mod_*,workers}/*.c") {
         push @{ $where{$number} }, $file;
         next if $dir eq 'workers';    # two ranges: what is shared by programs has the second
         my ($begin) = grep { $_ <= $number } reverse @first;
+        next if $begin && $dir eq 'lib/web' && $begin == $first{mod_smarter};    # it comes from there
         push @outside, "$number in $file" if !$begin || ($first{$dir} // 0) != $begin;
     }
 }
