@@ -10,6 +10,7 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <zlib.h>
+#include "../saml/seal.h"
 #include "auth/sb_saml.h"
 #include "auth/sb_saml_gate.h"
 #include "core/sb_log.h"
@@ -26,7 +27,7 @@
 static apr_pool_t *p; /* of the test */
 static apr_pool_t *q; /* of one message */
 static sb_saml_t *saml;
-static EVP_PKEY *idp_key;
+static EVP_PKEY *idp_key, *our_key;
 
 static void quiet(void *ctx, sb_log_level_t level, int number, apr_status_t rv, const char *text)
 {
@@ -98,6 +99,30 @@ static const char *logout(const char *root, const char *attribute, const char *c
                         root, stamp(0), stamp(0), attribute, content, root);
 }
 
+/* The answer's assertion by itself, as it is before it is encrypted. */
+static const char *assertion(void)
+{
+    const char *from = strstr(answer(), "<saml:Assertion ") + strlen("<saml:Assertion ");
+
+    return apr_pstrcat(q, "<saml:Assertion xmlns:saml='" SB_SAML_NS_ASSERTION "' ",
+                       apr_pstrmemdup(q, from, strlen(from) - strlen("</samlp:Response>")), NULL);
+}
+
+/* The answer with that in the place of its assertion, encrypted. */
+static const char *sealed(const char *inside)
+{
+    const seal_t how = {0};
+    const char *whole = answer();
+    char *box = seal(inside, strlen(inside), our_key, &how);
+    const char *xml = apr_pstrcat(
+        q, apr_pstrmemdup(q, whole, (apr_size_t)(strstr(whole, "<saml:Assertion ") - whole)), box,
+        "</samlp:Response>", NULL);
+
+    free(box);
+    return xml;
+}
+
+/* What is bent: a whole message, or what will be encrypted. */
 static const char *sample(int kind)
 {
     switch (kind) {
@@ -108,8 +133,10 @@ static const char *sample(int kind)
         return logout("LogoutResponse", " InResponseTo='" ASKED "'",
                       "<samlp:Status><samlp:StatusCode "
                       "Value='urn:oasis:names:tc:SAML:2.0:status:Success'/></samlp:Status>");
-    default:
+    case 2:
         return answer();
+    default:
+        return assertion();
     }
 }
 
@@ -368,21 +395,22 @@ static const char *bent(int kind, int is_signed)
     for (unsigned i = dice(3) + 1; i > 0; i--) {
         bend(xmlDocGetRootElement(doc));
     }
-    if (is_signed && kind == 2) {
+    if (is_signed && kind >= 2) {
         sign(doc);
     }
     xmlDocDumpMemory(doc, &octets, &len);
     xml = apr_pstrmemdup(q, (const char *)octets, (apr_size_t)len);
     xmlFree(octets);
     xmlFreeDoc(doc);
-    return xml;
+    return kind == 3 ? sealed(xml) : xml;
 }
 
 /* ---- the test ----------------------------------------------------------------------------------- */
 
-static const char *signed_answer(void)
+static const char *signed_sample(int kind)
 {
-    xmlDoc *doc = xmlReadMemory(answer(), (int)strlen(answer()), NULL, NULL, 0);
+    const char *text = sample(kind);
+    xmlDoc *doc = xmlReadMemory(text, (int)strlen(text), NULL, NULL, 0);
     xmlChar *octets;
     const char *xml;
     int len;
@@ -399,9 +427,11 @@ static void sound(void)
 {
     const char *url, *id;
 
-    is_str(judge(2, signed_answer(), 1), "replay_store",
+    is_str(judge(2, signed_sample(2), 1), "replay_store",
            "a sound answer passes all but the table, which is away");
     is_str(judge(2, answer(), 0), "signature", "unsigned it does not");
+    is_str(judge(3, sealed(signed_sample(3)), 1), "replay_store", "so does an encrypted one");
+    is_str(judge(3, sealed(sample(3)), 0), "signature", "if it is signed");
     is_str(judge(0, sample(0), 1), "replay_store", "so does a LogoutRequest");
     is_str(judge(0, sample(0), 0), "signature", "and unsigned not");
     is_str(judge(1, sample(1), 1), NULL, "a LogoutResponse is fine");
@@ -434,7 +464,8 @@ static void mutations(int kind, int is_signed, int times)
        is_signed ? "signed" : "unsigned",
        kind == 0   ? "LogoutRequest"
        : kind == 1 ? "LogoutResponse"
-                   : "answer",
+       : kind == 2 ? "answer"
+                   : "encrypted assertion",
        times, passed);
 }
 
@@ -468,6 +499,9 @@ static sb_saml_config_t *configure(const char *dir)
     const char *bad = sb_conf_load(&conf, file(dir, "smarter.ini", ini), "app:main", p);
 
     idp_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    bio = BIO_new_mem_buf(ours.key, -1);
+    our_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     BIO_free(bio);
     if (!bad) {
         bad = sb_saml_config_load(&c, conf, p);
@@ -507,10 +541,11 @@ int main(void)
     sound();
     apr_pool_clear(q);
     seed = given ? (unsigned)atoi(given) : 1;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         mutations(kind, 0, times ? atoi(times) : MUTATIONS);
         mutations(kind, 1, times ? atoi(times) : MUTATIONS);
     }
     EVP_PKEY_free(idp_key);
+    EVP_PKEY_free(our_key);
     return done();
 }
