@@ -85,6 +85,20 @@ static int print_keys(const program_t *prog)
 
 /* ---- sample ---------------------------------------------------------------------------------- */
 
+static int begins_with_one(const char *name, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++) {
+        if (!strncmp(name, *prefixes, strlen(*prefixes))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Of the pickup zone alone: in an ini of its own. */
+static const char *const pickup_only[] = {"hpz.db.", "hpz.frs.", "hpz.record_expiration",
+                                          "hpz.mail.", NULL};
+
 /* Which section a key belongs to. Those of logs and statistics are in both. */
 static int is_in(const char *name, const char *section)
 {
@@ -93,16 +107,30 @@ static int is_in(const char *name, const char *section)
                                          "udl2",          "target_db_conn.", "prod_db_conn.",
                                          "tenant.",       "notification",    "mail.",
                                          "file-grabber.", "report.",         NULL};
-    int i;
 
-    for (i = 0; both[i]; i++) {
-        if (!strncmp(name, both[i], strlen(both[i]))) {
-            return 1;
-        }
+    if (begins_with_one(name, both)) {
+        return 1;
     }
-    for (i = 0; loader[i] && strncmp(name, loader[i], strlen(loader[i])); i++) {
-    }
-    return (loader[i] != NULL) == !strcmp(section, "app");
+    return !begins_with_one(name, pickup_only) &&
+           begins_with_one(name, loader) == !strcmp(section, "app");
+}
+
+/* What the pickup zone has in common with the reports: signing in, logs. */
+static int is_in_pickup(const char *name)
+{
+    static const char *const shared[] = {"logging.",
+                                         "edware_stats.",
+                                         "schema.owner.url",
+                                         "edware.db.<tenant>.state_code",
+                                         "edware.db.connect_timeout",
+                                         "edware.db.pool_timeout",
+                                         "edware.db.prepare",
+                                         "cache.session.",
+                                         "auth.",
+                                         "security.",
+                                         NULL};
+
+    return begins_with_one(name, pickup_only) || begins_with_one(name, shared);
 }
 
 /* "edware.db.<tenant>.url" becomes "edware.db.nc.url". */
@@ -123,6 +151,14 @@ static const char *example(const char *name, apr_pool_t *p)
     return name;
 }
 
+static void print_as_comment(const sb_key_t *k, apr_pool_t *p)
+{
+    if (k->type != SB_KEY_RETIRED && k->type != SB_KEY_NEVER) {
+        printf("\n# %s (%s)\n#%s = %s\n", k->help, type_text(k, p), example(k->name, p),
+               k->dflt ? k->dflt : "");
+    }
+}
+
 /* An ini with every key as a comment: what to set is uncommented. */
 static int print_sample(const program_t *prog)
 {
@@ -137,11 +173,24 @@ static int print_sample(const program_t *prog)
     for (i = 0; i < 2; i++) {
         printf("\n# ---- %s ----\n[%s]\n", titles[i], sections[i]);
         for (k = sb_keys; k->name; k++) {
-            if (k->type != SB_KEY_RETIRED && k->type != SB_KEY_NEVER &&
-                is_in(k->name, sections[i])) {
-                printf("\n# %s (%s)\n#%s = %s\n", k->help, type_text(k, prog->pool),
-                       example(k->name, prog->pool), k->dflt ? k->dflt : "");
+            if (is_in(k->name, sections[i])) {
+                print_as_comment(k, prog->pool);
             }
+        }
+    }
+    return PROGRAM_DONE;
+}
+
+static int print_pickup_sample(const program_t *prog)
+{
+    puts(
+        "# Every key of the pickup zone, with its default where it has one; made by "
+        "smarter-config\n"
+        "# sample hpz. Each state (here nc) has its state_code. Judge changes with smarter-config\n"
+        "# check FILE. It holds passwords: mode 0640.\n\n[app:main]");
+    for (const sb_key_t *k = sb_keys; k->name; k++) {
+        if (is_in_pickup(k->name)) {
+            print_as_comment(k, prog->pool);
         }
     }
     return PROGRAM_DONE;
@@ -269,20 +318,23 @@ static int run(program_t *prog)
     if (!strcmp(command, "keys") && !file) {
         return print_keys(prog);
     }
+    if (!strcmp(command, "sample") && file && !strcmp(file, "hpz")) {
+        return print_pickup_sample(prog);
+    }
     if (!strcmp(command, "sample") && !file) {
         return print_sample(prog);
     }
     if (!strcmp(command, "generate") && !file) {
         return generate(prog);
     }
-    return program_usage(prog, "want check FILE, keys, sample or generate");
+    return program_usage(prog, "want check FILE, keys, sample, sample hpz or generate");
 }
 
 static const program_def_t def = {
     .name = "smarter-config",
     .summary =
         "Judge an ini file, print the keys there are, or make an ini file from settings.yaml.",
-    .usage = "check FILE [--section NAME] | keys [--markdown] | sample |\n"
+    .usage = "check FILE [--section NAME] | keys [--markdown] | sample [hpz] |\n"
              "       generate -e ENV [-H CLASS] [-i settings.yaml] [-o smarter.ini]",
     .section = "app:main",
     .options = options,

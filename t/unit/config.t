@@ -89,6 +89,14 @@ unlike($app_part, qr/^#edware\.db\./m, 'in the section it belongs to');
 like($app_part, qr/^#zones\.arrivals = \/\S+$/m, 'and its default');
 like($sample, qr/^#(?:$_) = /m, "with $_") for map { quotemeta s/<tenant>/nc/r } grep { !/<(?!tenant)/ } @names[0 .. 20];
 
+my ($rc4, $pickup) = run('sample', 'hpz');
+($all = $pickup) =~ s/^#(\S+ =)/$1/mg;
+is_deeply([run('check', file('h.ini', $all))], [0, "$top/h.ini: [app:main] is good\n"], 'one of the pickup zone, good with every key uncommented');
+like($pickup, qr/^#\Q$_\E = /m, "... with $_") for 'hpz.frs.upload_base_path', 'auth.saml.acs_url', 'edware.db.nc.state_code', 'logging.audit';
+unlike($pickup, qr/^#(?:hpz\.file_|edware\.db\.nc\.url|zones|migrate)/m, '... and nothing of the others');
+unlike($sample, qr/^#hpz\.(?:db|frs|mail)/m, 'the others have nothing of it');
+like($sample, qr/^#hpz\.file_registration_url = /m, '... but where it is');
+
 # ---- generate ---------------------------------------------------------------------------------
 
 my $yaml = file('settings.yaml', <<'END');
