@@ -203,6 +203,8 @@ subtest 'the way over http' => sub {
             my @want = $path =~ m{^/(?:data|services|saml_post)} ? (403, undef) : (301, url($path));
             is_deeply([$answer->{status}, $answer->{headers}{location}, scalar @{ $answer->{cookies} // [] }], [@want, 0], "$method $path: " . ($want[1] ? 'to https' : 'nothing for scripts') . ', no cookie');
             unlike($answer->{body}, qr/\Q$id\E|user_info/, 'and tells nothing');
+            is_deeply([@{ $answer->{headers} }{qw(content-security-policy x-content-type-options referrer-policy)}],
+                ["default-src 'none'; frame-ancestors 'none'", 'nosniff', 'same-origin'], 'with the headers that matter there');
         }
     }
     my $plain = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $PORT) or die;
