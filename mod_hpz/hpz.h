@@ -95,7 +95,8 @@ int hpz_error(sb_req_t *q); /* /error */
 int hpz_ready(sb_req_t *q);
 int hpz_heartbeat(sb_req_t *q);
 
-/** Enter a gate; it is left when the request ends. @return OK; DONE it is full, and the answer is written: 503 */
+/** Enter a gate; it is left when the request ends.
+ *  @return OK; DONE it is full, and the answer is written: 503 */
 int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what);
 
 /** The audit stream is to say which registration a request is about. */

@@ -68,8 +68,8 @@ apr_status_t sb_deposit_remove(sb_db_t *db, const char *id, const sb_depot_t *de
 
 #define SB_DEPOSIT_NAME_MAX 200 /* bytes */
 
-/** The last part of a path in any system's spelling, without control characters. @return NULL nothing is left, or it is not
- *  UTF-8 */
+/** The last part of a path in any system's spelling, without control characters.
+ *  @return NULL nothing is left, it is too long, or not UTF-8 */
 const char *sb_deposit_name(const char *offered, apr_pool_t *p);
 
 /** Content-Disposition: attachment with a name (RFC 6266), both for old and for new clients. */

@@ -2,8 +2,9 @@
 #define SB_DEPOT_H
 
 /**
- * The directory of the pickup zone: one file a registration, named like it. What arrives has a name that
- * begins with a dot until it is whole and on disk; it gets its own by a rename. Nobody is ever given half a file.
+ * The directory of the pickup zone: one file a registration, named like it. What arrives has a name
+ * that begins with a dot until it is whole and on disk; it gets its own by a rename. Nobody is ever
+ * given half a file.
  */
 
 #include <sys/types.h>

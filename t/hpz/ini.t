@@ -1,0 +1,45 @@
+# What httpd -t says of the pickup zone's configuration: what is missing is named, and each face wants what it needs.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Smarter::Test;
+use Smarter::Pickup;
+
+need('pickup');
+my $dir = tmpdir();
+my $ini = slurp(env('SMARTER_PICKUP_INI'));
+my $n = 0;
+
+# httpd -t with a face, lines of the ini replaced (undef: gone), and lines of httpd's: [exit status, what it says]
+sub judged {
+    my ($face, $ini_change, $conf_change) = @_;
+    my $text = $ini;
+    for my $key (keys %{ $ini_change // {} }) {
+        $text =~ s/^\Q$key\E = .*\n//m;
+        $text .= "$key = $ini_change->{$key}\n" if defined $ini_change->{$key};
+    }
+    my $conf = slurp(env('SMARTER_VAR') . "/pickup-$face/httpd.conf");
+    $n++;
+    $conf =~ s/^Define HPZ_INI .*/Define HPZ_INI $dir\/$n.ini/m;
+    $conf_change->($conf) if $conf_change;
+    spew("$dir/$n.ini", $text);
+    my $said = `/usr/sbin/apache2 -t -f @{[spew("$dir/$n.conf", $conf)]} 2>&1`;
+    return [$? >> 8, $said];
+}
+sub refused { my ($what, $want, @how) = @_; my $r = judged(@how); isnt($r->[0], 0, "refused: $what"); like($r->[1], $want, '... and says so') }
+
+is(judged($_)->[0], 0, "the stack's own is good: $_") or diag judged($_)->[1] for 'internal', 'external';
+for my $face ('internal', 'external') {
+    refused("$face without database", qr/hpz\.db\.url is not set/, $face, { 'hpz.db.url' => undef });
+    refused("$face without its address", qr/hpz\.frs\.download_base_url is not set/, $face, { 'hpz.frs.download_base_url' => undef });
+    refused("$face with a limit that is none", qr/hpz\.frs\.file_size_limit = lots: accepted is/, $face, { 'hpz.frs.file_size_limit' => 'lots' });
+}
+refused('people come and cannot sign in', qr/auth\.session\.secret is not set/, 'external', { 'auth.session.secret' => undef });
+is(judged('internal', { map { $_ => undef } $ini =~ /^((?:auth|security|cache)\.\S+)/mg })->[0], 0, 'nobody signs in at the internal face: it needs none of that');
+refused('a face that is none', qr/'both' is neither internal nor external/, 'internal', {}, sub { $_[0] .= "<VirtualHost *:1>\nHpzFace both\n</VirtualHost>\n" });
+refused('a face for all hosts', qr/want it inside a <VirtualHost>/, 'internal', {}, sub { $_[0] .= "HpzFace external\n" });
+refused('an ini for one host', qr/HpzIni .*not allowed|cannot occur within/, 'internal', {}, sub { $_[0] .= "<VirtualHost *:1>\nHpzIni $dir/1.ini\n</VirtualHost>\n" });
+refused('no face at all', qr/define HPZ_INTERNAL \(uploads\) or HPZ_EXTERNAL/, 'internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL\n//m });
+is(judged('internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL$/Define HPZ_INTERNAL\nDefine HPZ_EXTERNAL/m })->[0], 0, 'both in one httpd');
+finish();
