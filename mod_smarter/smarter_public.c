@@ -27,6 +27,7 @@ int smarter_public_report(sb_req_t *q)
      * answer, makes no difference. */
     if (sb_signin_find(q) != APR_SUCCESS) {
         q->session = NULL;
+        q->bearer = NULL;
         q->user = NULL;
     }
     name_report(q);

@@ -11,11 +11,11 @@
 /* clang-format off */
 static const sb_route_t routes[] = {
     {.path = "/data", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = smarter_data_list,
-     .audit = "list_reports"},
+     .audit = "list_reports", .programs = 1},
     {.path = "/data/{}", .methods = SB_OPTIONS, .perm = SB_PERM_VIEW, .run = smarter_data_describe,
-     .audit = "describe_report"},
+     .audit = "describe_report", .programs = 1},
     {.path = "/data/{}", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW, .run = smarter_data_report,
-     .audit = "get_report"}, /* its own name, once it is known which */
+     .audit = "get_report", .programs = 1}, /* its own name, once it is known which */
     {.path = "/public_data/{}", .methods = SB_OPTIONS, .open = 1, .run = smarter_public_describe},
     {.path = "/public_data/{}", .methods = SB_GET | SB_POST, .open = 1, .run = smarter_public_report, .audit = "get_report"},
     {.path = "/public/{}", .methods = SB_ANY, .open = 1, .audience = SB_FOR_PEOPLE, .run = smarter_public_short},
@@ -24,7 +24,7 @@ static const sb_route_t routes[] = {
     {.path = "/services/ready", .methods = SB_GET, .open = 1, .run = smarter_services_ready, .params = sb_no_params},
     {.path = "/services/heartbeat", .methods = SB_GET, .open = 1, .run = smarter_services_heartbeat, .params = sb_no_params},
     {.path = "/services/userinfo", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW,
-     .run = smarter_services_userinfo, .params = sb_no_params, .audit = "user_info_service"},
+     .run = smarter_services_userinfo, .params = sb_no_params, .audit = "user_info_service", .programs = 1},
     {.path = "/services/session", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = sb_sessions_left, .params = sb_no_params,
      .quiet = 1},
     {.path = "/services/session/touch", .methods = SB_POST, .perm = SB_PERM_VIEW, .run = sb_sessions_touch,
@@ -67,7 +67,7 @@ int smarter_routes_describe(const sb_openapi_route_t **proutes, apr_pool_t *p)
     sb_openapi_route_t *all = apr_pcalloc(p, NROUTES * sizeof(*all));
 
     for (apr_size_t i = 0; i < NROUTES; i++) {
-        all[i] = (sb_openapi_route_t){routes[i].path, routes[i].perm, routes[i].params};
+        all[i] = (sb_openapi_route_t){routes[i].path, routes[i].perm, routes[i].params, routes[i].programs};
     }
     *proutes = all;
     return (int)NROUTES;

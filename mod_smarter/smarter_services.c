@@ -243,7 +243,8 @@ static int may_hear_all(sb_req_t *q)
             return 1;
         }
     }
-    return sb_signin_find(q) == APR_SUCCESS && sb_identity_may(q->user, SB_PERM_SUPER_ADMIN);
+    return sb_signin_find(q) == APR_SUCCESS && !q->bearer &&
+           sb_identity_may(q->user, SB_PERM_SUPER_ADMIN);
 }
 
 static int tell_status(sb_req_t *q, int healthy, apr_time_t when)
@@ -292,7 +293,9 @@ int smarter_services_userinfo(sb_req_t *q)
     sb_jw_t *w = sb_jw_make(q->r->pool);
 
     /* for those whose browser does not say where a request comes from; other sites cannot read it */
-    apr_table_setn(q->r->headers_out, "X-CSRF-Token", q->session->csrf);
+    if (q->session) {
+        apr_table_setn(q->r->headers_out, "X-CSRF-Token", q->session->csrf);
+    }
     sb_jw_object(w, NULL);
     sb_jw_object(w, "context");
     sb_jw_array(w, "items");

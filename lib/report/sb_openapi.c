@@ -161,23 +161,32 @@ static void write_body(sb_jw_t *w, const work_t *k, const sb_param_t *params)
 
 /* ---- who may --------------------------------------------------------------------------------- */
 
-/* @param role that must be held as well; NULL none. Roles in this place are what OpenAPI 3.1 means. */
-static void write_security(sb_jw_t *w, sb_perm_t perm, const char *role)
+static void write_scheme(sb_jw_t *w, const char *scheme, const char *role)
+{
+    sb_jw_object(w, NULL);
+    sb_jw_array(w, scheme);
+    if (role) {
+        sb_jw_str(w, NULL, role);
+    }
+    sb_jw_end(w);
+    sb_jw_end(w);
+}
+
+/* One of these. @param role that must be held as well; NULL none. Roles in this place are what OpenAPI 3.1
+ * means. */
+static void write_security(sb_jw_t *w, sb_perm_t perm, int programs, const char *role)
 {
     sb_jw_array(w, "security");
     if (perm != SB_PERM_NONE) {
-        sb_jw_object(w, NULL);
-        sb_jw_array(w, "session");
-        if (role) {
-            sb_jw_str(w, NULL, role);
-        }
-        sb_jw_end(w);
-        sb_jw_end(w);
+        write_scheme(w, "session", role);
+    }
+    if (perm != SB_PERM_NONE && programs) {
+        write_scheme(w, "bearer", role);
     }
     sb_jw_end(w);
 }
 
-static void write_cookie(sb_jw_t *w, const work_t *k)
+static void write_schemes(sb_jw_t *w, const work_t *k)
 {
     sb_jw_object(w, "securitySchemes");
     sb_jw_object(w, "session");
@@ -185,6 +194,11 @@ static void write_cookie(sb_jw_t *w, const work_t *k)
     sb_jw_str(w, "in", "cookie");
     sb_jw_str(w, "name", k->cookie);
     write_member(w, "description", sb_json_get(k->frame, "x-session"));
+    sb_jw_end(w);
+    sb_jw_object(w, "bearer");
+    sb_jw_str(w, "type", "http");
+    sb_jw_str(w, "scheme", "bearer");
+    write_member(w, "description", sb_json_get(k->frame, "x-bearer"));
     sb_jw_end(w);
     sb_jw_end(w);
 }
@@ -217,7 +231,8 @@ static void write_operation(sb_jw_t *w, const work_t *k, const sb_json_t *operat
         if (route->params) {
             write_query(w, k, route->params);
         }
-        write_security(w, route->perm, route->perm == SB_PERM_SUPER_ADMIN ? "SUPER_USER" : NULL);
+        write_security(w, route->perm, route->programs,
+                       route->perm == SB_PERM_SUPER_ADMIN ? "SUPER_USER" : NULL);
     }
     sb_jw_end(w);
 }
@@ -340,14 +355,14 @@ static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report,
         begin_operation(w, "get", id, "", file);
         write_query(w, k, report->params);
         write_responses(w, report, file, perm, 0);
-        write_security(w, perm, report->role);
+        write_security(w, perm, 1, report->role);
         sb_jw_end(w);
     }
 
     begin_operation(w, "post", id, report->post_only ? "" : "_post", file);
     write_body(w, k, report->params);
     write_responses(w, report, file, perm, 1);
-    write_security(w, perm, report->role);
+    write_security(w, perm, 1, report->role);
     sb_jw_end(w);
 
     sb_jw_object(w, "options");
@@ -360,7 +375,7 @@ static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report,
     write_answer(w, "parameters", NULL);
     write_refusals(w, perm);
     sb_jw_end(w);
-    write_security(w, perm, NULL);
+    write_security(w, perm, 1, NULL);
     sb_jw_end(w);
     sb_jw_end(w);
 }
@@ -393,7 +408,7 @@ static void write_components(sb_jw_t *w, const work_t *k, const sb_json_t *compo
     const sb_report_t *report;
 
     sb_jw_object(w, "components");
-    write_cookie(w, k);
+    write_schemes(w, k);
     for (const sb_json_t *m = components->child; m; m = m->next) {
         if (strcmp(m->key, "schemas")) {
             sb_jw_json(w, m->key, m);

@@ -22,6 +22,7 @@ typedef struct {
     const char *path;         /* "/services/x/{}" stands for "/services/x/{any name}" of the file */
     sb_perm_t perm;           /* becomes the operation's "security" */
     const sb_param_t *params; /* NULL none */
+    int programs;             /* a bearer token does */
 } sb_openapi_route_t;
 
 /**

@@ -7,6 +7,7 @@
  */
 
 #include <httpd.h>
+#include "auth/sb_bearer.h"
 #include "auth/sb_session.h"
 #include "report/sb_audit.h"
 #include "report/sb_params.h"
@@ -20,8 +21,10 @@ typedef struct {
     sb_signin_t *signin; /* how one signs in here */
     const char *request_id;
     const char *rest;                /* the last segment, where the route has one: "/data/{name}" */
-    const sb_session_t *session;     /* NULL: anonymous */
-    const sb_identity_t *user;       /* session->identity; NULL: anonymous */
+    const sb_session_t *session;     /* NULL: anonymous, or a program with a token */
+    const sb_bearer_t *bearer;       /* its token; NULL: none */
+    const sb_identity_t *user;       /* of session or bearer; NULL: anonymous */
+    int retry_after;                 /* seconds: a token could not be verified */
     const apr_array_header_t *query; /* sb_pair_t; NULL until sb_req_query() */
     const char *type;                /* "content-type" of the query; NULL: the header counts */
     const sb_params_t *params;       /* judged ones; NULL until then */

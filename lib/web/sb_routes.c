@@ -140,14 +140,17 @@ static int admit(sb_req_t *q, const sb_route_t *route)
         return DONE;
     }
     if (rv != APR_SUCCESS) {
-        sb_web_fail(q->r, rv, SBLOGNO(3010), "looking up a session");
+        sb_signin_refused(q, rv);
         return DONE;
     }
     if (route->audience == SB_FOR_SCRIPTS && is_embedded_elsewhere(q->r)) {
         return refuse(q, route, "asked for by a page from elsewhere",
                       "want a request from our own pages");
     }
-    if (!sb_identity_may(q->user, route->perm)) {
+    if (q->bearer && !route->programs) {
+        return refuse(q, route, "by a bearer token", "want a person in a browser, not a program");
+    }
+    if (!sb_signin_may(q, route->perm)) {
         return refuse(q, route,
                       apr_pstrcat(q->r->pool, "without permission ", perm_names[route->perm], NULL),
                       NULL);

@@ -35,6 +35,7 @@ typedef struct {
     /* What the audit stream calls it; NULL: it shows and changes nothing, or is about sign-in, of which the
      * security stream tells. */
     const char *audit;
+    int programs; /* a bearer token does as well as a session */
     int changes; /* wants our own pages as its origin, or the session's token */
     int quiet;   /* asked for by nobody, as by a clock in a page: no use of the session */
 } sb_route_t;

@@ -64,6 +64,16 @@ int sb_signin_unavailable(sb_req_t *q, apr_status_t rv, int number, const char *
 
 apr_status_t sb_signin_find(sb_req_t *q)
 {
+    apr_status_t rv;
+
+    q->bearer = NULL;
+    q->user = NULL;
+    rv = sb_signin_find_bearer(q);
+    return rv == APR_NOTFOUND ? sb_signin_find_session(q) : rv;
+}
+
+apr_status_t sb_signin_find_session(sb_req_t *q)
+{
     const char *id = sb_signin_cookie(q);
     sb_session_t *session;
     apr_status_t rv;
@@ -87,9 +97,9 @@ apr_status_t sb_signin_find(sb_req_t *q)
 int sb_signin_may_change(const sb_req_t *q)
 {
     const char *token = apr_table_get(q->r->headers_in, "X-CSRF-Token");
-    const char *mine = q->session->csrf;
+    const char *mine = q->session ? q->session->csrf : "";
 
-    return sb_web_same_origin(q->r, q->signin->origin) == 1 ||
+    return q->bearer || sb_web_same_origin(q->r, q->signin->origin) == 1 ||
            (token && sb_equal_secret(token, strlen(token), mine, strlen(mine)));
 }
 
@@ -225,7 +235,7 @@ static int is_embedded(const request_rec *r)
 int sb_signin_login(sb_req_t *q)
 {
     sb_browser_t browser = sb_browser_of(q);
-    apr_status_t rv = sb_signin_find(q);
+    apr_status_t rv = sb_signin_find_session(q);
 
     if (is_embedded(q->r)) {
         return sb_web_page(q->r, HTTP_FORBIDDEN, NULL, NULL, "/login", "Sign in");

@@ -19,6 +19,7 @@
 /** What is read in the parent, with its rights: nothing of it is read from disk later. */
 typedef struct {
     sb_saml_config_t *saml;
+    sb_bearer_config_t *bearer; /* NULL: no bearer tokens */
 } sb_signin_config_t;
 
 /** Judge the sign-in part of the configuration, without Lasso, and read the files it names.
@@ -61,13 +62,21 @@ const char *sb_signin_origin(const sb_signin_t *signin);
 #define SB_SIGNIN_BACKGROUND "X-Smarter-Background"
 
 /**
- * Who asks? Sets q->session and q->user from the session cookie.
- * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EUNAVAILABLE the session store
+ * Who asks? Sets q->user, with q->session from the session cookie or with q->bearer from a bearer token.
+ * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EDENIED the token is refused; SB_EINPUT both
+ *         a cookie and a token; SB_EUNAVAILABLE the session store, or who verifies tokens
  */
 apr_status_t sb_signin_find(sb_req_t *q) SB_MUST_CHECK;
 
+/** Answer a request of which sb_signin_find() returned anything but APR_SUCCESS and APR_NOTFOUND. */
+int sb_signin_refused(sb_req_t *q, apr_status_t rv);
+
+/** May he who was found do this? By his roles, and by his token's scopes: then the answer's header says
+ *  that these are wanting. */
+int sb_signin_may(sb_req_t *q, sb_perm_t perm) SB_MUST_CHECK;
+
 /** May this request change something? It comes from our own pages, or has the session's token, which
- *  userinfo tells, in X-CSRF-Token. */
+ *  userinfo tells, in X-CSRF-Token; or it comes with a bearer token, which no browser adds by itself. */
 int sb_signin_may_change(const sb_req_t *q);
 
 /** Answer a request that needs a sign-in: pages are sent there, scripts get 401 with "redirect". */

@@ -62,6 +62,7 @@ const char *sb_signin_check(sb_signin_config_t *config, const sb_conf_t *conf, a
 {
     const char *const *secrets = secrets_of(conf, p);
     const char *home = sb_conf_str(conf, "auth.home");
+    const char *complaint;
     sb_keyring_t *ring;
 
     memset(config, 0, sizeof(*config));
@@ -81,7 +82,8 @@ const char *sb_signin_check(sb_signin_config_t *config, const sb_conf_t *conf, a
         return "security.db.url is not set: without the table of used assertions nobody may sign "
                "in";
     }
-    return sb_saml_config_load(&config->saml, conf, p);
+    complaint = sb_bearer_config_load(&config->bearer, conf, p);
+    return complaint ? complaint : sb_saml_config_load(&config->saml, conf, p);
 }
 
 #define REPLAY_TIMEOUT apr_time_from_sec(5) /* one row, by its key */
@@ -111,6 +113,20 @@ static void name_cookies(sb_signin_t *s, apr_pool_t *p)
 
     s->session_cookie = sb_session_cookie_name(s->origin, p);
     s->browser_cookie = apr_pstrcat(p, "__Host-signin", suffix, NULL);
+}
+
+static apr_status_t make_bearers(sb_signin_t *s, const sb_signin_opts_t *o,
+                                 const char *const *secrets, apr_pool_t *p)
+{
+    sb_bearer_opts_t opts = {.config = o->config->bearer,
+                             .cache = s->sessions.cache,
+                             .generations = o->generations,
+                             .tenants = o->tenants};
+    sb_keyring_t *keys;
+    apr_status_t rv = sb_keyring_make(&keys, secrets, SB_BEARER_KEYS, p);
+
+    opts.keys = keys;
+    return rv == APR_SUCCESS ? sb_bearers_make(&s->bearers, &opts, p) : rv;
 }
 
 apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, server_rec *server,
@@ -148,6 +164,9 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
     }
     if (rv == APR_SUCCESS) {
         rv = sb_saml_make(&saml, o->config->saml, s->pool, o->tenants, p);
+    }
+    if (rv == APR_SUCCESS && o->config->bearer) {
+        rv = make_bearers(s, o, secrets, p);
     }
     if (rv == APR_SUCCESS) {
         s->saml = saml;

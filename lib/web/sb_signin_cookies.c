@@ -43,12 +43,19 @@ static int look_for_cookie(void *data, const char *header, const char *text)
     return 1;
 }
 
-/* @return NULL also if it comes twice: one of the two is not ours */
-static const char *cookie(const sb_req_t *q, const char *name)
+static wanted_t look_for(const sb_req_t *q, const char *name)
 {
     wanted_t want = {.name = name, .pool = q->r->pool};
 
     apr_table_do(look_for_cookie, &want, q->r->headers_in, "Cookie", NULL);
+    return want;
+}
+
+/* @return NULL also if it comes twice: one of the two is not ours */
+static const char *cookie(const sb_req_t *q, const char *name)
+{
+    wanted_t want = look_for(q, name);
+
     return want.seen == 1 ? want.value : NULL;
 }
 
@@ -62,6 +69,11 @@ static void set_cookie(sb_req_t *q, const char *name, const char *value, const c
 const char *sb_signin_cookie(const sb_req_t *q)
 {
     return cookie(q, q->signin->session_cookie);
+}
+
+int sb_signin_has_cookie(const sb_req_t *q)
+{
+    return look_for(q, q->signin->session_cookie).seen > 0;
 }
 
 void sb_signin_set_cookie(sb_req_t *q, const char *id)

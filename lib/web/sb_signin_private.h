@@ -16,7 +16,8 @@ typedef struct {
 struct sb_signin_t {
     const sb_saml_t *saml;
     sb_session_store_t sessions;
-    sb_dbpool_t *pool; /* of what may be used once */
+    sb_bearers_t *bearers; /* NULL: no bearer tokens */
+    sb_dbpool_t *pool;     /* of what may be used once */
     const sb_keyring_t *relay_keys;
     const char *origin;         /* https://host[:port] */
     const char *home;           /* path, where no other was asked for */
@@ -41,6 +42,8 @@ void sb_browser_set(sb_req_t *q, const sb_browser_t *b);
 
 /** Value of the session cookie; NULL also if it comes twice: one of the two is not ours. */
 const char *sb_signin_cookie(const sb_req_t *q);
+/** Is there one, be it twice? */
+int sb_signin_has_cookie(const sb_req_t *q);
 void sb_signin_set_cookie(sb_req_t *q, const char *id);
 void sb_signin_drop_cookie(sb_req_t *q);
 
@@ -53,6 +56,12 @@ int sb_signin_limit_stray(sb_req_t *q);
 /** An answer is to be judged; after OK follows sb_signin_leave(). */
 int sb_signin_enter(sb_req_t *q);
 void sb_signin_leave(sb_req_t *q);
+
+/* ---- who asks? --------------------------------------------------------------------------------- */
+
+/** The halves of sb_signin_find(), for those whom a token does not concern. */
+apr_status_t sb_signin_find_session(sb_req_t *q) SB_MUST_CHECK;
+apr_status_t sb_signin_find_bearer(sb_req_t *q) SB_MUST_CHECK;
 
 /* ---- answers: sb_signin.c ---------------------------------------------------------------------- */
 

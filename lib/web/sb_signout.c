@@ -137,7 +137,7 @@ static int logout_asked(sb_req_t *q, const sb_saml_logout_t *message)
     sb_signin_event(
         q, SB_SECURITY_INFO,
         apr_psprintf(q->r->pool, "signed out by the identity provider, sessions ended: %d", ended));
-    if (sb_signin_cookie(q) && sb_signin_find(q) == APR_NOTFOUND) {
+    if (sb_signin_cookie(q) && sb_signin_find_session(q) == APR_NOTFOUND) {
         sb_signin_drop_cookie(q);
     }
     rv = sb_saml_logout_answer(&url, q->signin->saml, message, lasso, q->r->pool);

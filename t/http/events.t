@@ -157,7 +157,8 @@ happens('signed out, session [0-9a-f]{12}', 0, $guid, sub { get('/logout', jar =
 happens('everybody is signed out: the sessions were emptied', 0, $super_guid, sub { http('DELETE', '/services/cache/session', jar => $super, headers => \%OURS) });
 
 # Elsewhere, because it takes a server that is set up otherwise: text => test.
-my %elsewhere = ('rate limited: ' => 't/http/guard.t', 'operator ' => 't/http/sessions.t');
+my %elsewhere = ('rate limited: ' => 't/http/guard.t', 'operator ' => 't/http/sessions.t', map { $_ => 't/http/bearer.t' } 'bearer token ',
+    'bearer tokens cannot be verified: nobody is let in by one', 'bearer tokens can be verified again', "request refused: it has both a session's cookie and a bearer token");
 # Lasso 2.8 refuses such an answer before we read it ("sign-out message refused: status", t/http/saml_logout.t).
 my %unseen = ('the identity provider could not sign out everywhere' => 1);
 

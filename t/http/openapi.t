@@ -58,7 +58,8 @@ for my $key (sort keys %operations) {
     my %path = map { $_->{name} => 1 } grep { $_->{in} eq 'path' } @{ $op->{parameters} };
     is_deeply([sort keys %path], [sort $op->{path} =~ /\{(\w+)\}/g], "$key: parameters of its path") if $op->{path} =~ /\{/;
     is_deeply([map { $_->{name} } grep { !$_->{description} } @{ $op->{parameters} }], [], "$key: every parameter is explained");
-    is(scalar @{ $op->{security} // [] }, $routes{$key} eq 'NONE' ? 0 : 1, "$key: says whether to sign in");
+    is(join(' ', map { keys %$_ } @{ $op->{security} // [] }),
+        $routes{$key} eq 'NONE' ? '' : $key =~ m{ /(?:data|services/userinfo)\b} ? 'session bearer' : 'session', "$key: says by what one gets in");
 }
 
 # ---- results to see ------------------------------------------------------------------------------------------

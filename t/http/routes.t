@@ -5,7 +5,9 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use Smarter::Jobs;
+use Smarter::Sanitized;
 use Smarter::Test;
+use Smarter::Verifier;
 
 need('httpd');
 
@@ -87,6 +89,52 @@ my @log = log_since('security');
 for my $route (sort keys %events) {
     is(scalar(grep { /"forbidden: \Q$route\E without permission \w+"/ } map { s{\\/}{/}gr } @log), $events{$route}, "$route: each refusal is a security event");
 }
+
+# The same by bearer tokens, on a server that knows of some. Programs may where the server's table says so, by the same
+# roles; elsewhere no token may do anything. One that nobody vouches for is 401 wherever it matters who asks, and says no
+# more than that; that there is a cookie beside it is 400.
+my $as = Smarter::Verifier->new;
+my $events = tmpdir() . '/security.log';
+my $server = Smarter::Sanitized->new('none', $as->ini, 'logging.security' => "file:$events", 'smarter.heartbeat.addresses' => '127.0.0.1');
+my %token = ((map { $_ => $as->give($_, roles => $_ eq 'NONE' ? [] : [[$_, $tenant, $state]]) } grep { $_ ne 'nobody' } keys %roles), bad => 'bad');
+my @held = map { my $cell = $_; $cells[$cell][1] eq 'nobody' ? ([$cell, 'bad'], [$cell, 'both']) : [$cell, $cells[$cell][1]] }
+    grep { $cells[$_][0] !~ m{ /(?:login|saml_|logout_redirect|services/trigger)} } 0 .. $#cells;
+my @by_token = http_all(map {
+    my ($cell, $who) = @$_;
+    my ($method, $path, %opt) = @{ $requests[$cell] };
+    delete $opt{jar};
+    my %headers = (Authorization => 'Bearer ' . ($token{$who} // $token{bad}), $who eq 'both' ? (Cookie => '__Host-smarter' . cookie_suffix() . '=x') : ());
+    [$method, $server->url($path), %opt, headers => \%headers];
+} @held);
+my %programs;
+while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z_ |]+),[^}]*\.programs = 1/mg) {
+    my ($path, $methods) = ($1, $2);
+    $programs{"$_ $path"} = 1 for map { s/SB_//r } split /\s*\|\s*/, $methods;
+}
+is_deeply([sort keys %programs], ['GET /data', 'GET /data/{}', 'GET /services/userinfo', 'OPTIONS /data/{}', 'POST /data/{}', 'POST /services/userinfo'],
+    'what programs may ask for');
+my %refused;
+for my $i (0 .. $#held) {
+    my ($cell, $who) = @{ $held[$i] };
+    my ($route, undef, $role_may) = @{ $cells[$cell] };
+    my $answer = $by_token[$i];
+    my $open = $table{$route}[0] eq 'all';
+    my $want = $open ? qr/\A(?:200|30[12])\z/ : $who eq 'bad' ? qr/\A401\z/ : $who eq 'both' ? qr/\A400\z/
+        : $role_may && $programs{$route} ? qr/\A200\z/ : qr/\A403\z/;
+    like($answer->{status}, $want, "$route: bearer $who") or diag(substr $answer->{body}, 0, 200);
+    like($answer->{headers}{'www-authenticate'} // '', qr/\ABearer .*error="invalid_token"/, 'with a challenge') if $who eq 'bad' && !$open;
+    is_deeply($answer->{cookies}, [], 'no cookie') if !$open;
+    $refused{$route}++ if $answer->{status} == 403;
+}
+@log = split /\n/, slurp($events);
+for my $route (sort keys %refused) {
+    is(scalar(grep { /"forbidden: \Q$route\E (?:without permission \w+|by a bearer token)"/ } map { s{\\/}{/}gr } @log), $refused{$route}, "$route: each refused bearer is a security event");
+}
+cmp_ok(scalar keys %refused, '>', 8, 'there were some');
+$server->stop;
+
+# The session cookie's name carries the port of the address the installation is known by.
+sub cookie_suffix { return '-' . (env('SMARTER_URL') =~ /:(\d+)\z/)[0] }
 
 # HEAD is GET without the body: to the same people.
 my @get = grep { $cells[$_][0] =~ /\AGET/ && $cells[$_][1] =~ /\A(?:nobody|NONE|GENERAL)\z/ && $cells[$_][0] !~ /logout|login|trigger/ } 0 .. $#cells;
