@@ -88,6 +88,18 @@ static int go_to_idp_logout(sb_req_t *q, const char *lasso)
                        "Sign out everywhere");
 }
 
+/* Gone from this browser and from memcached, but not for sure: one that is cut off may still have it. */
+static int half_signed_out(sb_req_t *q, apr_status_t rv)
+{
+    sb_log(SB_LOG_ERROR, SBLOGNO(3106), rv, "ending a session");
+    return sb_web_page(
+        q->r, HTTP_SERVICE_UNAVAILABLE, "Signing out is not complete",
+        "You are signed out in this browser, but that could not be written down, and"
+        " you may still be signed in to the sign-in service. Close the browser. To be"
+        " sure, sign in and out again in some minutes.",
+        "/login", "Sign in again");
+}
+
 int sb_signin_logout(sb_req_t *q)
 {
     const char *lasso;
@@ -100,7 +112,7 @@ int sb_signin_logout(sb_req_t *q)
     rv = sb_session_end(&q->signin->sessions, q->session->id);
     sb_signin_drop_cookie(q);
     if (rv != APR_SUCCESS) {
-        return sb_signin_unavailable(q, rv, SBLOGNO(3106), "ending a session");
+        return half_signed_out(q, rv);
     }
     sb_signin_event(q, SB_SECURITY_INFO,
                     apr_pstrcat(q->r->pool, "signed out, session ",

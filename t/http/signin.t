@@ -429,6 +429,8 @@ subtest 'the database of used assertions is away' => sub {
     my $form = idp_answer('school', jar => $jar);
     my $later = idp_answer('school', jar => $jar);
     my $before = sign_in('state');
+    my $leaving = sign_in('state');
+    my $copy = jar_with($SESSION, cookie($leaving, $SESSION));
     stack('down', 'postgres');
     events(1);
     my $answer = deliver_answer($form);
@@ -437,10 +439,14 @@ subtest 'the database of used assertions is away' => sub {
     ok(!set_cookie_of($answer, $SESSION), 'no session');
     is_event('sign-in refused: replay_store', 'and it is told');
     ok(signed_in($before), 'who is signed in stays so');
+    $answer = get('/logout', jar => $leaving, headers => \%CLICK);
+    is($answer->{status}, 503, 'who signs out is told that it is not written down');
+    like($answer->{body}, qr/Signing out is not complete/, 'and what to do');
+    is(join('|', map { signed_in($_) ? 'in' : 'out' } $leaving, $copy), 'out|out', 'signed out he is');
     stack('up', 'postgres');
     is(deliver_answer($later)->{status}, 303, 'when it is back, the next sign-in works at once');
     # The loader and the promotion miss it, too.
-    allow_log(qr/SB(1203|1613|3104)\b/, qr/"program":"smarter-.*does not answer"/, qr/ended with status 75/);
+    allow_log(qr/SB(1203|1613|3104|3106)\b/, qr/"program":"smarter-.*does not answer"/, qr/ended with status 75/);
 };
 
 subtest 'a graceful restart' => sub {
