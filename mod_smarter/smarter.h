@@ -4,8 +4,8 @@
 /**
  * mod_smarter: the reporting application. mod_smarter.c holds the hooks and the module record,
  * smarter_conf.c the directive and what a child process owns, smarter_routes.c the table of
- * addresses, smarter_data.c, smarter_public.c, smarter_services.c, smarter_openapi.c, smarter_jobs.c
- * and smarter_admin.c the handlers. Signing in is web/sb_signin's.
+ * addresses, smarter_data.c, smarter_extract.c, smarter_public.c, smarter_services.c,
+ * smarter_openapi.c, smarter_jobs.c and smarter_admin.c the handlers. Signing in is web/sb_signin's.
  *
  * Threads: what a child owns is made in child_init and constant afterwards, or has a lock of its
  * own. Everything else belongs to one request.
@@ -31,6 +31,7 @@ extern module AP_MODULE_DECLARE_DATA smarter_module;
 #define SMARTER_HANDLER "smarter" /* as SetHandler says it */
 
 typedef struct smarter_heartbeat_t smarter_heartbeat_t; /* smarter_services.c */
+typedef struct smarter_extracts_t smarter_extracts_t;   /* smarter_extract.c */
 
 /** What one child process owns; in its pool. */
 typedef struct {
@@ -47,6 +48,7 @@ typedef struct {
     sb_known_store_t *known;           /* what reports remember of the states */
     sb_signin_t *signin;               /* how people sign in */
     smarter_heartbeat_t *heartbeat;
+    smarter_extracts_t *extracts; /* NULL: none can be made */
     const apr_array_header_t *monitors; /* apr_ipsubnet_t *: whom it tells all */
     const char *openapi;                /* the description of the API; NULL: it could not be made */
     apr_size_t openapi_len;
@@ -100,6 +102,13 @@ const char *smarter_services_monitors(const apr_array_header_t **pmonitors, cons
 int smarter_services_ready(sb_req_t *q);
 int smarter_services_heartbeat(sb_req_t *q);
 int smarter_services_userinfo(sb_req_t *q);
+
+void smarter_extract_child_init(smarter_child_t *child);
+int smarter_extract_results(sb_req_t *q);    /* /services/extract */
+int smarter_extract_items(sb_req_t *q);      /* and below it */
+int smarter_extract_raw(sb_req_t *q);
+int smarter_extract_statistics(sb_req_t *q);
+int smarter_extract_completion(sb_req_t *q);
 
 void smarter_openapi_child_init(smarter_child_t *child);
 int smarter_services_openapi(sb_req_t *q);

@@ -279,6 +279,7 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
         return;
     }
     smarter_services_child_init(child);
+    smarter_extract_child_init(child);
     smarter_openapi_child_init(child);
     c->child = child;
 }

@@ -4,11 +4,13 @@
 
 #include "smarter.h"
 
+#include <strings.h>
 #include <apr_strings.h>
 #include "core/sb_log.h"
 #include "core/sb_sid.h"
 #include "core/sb_time.h"
 #include "report/sb_report.h"
+#include "report/sb_view_csv.h"
 #include "store/sb_rate.h"
 
 #define PUBLIC_CACHING "public, max-age=60"
@@ -182,6 +184,36 @@ static int send_body(sb_req_t *q, const sb_report_t *report, const sb_report_bod
                                              : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
+/* Does the client want what the page shows, as CSV? */
+static int wants_csv(const sb_req_t *q, const sb_report_t *report)
+{
+    const char *accept = apr_table_get(q->r->headers_in, "Accept");
+
+    return sb_view_csv_has(report) && accept && !strncasecmp(accept, "text/csv", 8);
+}
+
+static int send_csv(sb_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
+{
+    apr_table_t *out = q->r->headers_out;
+    const char *json =
+        body->head_len
+            ? apr_pstrcat(q->r->pool, apr_pstrmemdup(q->r->pool, body->head, body->head_len),
+                          apr_pstrmemdup(q->r->pool, body->tail, body->tail_len), NULL)
+            : body->tail;
+    const char *text, *name;
+    apr_size_t len;
+    apr_status_t rv = sb_view_csv(&text, &len, &name, report, q->params, json,
+                                  body->head_len + body->tail_len, q->r->request_time, q->r->pool);
+
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, APR_EGENERAL, SBLOGNO(3025), "a view as CSV");
+    }
+    apr_table_setn(out, "Cache-Control", "no-store");
+    apr_table_setn(out, "Content-Disposition",
+                   apr_pstrcat(q->r->pool, "attachment; filename=\"", name, "\"", NULL));
+    return sb_web_send(q->r, HTTP_OK, "text/csv; charset=UTF-8; header=present", text, len);
+}
+
 static const char *guid_of(const sb_req_t *q)
 {
     return q->user && q->user->guid ? q->user->guid : "";
@@ -266,7 +298,12 @@ int smarter_data_report(sb_req_t *q)
         return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3023),
                            apr_psprintf(q->r->pool, "report %s", report->name));
     }
-    rc = send_body(q, report, &body); /* first: nobody need wait for a line in a log */
+    if (sb_view_csv_has(report)) {
+        apr_table_mergen(q->r->headers_out, "Vary", "Accept");
+    }
+    rc = wants_csv(q, report)
+             ? send_csv(q, report, &body)
+             : send_body(q, report, &body); /* first: nobody need wait for a line in a log */
     sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
            "left report %s after %.3f seconds, user_guid %s", report->name, took, guid_of(q));
     return rc;

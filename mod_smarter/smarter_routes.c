@@ -7,6 +7,7 @@
 #include <string.h>
 #include "core/sb_log.h"
 #include "web/sb_sessions.h"
+#include "extract/sb_extract.h"
 
 /* clang-format off */
 static const sb_route_t routes[] = {
@@ -51,6 +52,16 @@ static const sb_route_t routes[] = {
      .quiet = 1},
     {.path = "/services/jobs/{}", .methods = SB_DELETE, .perm = SB_PERM_VIEW, .run = smarter_jobs_delete, .params = sb_no_params,
      .audit = "delete_job_service", .changes = 1},
+    {.path = "/services/extract", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW, .run = smarter_extract_results, .judged = sb_extract_assessment_params,
+     .audit = "post_extract_service"}, /* with async it changes something, and says so itself */
+    {.path = "/services/extract/assessment_item_level", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW, .run = smarter_extract_items, .judged = sb_extract_items_params,
+     .audit = "post_item_extract_service", .changes = 1},
+    {.path = "/services/extract/raw_data", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW, .run = smarter_extract_raw, .judged = sb_extract_raw_params,
+     .audit = "post_raw_data_service", .changes = 1},
+    {.path = "/services/extract/student_registration_statistics", .methods = SB_GET | SB_POST, .perm = SB_PERM_VIEW, .run = smarter_extract_statistics, .judged = sb_extract_registration_params,
+     .audit = "post_sr_stat_extract_service", .changes = 1},
+    {.path = "/services/extract/student_assessment_completion", .methods = SB_POST, .perm = SB_PERM_VIEW, .run = smarter_extract_completion, .judged = sb_extract_registration_params,
+     .audit = "post_sr_comp_extract_service", .changes = 1},
     {.path = "/services/openapi.json", .methods = SB_GET, .open = 1, .run = smarter_services_openapi, .params = sb_no_params},
     {.path = "/login", .methods = SB_GET, .open = 1, .audience = SB_FOR_PEOPLE, .run = sb_signin_login},
     {.path = "/saml_post", .methods = SB_POST, .open = 1, .audience = SB_FOR_PEOPLE, .run = sb_signin_answer},
@@ -67,7 +78,8 @@ int smarter_routes_describe(const sb_openapi_route_t **proutes, apr_pool_t *p)
     sb_openapi_route_t *all = apr_pcalloc(p, NROUTES * sizeof(*all));
 
     for (apr_size_t i = 0; i < NROUTES; i++) {
-        all[i] = (sb_openapi_route_t){routes[i].path, routes[i].perm, routes[i].params, routes[i].programs};
+        all[i] = (sb_openapi_route_t){routes[i].path, routes[i].perm, routes[i].params,
+                                      routes[i].judged, routes[i].programs};
     }
     *proutes = all;
     return (int)NROUTES;

@@ -12,7 +12,7 @@
 #include "core/sb_json.h"
 #include "core/sb_log.h"
 #include "core/sb_time.h"
-#include "extract/sb_extract.h"
+#include "extract/sb_extract_job.h"
 #include "workers/program.h"
 
 #define REQUEST_MAX (4 * 1024 * 1024)
@@ -21,7 +21,7 @@
 
 typedef struct {
     program_t *prog;
-    const char *out; /* of the one archive, or of the first */
+    const char *out;                   /* of the one archive, or of the first */
     const sb_extract_result_t *result; /* planned, when archives are opened */
     apr_array_header_t *paths;         /* made */
     apr_pool_t *p;
@@ -147,20 +147,60 @@ static int once(program_t *prog, const char *request, const char *out)
     return program_status(rv);
 }
 
+/* ---- jobs ------------------------------------------------------------------------------------------ */
+
+/* Until the program is to end, or has a new configuration. @return SB_ECONFIG it cannot work with this one */
+static apr_status_t work(program_t *prog, const char *name, apr_pool_t *p)
+{
+    sb_extract_worker_t worker = {.conf = prog->conf, .stopping = program_stopping, .p = p};
+    sb_job_worker_opts_t opts = {.conf = prog->conf,
+                                 .queue = sb_conf_str(prog->conf, "extract.job.queue.async"),
+                                 .worker = name,
+                                 .work = sb_extract_work,
+                                 .ctx = &worker,
+                                 .stopping = program_stopping,
+                                 .interrupted = program_hung_up,
+                                 .sleep = program_sleep};
+    const char *complaint = sb_pickup_client_make(&worker.pickup, prog->conf, p);
+
+    if (complaint) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4561), SB_NO_STATUS, "nowhere to bring files to: %s",
+               complaint);
+        return SB_ECONFIG;
+    }
+    sb_extract_sweep(prog->conf, p);
+    return sb_job_worker_run(&opts, p);
+}
+
+static int serve(program_t *prog)
+{
+    const char *name = program_host_and_pid(prog->pool);
+    apr_status_t rv = APR_SUCCESS;
+    apr_pool_t *p;
+
+    apr_pool_create(&p, prog->pool);
+    while (rv == APR_SUCCESS && !program_stopping()) {
+        rv = work(prog, name, p);
+        program_reload(prog);
+        apr_pool_clear(p);
+    }
+    return rv == APR_SUCCESS ? PROGRAM_DONE : program_status(rv);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
 static int run(program_t *prog)
 {
     const char *request = program_option(prog, "once"), *out = program_option(prog, "output");
 
-    if (!request || !out) {
-        return program_usage(prog, "say --once REQUEST.json --output FILE.zip");
+    if (!request != !out) {
+        return program_usage(prog, "--once REQUEST.json goes with --output FILE.zip");
     }
-    return once(prog, request, out);
+    return request ? once(prog, request, out) : serve(prog);
 }
 
 static const program_option_t options[] = {
-    {"once", 0, "REQUEST.json", "make the archive of this request", PROGRAM_ONCE},
+    {"once", 0, "REQUEST.json", "make the archive of this request, do nothing else", PROGRAM_ONCE},
     {"output", 'o', "FILE.zip", "where to; of several parts FILE_part0.zip and so on", 0},
     {NULL, 0, NULL, NULL, 0}};
 
@@ -168,7 +208,7 @@ int main(int argc, char **argv)
 {
     static const program_def_t def = {.name = "smarter-worker-extract",
                                       .summary = "Make archives of results for those who asked.",
-                                      .usage = "[-c INI] --once REQUEST.json -o FILE.zip",
+                                      .usage = "[-c INI] [--once REQUEST.json -o FILE.zip]",
                                       .section = "app:main",
                                       .options = options,
                                       .run = run};

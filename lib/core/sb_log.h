@@ -5,8 +5,8 @@
  * Logging. The library speaks through a callback its host sets: a module writes to httpd's error
  * log, a worker to its application log. Every line of level info and above has its own number,
  * never reused: operators search for it, tests assert on it. Ranges: lib/core 1000, lib/store 1200,
- * lib/mq 1400, lib/auth 1600, lib/web 1800, lib/report 2000, lib/udl 2200, lib/jobs 2350,
- * lib/migrate 2400, lib/lz 2700, lib/public 2800, lib/notify 2900,
+ * lib/mq 1400, lib/auth 1600, lib/web 1800, lib/report 2000, lib/udl 2200,
+ * lib/extract 2300, lib/jobs 2350, lib/migrate 2400, lib/lz 2700, lib/public 2800, lib/notify 2900,
  * mod_smarter 3000, mod_hpz 3200, lib/pickup 3230, workers 4000, programs 4500. Code that moves keeps its
  * numbers: what lib/web has from mod_smarter is among those.
  *

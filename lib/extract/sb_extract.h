@@ -26,10 +26,10 @@ typedef enum {
 typedef struct {
     const char *name;         /* as clients write extractType, and in names of files */
     const char *role;         /* who may have it */
-    const char *path;         /* its address */
-    const char *callable;     /* its name in audit lines */
     const sb_param_t *params; /* of a request */
 } sb_extract_about_t;
+extern const sb_param_t sb_extract_assessment_params[], sb_extract_items_params[],
+    sb_extract_raw_params[], sb_extract_registration_params[];
 const sb_extract_about_t *sb_extract_about(sb_extract_kind_t kind);
 
 /** One request. */

@@ -32,7 +32,7 @@ static const char *const registration_types[] = {"studentRegistrationStatistics"
         .name = n, .type = SB_PARAM_STRINGS, .chars = ID_CHARS, .max_len = 50                      \
     }
 
-static const sb_param_t assessment_params[] = {
+const sb_param_t sb_extract_assessment_params[] = {
     {.name = "stateCode",
      .type = SB_PARAM_STRINGS,
      .required = 1,
@@ -74,16 +74,16 @@ static const sb_param_t assessment_params[] = {
         .name = "asmtGrade", .type = SB_PARAM_STRING, .required = 1, .chars = "K0-9", .max_len = 2 \
     }
 
-static const sb_param_t items_params[] = {
+const sb_param_t sb_extract_items_params[] = {
     ONE_ASSESSMENT, IDS("itemId"), SB_FILTER_PARAMS, SB_FILTER_GROUPS, {.name = NULL},
 };
-static const sb_param_t raw_params[] = {
+const sb_param_t sb_extract_raw_params[] = {
     ONE_ASSESSMENT,
     SB_FILTER_PARAMS,
     SB_FILTER_GROUPS,
     {.name = NULL},
 };
-static const sb_param_t registration_params[] = {
+const sb_param_t sb_extract_registration_params[] = {
     STATE_CODE,
     {.name = "academicYear", .type = SB_PARAM_INTEGER, .required = 1},
     {.name = "extractType", .type = SB_PARAM_ENUM, .values = registration_types},
@@ -92,18 +92,13 @@ static const sb_param_t registration_params[] = {
 
 /* The names of items and raw data are ours: no client writes them. */
 static const sb_extract_about_t about[SB_EXTRACT_KINDS] = {
-    [SB_EXTRACT_ASSESSMENT] = {"studentAssessment", "SAREXTRACTS", "/services/extract",
-                               "post_extract_service", assessment_params},
-    [SB_EXTRACT_ITEMS] = {"itemLevel", "IIRDEXTRACTS", "/services/extract/assessment_item_level",
-                          "post_item_extract_service", items_params},
-    [SB_EXTRACT_RAW] = {"rawData", "AUDITXML", "/services/extract/raw_data",
-                        "post_raw_data_service", raw_params},
+    [SB_EXTRACT_ASSESSMENT] = {"studentAssessment", "SAREXTRACTS", sb_extract_assessment_params},
+    [SB_EXTRACT_ITEMS] = {"itemLevel", "IIRDEXTRACTS", sb_extract_items_params},
+    [SB_EXTRACT_RAW] = {"rawData", "AUDITXML", sb_extract_raw_params},
     [SB_EXTRACT_STATISTICS] = {"studentRegistrationStatistics", "SRSEXTRACTS",
-                               "/services/extract/student_registration_statistics",
-                               "post_sr_stat_extract_service", registration_params},
+                               sb_extract_registration_params},
     [SB_EXTRACT_COMPLETION] = {"studentAssessmentCompletion", "SRCEXTRACTS",
-                               "/services/extract/student_assessment_completion",
-                               "post_sr_comp_extract_service", registration_params},
+                               sb_extract_registration_params},
 };
 
 const sb_extract_about_t *sb_extract_about(sb_extract_kind_t kind)
@@ -204,6 +199,9 @@ apr_status_t sb_extract_request(sb_extract_t *x, const char **pcomplaint, sb_ext
 
 void sb_extract_save(sb_jw_t *w, const char *key, const sb_extract_t *x)
 {
+    sb_identity_t user = *x->user; /* what says what he may, not who he is */
+
+    user.email = user.full_name = user.first_name = user.last_name = NULL;
     sb_jw_object(w, key);
     sb_jw_str(w, "extract", about[x->kind].name);
     sb_params_json(w, "params", x->params);
@@ -211,7 +209,7 @@ void sb_extract_save(sb_jw_t *w, const char *key, const sb_extract_t *x)
     sb_jw_int(w, "when", x->when);
     sb_jw_int(w, "parts", x->parts);
     sb_jw_str(w, "version", x->version);
-    sb_identity_save(w, "user", x->user);
+    sb_identity_save(w, "user", &user);
     sb_jw_end(w);
 }
 

@@ -231,6 +231,9 @@ static void write_operation(sb_jw_t *w, const work_t *k, const sb_json_t *operat
         if (route->params) {
             write_query(w, k, route->params);
         }
+        if (route->judged) {
+            (strcmp(operation->key, "post") ? write_query : write_body)(w, k, route->judged);
+        }
         write_security(w, route->perm, route->programs,
                        route->perm == SB_PERM_SUPER_ADMIN ? "SUPER_USER" : NULL);
     }

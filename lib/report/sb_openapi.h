@@ -21,7 +21,8 @@
 typedef struct {
     const char *path;         /* "/services/x/{}" stands for "/services/x/{any name}" of the file */
     sb_perm_t perm;           /* becomes the operation's "security" */
-    const sb_param_t *params; /* NULL none */
+    const sb_param_t *params; /* of the query; NULL none */
+    const sb_param_t *judged; /* of the query, or of the body of a POST; NULL none */
     int programs;             /* a bearer token does */
 } sb_openapi_route_t;
 

@@ -32,6 +32,9 @@ typedef struct {
     sb_audience_t audience;
     int (*run)(sb_req_t *q);
     const sb_param_t *params; /* what the query may say, judged before run; NULL: run judges it */
+    const sb_param_t
+        *judged; /* what run judges itself, in the query or in the body of a POST: told in the
+                                 description of the API. NULL: nothing is told */
     /* What the audit stream calls it; NULL: it shows and changes nothing, or is about sign-in, of which the
      * security stream tells. */
     const char *audit;

@@ -83,11 +83,12 @@ make_dirs()
     fi
     [ -f "$VAR/.checkout" ] || echo "$TOP" >"$VAR/.checkout"
     mkdir -p "$VAR/run" "$VAR/log" "$VAR/etc" "$VAR/tls" "$VAR/done" "$VAR/home" \
-        "$VAR/arrivals/$SMARTER_TENANT" "$VAR/work" "$VAR/history" "$VAR/keys" || exit 1
-    own "$USER_LOADER" "$VAR/arrivals" "$VAR/work" "$VAR/history"
+        "$VAR/arrivals/$SMARTER_TENANT" "$VAR/work" "$VAR/history" "$VAR/keys" \
+        "$VAR/extraction" "$VAR/item_level" "$VAR/raw_data" || exit 1
+    own "$USER_LOADER" "$VAR/arrivals" "$VAR/work" "$VAR/history" "$VAR/extraction" "$VAR/item_level" "$VAR/raw_data"
     chmod 711 "$VAR/keys"
     chmod 750 "$VAR/arrivals" "$VAR/history"
-    chmod 700 "$VAR/work"
+    chmod 700 "$VAR/work" "$VAR/extraction" "$VAR/item_level" "$VAR/raw_data"
 }
 
 say_where()

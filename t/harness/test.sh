@@ -41,7 +41,7 @@ test_end()
 test_prepare()
 {
     test_end
-    for _old in arrivals work history pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
+    for _old in arrivals work history extraction item_level raw_data pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
         rm -rf "${VAR:?}/$_old"
     done
     make_dirs

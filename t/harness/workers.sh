@@ -15,6 +15,7 @@ workers_list()
     echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
     echo "hpz-cleanup 60 $SMARTER_SBIN/smarter-hpz-cleanup -c $PICKUP_INI --if-due"
     echo "hpz-mail 1 $SMARTER_SBIN/smarter-hpz-mail -c $PICKUP_INI --every 5"
+    echo "worker-extract 1 $SMARTER_SBIN/smarter-worker-extract -c $SMARTER_INI"
     echo "job-relay 1 $SMARTER_SBIN/smarter-job-relay -c $SMARTER_INI"
     echo "udl-notify 1 $SMARTER_SBIN/smarter-udl-notify -c $SMARTER_INI --every 5"
 }

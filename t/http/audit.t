@@ -26,6 +26,8 @@ my $populations = 'get_comparing_populations_report';
 my %place = (stateCode => $state, asmtYear => $year, districtId => 'D001', schoolId => 'S0001');
 my %one = (stateCode => $state, studentId => 'AU-NEAR', asmtYear => $year, asmtType => 'SUMMATIVE');
 my $none = '0' x 12;    # no session
+my %asked = (stateCode => $state, asmtYear => '1999');
+my %listed = (stateCode => [$state], asmtYear => ['1999']);
 my $without = 'forbidden: %s without permission %s';
 
 # [route, who, parameters or body, status, callable in the audit stream or undef, event or undef, path, headers].
@@ -75,6 +77,19 @@ my @table = (
     ['DELETE /services/flush/{}', 'super', undef, 403, undef, 'forbidden: DELETE /services/flush/{} asked for from elsewhere', '/services/flush/data'],
     ['GET /services/trigger/{}', 'super', undef, 503, 'trigger_service', undef, '/services/trigger/pdf', \%ours, { trigger_type => 'pdf' }],
     ['GET /services/trigger/{}', 'state', undef, 403, undef, sprintf($without, 'GET /services/trigger/{}', 'super_admin_rights'), '/services/trigger/cache', \%ours],
+    ['GET /services/extract', 'state', { %asked, asmtType => 'SUMMATIVE', asmtSubject => 'Math' }, 404, 'post_extract_service', undef, undef, undef,
+        { %listed, asmtType => ['SUMMATIVE'], asmtSubject => ['Math'] }],
+    ['POST /services/extract', 'state', { %listed, asmtType => ['SUMMATIVE'], asmtSubject => ['Math'], async => 'true' }, 200, 'post_extract_service', undef, undef, \%ours],
+    ['POST /services/extract', 'state', { %listed, asmtType => ['SUMMATIVE'], asmtSubject => ['Math'], async => 'true' }, 403, undef,
+        'forbidden: extract studentAssessment asked for from elsewhere'],
+    ['POST /services/extract', 'general', { %listed, asmtType => ['SUMMATIVE'], asmtSubject => ['Math'] }, 403, undef, 'forbidden: extract studentAssessment without role SAREXTRACTS'],
+    ['POST /services/extract', 'state', { %listed, asmtType => ['SUMMATIVE'] }, 412],
+    (map { my ($name, $callable, $p) = @$_; map { ["$_ /services/extract/$name", 'extractor', $p, 200, $callable, undef, undef, \%ours] }
+        $name =~ /completion/ ? 'POST' : ('GET', 'POST') }
+        ['assessment_item_level', 'post_item_extract_service', { %asked, asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' }],
+        ['raw_data', 'post_raw_data_service', { %asked, asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' }],
+        ['student_registration_statistics', 'post_sr_stat_extract_service', { stateCode => $state, academicYear => 1999 }],
+        ['student_assessment_completion', 'post_sr_comp_extract_service', { stateCode => $state, academicYear => 1999 }]),
 );
 # These show and change nothing, or are about signing in: the security stream's.
 my @not_audited = ('GET /services/jobs', 'GET /services/jobs/{}', 'GET /services/session', 'POST /services/session/touch', 'GET /services/ready', 'GET /services/heartbeat', 'GET /services/openapi.json', 'GET /login', 'POST /saml_post', 'GET /logout',
@@ -93,7 +108,8 @@ is_deeply([grep { $routes{$_} ne '' && !$called{$_} } sort keys %routes], [], 'e
 is_deeply([sort grep { $routes{$_} eq '' } keys %routes], [sort @not_audited], 'the others are those that need not be');
 
 add_user('alone', ['PII', env('SMARTER_TENANT'), $state]);    # has no other session
-my %jar = map { $_ => sign_in($_) } qw(state school super general norole alone);
+add_user('extractor', map { [$_, env('SMARTER_TENANT'), $state] } qw(IIRDEXTRACTS AUDITXML SRSEXTRACTS SRCEXTRACTS));
+my %jar = map { $_ => sign_in($_) } qw(state school super general norole alone extractor);
 my (%callables, @named);
 for my $report (@{ json(get('/data', jar => $jar{state})) }) {
     my ($file) = grep { slurp($_) =~ /\.name = "\Q$report\E"/ } glob top() . '/lib/report/*.c';

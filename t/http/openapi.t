@@ -17,7 +17,7 @@ is($answer->{status}, 200, 'anybody may read the description');
 my $doc = json($answer);
 is(get('/services/openapi.json', headers => { 'If-None-Match' => $answer->{headers}{etag} })->{status}, 304, 'a client that has it keeps it');
 is($doc->{openapi}, '3.1.0', 'it is OpenAPI 3.1');
-add_user('registrar', map { [$_, env('SMARTER_TENANT'), $state] } qw(SRSEXTRACTS SRCEXTRACTS));
+add_user('registrar', map { [$_, env('SMARTER_TENANT'), $state] } qw(SRSEXTRACTS SRCEXTRACTS IIRDEXTRACTS AUDITXML));
 my %jar = map { $_ => sign_in($_) } qw(state school super norole registrar general);
 (my $cookie = $doc->{components}{securitySchemes}{session}{name}) =~ s/[^\w-]//g;
 ok(cookie($jar{state}, $cookie), "it knows the name of the session cookie, $cookie");
@@ -53,7 +53,7 @@ for my $key (sort keys %operations) {
     my $op = $operations{$key};
     my @good = grep { /\A2/ } keys %{ $op->{responses} };
     my @schemas = map { map { $_->{schema} } values %{ $_->{content} // {} } } @{ $op->{responses} }{@good};
-    ok(@schemas == @good && !grep({ !$_ } @schemas) && (@good || grep { /\A3/ } keys %{ $op->{responses} }), "$key: says what it answers");
+    ok(@schemas >= @good && !grep({ !$_ } @schemas) && (@good || grep { /\A3/ } keys %{ $op->{responses} }), "$key: says what it answers");
     ok($op->{summary} && @{ $op->{tags} // [] }, "$key: says what it is");
     my %path = map { $_->{name} => 1 } grep { $_->{in} eq 'path' } @{ $op->{parameters} };
     is_deeply([sort keys %path], [sort $op->{path} =~ /\{(\w+)\}/g], "$key: parameters of its path") if $op->{path} =~ /\{/;
@@ -103,6 +103,7 @@ my %place = (stateCode => $state, asmtYear => $year);
 my %in_school = (%place, districtId => 'D001', schoolId => 'S0001');
 my %one = (stateCode => $state, studentId => 'OA-1', asmtYear => $year);
 (my $sid = run_program('smarter-public-copy', '--sid', '-t', env('SMARTER_TENANT'))->{out}) =~ s/\s//g;
+my %asked = (%place, asmtYear => "$year", asmtType => 'SUMMATIVE', asmtSubject => 'Math');
 my %open = (sid => $sid, asmtYear => $year);
 my @kinds = ('SUMMATIVE', 'INTERIM COMPREHENSIVE', 'INTERIM ASSESSMENT BLOCKS');
 my @school = user('school');
@@ -126,6 +127,11 @@ my %calls = (
         ['school', { stateCode => $state, studentId => 'OA-0' }, 404]],
     search => [['school', { stateCode => $state, text => 'Interim' }], ['school', { stateCode => $state, text => 'Described' }], ['school', { stateCode => $state, text => 'oa-1' }],
         ['school', { stateCode => $state, text => 'Describ', limit => 1, kind => ['students', 'schools'] }], ['registrar', { stateCode => $state, text => 'D1', kind => ['students'] }, 403]],
+    (map { $_ => [['state', \%asked], ['state', { %asked, asmtYear => '1999' }, 404], ['state', { %asked, async => 'true' }, undef, 'ours'],
+        ['state', { %asked, asmtYear => '1999', districtId => ['D1', 'D2'], schoolId => ['S1'], async => 'true' }, undef, 'ours']] } qw(extract extract_post)),
+    (map { $_ => [['registrar', { %asked, asmtGrade => '03' }], ['registrar', { %asked, asmtGrade => '09' }]] } qw(raw_extract raw_extract_post)),
+    (map { $_ => [['registrar', { %asked, asmtGrade => '09' }]] } qw(item_extract item_extract_post)),    # items nobody has
+    (map { $_ => [['registrar', { stateCode => $state, academicYear => $year }]] } qw(registration_extract registration_extract_post completion_extract)),
     reports => [['state']], ready => [[undef]], heartbeat => [[undef]], openapi => [[undef]],
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
     jobs => [['school']], job => [(map { ['school', { job_id => $_ }] } @mine), ['state', { job_id => $mine[0] }, 404]],
@@ -190,8 +196,8 @@ sub call {
 for my $id (sort keys %calls) {
     my $op = $by_id{$id} or next;
     for my $call (@{ $calls{$id} }) {
-        my ($who, $params, $status) = @$call;
-        my $answer = call($op, $who, $params);
+        my ($who, $params, $status, $ours) = @$call;
+        my $answer = call($op, $who, $params, $ours ? (headers => { Origin => env('SMARTER_URL') }) : ());
         my $what = "$op->{method} $op->{path} " . query_of($params // {});
         is($answer->{status}, $status // 200, "$what answers") or diag(substr $answer->{body}, 0, 300);
         judge($what, $op, $answer);
@@ -233,13 +239,13 @@ for my $id (sort keys %calls) {
             delete $less{$name};
             $is->(412, "without $name", $who, \%less);
         }
-        $is->(412, 'with an unknown name', $who, $params, query => 'zz=1') if $op->{path} =~ m{\A/services/};
+        $is->(412, 'with an unknown name', $who, $json ? { %$params, zz => 1 } : $params, $json ? () : (query => 'zz=1')) if $op->{path} =~ m{\A/services/};
     }
     $is->(412, 'parameters in the address', $who, $params, query => 'stateCode=NC') if $json && $post_only{ $id };
     $is->(400, 'a broken query', $who, $params, query => '%zz') if $op->{responses}{400} && $op->{method} ne 'OPTIONS';
     $is->(414, 'too long', $who, $params, query => 'x=' . 'x' x 2000) if $op->{responses}{414};
     if ($json) {
-        my %post = ($who ? (jar => $jar{$who}) : (), headers => { 'Content-Type' => 'application/json' });
+        my %post = ($who ? (jar => $jar{$who}) : (), headers => { 'Content-Type' => 'application/json', Origin => env('SMARTER_URL') });
         for (['400', 'no JSON', body => '{'], [413, 'too much', body => ' ' x 70_000], [415, 'another type', body => '{}', type => 'text/plain']) {
             my ($status, $why, @opt) = @$_;
             my $answer = post($op->{path}, %post, @opt);

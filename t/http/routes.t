@@ -14,7 +14,8 @@ need('httpd');
 my $state = env('SMARTER_STATE');
 my $tenant = env('SMARTER_TENANT');
 
-# Route => [who may, what to ask for it by (the route itself), by POST with this]. Who: all; view; logout; super.
+# Route => [who may, what to ask for it by (the route itself), by POST with this]. Who: all; view; logout; super; or one
+# role, of those who may view.
 my $report = "/data/comparing_populations?stateCode=$state";
 (my $sid = run_program('smarter-public-copy', '--sid', '-t', $tenant)->{out}) =~ s/\s//g;
 my $none = '0' x 12;    # a session that is not there: who may is told so
@@ -34,6 +35,15 @@ my %table = (
     'GET /services/trigger/{}' => ['super', '/services/trigger/cache'],
     'GET /services/jobs' => ['view'], 'GET /services/jobs/{}' => ['view', sub { '/services/jobs/' . a_job('t-' . $_[0] =~ tr/_/ /r) }],
     'DELETE /services/jobs/{}' => ['view', sub { '/services/jobs/' . a_job('t-' . $_[0] =~ tr/_/ /r) }],
+    'GET /services/extract' => ['SAREXTRACTS', "/services/extract?stateCode=$state&asmtYear=2016&asmtType=SUMMATIVE&asmtSubject=Math&asmtGrade=03"],
+    'POST /services/extract' => ['SAREXTRACTS', undef, { stateCode => $state, asmtYear => '1999', asmtType => ['SUMMATIVE'], asmtSubject => ['Math'], async => 'true' }],
+    (map { my ($role, $name, $params) = @$_; my $query = join '&', map { "$_=$params->{$_}" } sort keys %$params;
+        ($name eq 'student_assessment_completion' ? () : ("GET /services/extract/$name" => [$role, "/services/extract/$name?$query"])),
+        "POST /services/extract/$name" => [$role, undef, $params] }
+        ['IIRDEXTRACTS', 'assessment_item_level', { stateCode => $state, asmtYear => '1999', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' }],
+        ['AUDITXML', 'raw_data', { stateCode => $state, asmtYear => '1999', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' }],
+        ['SRSEXTRACTS', 'student_registration_statistics', { stateCode => $state, academicYear => 1999 }],
+        ['SRCEXTRACTS', 'student_assessment_completion', { stateCode => $state, academicYear => 1999 }]),
     'GET /logout' => ['logout'], 'POST /logout' => ['logout', undef, {}],
 );
 
@@ -49,7 +59,7 @@ is_deeply(\%routes, { map { $_ => $table{$_}[0] eq 'all' ? 'open' : 'closed' } k
 
 # Role => what it may. Every role but NONE implies GENERAL, so the loader of score batches may look, too.
 my @view = qw(all view logout);
-my %roles = ((map { $_ => \@view } qw(GENERAL PII SAREXTRACTS SRSEXTRACTS SRCEXTRACTS AUDITXML IIRDEXTRACTS ALLSTATES ASMTDATALOAD)),
+my %roles = ((map { $_ => [@view, $_] } qw(GENERAL PII SAREXTRACTS SRSEXTRACTS SRCEXTRACTS AUDITXML IIRDEXTRACTS ALLSTATES ASMTDATALOAD)),
     SUPER_USER => [@view, 'super'], NONE => ['all', 'logout'], nobody => ['all']);
 my %jar;
 for my $role (grep { $_ ne 'nobody' } sort keys %roles) {
@@ -83,11 +93,12 @@ for my $i (0 .. $#cells) {
     my $told = eval { json($answer) } // {};
     is_deeply([sort keys %$told], [sort(qw(detail error request_id status title type), $role eq 'nobody' ? 'redirect' : ())],
         'and is told nothing else');
-    $events{$route}++ if $role ne 'nobody';
+    my $denied = $table{$route}[0] =~ /[A-Z]/ && $role ne 'NONE' ? "extract \\w+ without role $table{$route}[0]" : "\Q$route\E without permission \\w+";
+    $events{$denied}++ if $role ne 'nobody';
 }
 my @log = log_since('security');
-for my $route (sort keys %events) {
-    is(scalar(grep { /"forbidden: \Q$route\E without permission \w+"/ } map { s{\\/}{/}gr } @log), $events{$route}, "$route: each refusal is a security event");
+for my $denied (sort keys %events) {
+    is(scalar(grep { /"forbidden: $denied"/ } map { s{\\/}{/}gr } @log), $events{$denied}, "$denied: each refusal is a security event");
 }
 
 # The same by bearer tokens, on a server that knows of some. Programs may where the server's table says so, by the same
@@ -137,7 +148,7 @@ $server->stop;
 sub cookie_suffix { return '-' . (env('SMARTER_URL') =~ /:(\d+)\z/)[0] }
 
 # HEAD is GET without the body: to the same people.
-my @get = grep { $cells[$_][0] =~ /\AGET/ && $cells[$_][1] =~ /\A(?:nobody|NONE|GENERAL)\z/ && $cells[$_][0] !~ /logout|login|trigger/ } 0 .. $#cells;
+my @get = grep { $cells[$_][0] =~ /\AGET/ && $cells[$_][1] =~ /\A(?:nobody|NONE|GENERAL)\z/ && $cells[$_][0] !~ /logout|login|trigger|extract/ } 0 .. $#cells;
 for my $i (@get) {
     my (undef, $path, %opt) = @{ $requests[$i] };
     is(http('HEAD', $path, %opt)->{status}, $answers[$i]{status}, "HEAD like $cells[$i][0]: $cells[$i][1]");

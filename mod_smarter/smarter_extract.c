@@ -1,0 +1,483 @@
+/**
+ * /services/extract and what is below it. What is asked for at once is made into a file without a name and sent
+ * when it is complete: nobody gets half an archive, or 200 for one that failed. The rest becomes a job.
+ */
+
+#include "smarter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+#include "core/sb_log.h"
+#include "extract/sb_extract_job.h"
+#include "store/sb_rate.h"
+
+#define BUSY_RETRY_SECS "10"
+
+struct smarter_extracts_t {
+    const sb_pickup_client_t *pickup; /* NULL: not configured */
+    apr_thread_mutex_t *lock;
+    int max;
+    const char **users; /* who has one made at once; NULL: a free place */
+};
+
+void smarter_extract_child_init(smarter_child_t *child)
+{
+    const sb_conf_t *conf = child->conf;
+    const char *complaint;
+    smarter_extracts_t *e = apr_pcalloc(child->pool, sizeof(*e));
+
+    e->max = (int)sb_conf_int(conf, "extract.sync.max");
+    e->users = apr_pcalloc(child->pool, (apr_size_t)e->max * sizeof(*e->users));
+    if (apr_thread_mutex_create(&e->lock, APR_THREAD_MUTEX_DEFAULT, child->pool) != APR_SUCCESS) {
+        return;
+    }
+    child->extracts = e;
+    if (!child->jobs || !sb_conf_str(conf, "hpz.file_registration_url")) {
+        return;
+    }
+    complaint = sb_pickup_client_make(&e->pickup, conf, child->pool);
+    if (complaint) {
+        sb_log(SB_LOG_WARN, SBLOGNO(3080), SB_NO_STATUS, "no extracts for later: %s", complaint);
+    }
+}
+
+/* ---- what is asked for ----------------------------------------------------------------------------- */
+
+static const char *user_of(const sb_req_t *q)
+{
+    return q->user->guid ? q->user->guid : q->user->uid ? q->user->uid : "";
+}
+
+static int refuse(sb_req_t *q, const sb_extract_t *x, const char *why)
+{
+    q->denial = apr_psprintf(q->r->pool, "extract %s %s", sb_extract_about(x->kind)->name, why);
+    sb_web_problem(q->r, HTTP_FORBIDDEN, "Forbidden Access");
+    return DONE;
+}
+
+/* @return OK; DONE the answer is written */
+static int judge(sb_extract_t *x, sb_req_t *q, sb_extract_kind_t kind)
+{
+    sb_extract_env_t env = {smarter_child(q)->conf, smarter_child(q)->tenants};
+    const char *complaint;
+    sb_json_t *body;
+    apr_status_t rv;
+
+    if (sb_req_query(q) != OK || sb_req_body(&body, q) != OK) {
+        return DONE;
+    }
+    rv = sb_extract_request(x, &complaint, kind, q->query, body, q->user, &env, q->r->pool);
+    q->params = x->params;
+    if (rv == SB_EINPUT) {
+        sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
+        return DONE;
+    }
+    if (rv == SB_EDENIED) {
+        return refuse(q, x,
+                      apr_pstrcat(q->r->pool, "without role ", sb_extract_about(kind)->role, NULL));
+    }
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3081), "reading the request of an extract");
+        return DONE;
+    }
+    if (x->async && !sb_signin_may_change(q)) { /* of the same address as what changes nothing */
+        return refuse(q, x, "asked for from elsewhere");
+    }
+    return OK;
+}
+
+/* @return OK; DONE the answer is written */
+static int take_turn(sb_req_t *q)
+{
+    sb_rate_t rate;
+
+    if (sb_rate_take(&rate, smarter_child(q)->data_cache, "extract", user_of(q),
+                     sb_conf_int(smarter_child(q)->conf, "extract.per_minute"),
+                     q->r->pool) == APR_SUCCESS) {
+        return OK;
+    }
+    if (rate.first) {
+        sb_req_event(q, SB_SECURITY_WARNING, "rate limited: extract");
+    }
+    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
+    sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
+    return DONE;
+}
+
+/* ---- at once --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    smarter_extracts_t *extracts;
+    const char **user;
+} place_t;
+
+static apr_status_t leave_place(void *data)
+{
+    const place_t *place = data;
+
+    apr_thread_mutex_lock(place->extracts->lock);
+    *place->user = NULL;
+    apr_thread_mutex_unlock(place->extracts->lock);
+    return APR_SUCCESS;
+}
+
+/* One of the places for requests that are answered at once, until the request ends.
+ * @return OK; DONE the answer is written */
+static int take_place(sb_req_t *q)
+{
+    smarter_extracts_t *e = smarter_child(q)->extracts;
+    place_t *place = apr_pcalloc(q->r->pool, sizeof(*place));
+    int mine = 0, limit = (int)sb_conf_int(smarter_child(q)->conf, "extract.sync.max_per_user");
+
+    apr_thread_mutex_lock(e->lock);
+    for (int i = 0; i < e->max; i++) {
+        if (!e->users[i]) {
+            place->user = &e->users[i];
+        }
+        else {
+            mine += !strcmp(e->users[i], user_of(q));
+        }
+    }
+    if (place->user && mine < limit) {
+        *place->user = user_of(q);
+    }
+    apr_thread_mutex_unlock(e->lock);
+    if (place->user && mine < limit) {
+        place->extracts = e;
+        apr_pool_cleanup_register(q->r->pool, place, leave_place, apr_pool_cleanup_null);
+        return OK;
+    }
+    apr_table_setn(q->r->headers_out, "Retry-After", BUSY_RETRY_SECS);
+    sb_web_problem(q->r, mine >= limit ? HTTP_TOO_MANY_REQUESTS : HTTP_SERVICE_UNAVAILABLE,
+                   mine >= limit ? "Another extract of yours is being made"
+                                 : "Too many extracts are being made: ask again, or with async");
+    return DONE;
+}
+
+typedef struct {
+    sb_req_t *q;
+    int fd;
+} at_once_t;
+
+static apr_status_t open_zip(sb_zip_t **pz, void *ctx, int part)
+{
+    const at_once_t *a = ctx;
+    sb_zip_opts_t opts = {
+        .fd = a->fd,
+        .level = (int)sb_conf_int(smarter_child(a->q)->conf, "extract.compression_level"),
+        .ahead = 1};
+
+    (void)part; /* there is one */
+    return sb_zip_open(pz, &opts, a->q->r->pool);
+}
+
+/* Is anybody there to send it to? */
+static apr_status_t still_wanted(void *ctx, apr_int64_t done, apr_int64_t all)
+{
+    const at_once_t *a = ctx;
+
+    (void)done;
+    (void)all;
+    return a->q->r->connection->aborted ? APR_ECONNABORTED : APR_SUCCESS;
+}
+
+static apr_status_t close_file(void *data)
+{
+    close((int)(intptr_t)data);
+    return APR_SUCCESS;
+}
+
+static apr_status_t make_at_once(int *pfd, sb_req_t *q, const sb_extract_t *x)
+{
+    const sb_conf_t *conf = smarter_child(q)->conf;
+    at_once_t a = {.q = q};
+    sb_extract_run_t run = {.conf = conf, .open = open_zip, .progress = still_wanted, .ctx = &a};
+    sb_extract_result_t result = {.rows = 0};
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    a.fd = open(sb_conf_str(conf, "extract.sync.dir"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    *pfd = a.fd;
+    if (a.fd < 0) {
+        rv = errno;
+        sb_log(SB_LOG_ERROR, SBLOGNO(3082), rv, "extract.sync.dir");
+        return rv;
+    }
+    apr_pool_cleanup_register(q->r->pool, (void *)(intptr_t)a.fd, close_file,
+                              apr_pool_cleanup_null);
+    apr_pool_create(&p, q->r->pool);
+    rv = sb_dbpool_get(
+        &run.db,
+        apr_hash_get(smarter_child(q)->pools, sb_scope_tenant(x->scope), APR_HASH_KEY_STRING), p);
+    if (rv == APR_SUCCESS) {
+        sb_db_limit(run.db, sb_conf_interval(conf, "extract.celery_timeout"));
+        rv = sb_extract_make(&result, x, &run, p);
+        if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(3083), rv, "extract %s: %s", x->id,
+                   result.why ? result.why : sb_db_error(run.db));
+        }
+    }
+    apr_pool_destroy(p);
+    return rv;
+}
+
+static int send_zip(sb_req_t *q, const sb_extract_t *x, int fd)
+{
+    request_rec *r = q->r;
+    apr_off_t size = lseek(fd, 0, SEEK_END);
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_file_t *file;
+
+    if (size < 0 || apr_os_file_put(&file, &fd, APR_FOPEN_READ, r->pool) != APR_SUCCESS) {
+        return sb_web_fail(r, APR_EGENERAL, SBLOGNO(3084), "sending an extract");
+    }
+    ap_set_content_type(r, "application/octet-stream");
+    ap_set_content_length(r, size);
+    apr_table_setn(r->headers_out, "Content-Disposition",
+                   apr_pstrcat(r->pool, "attachment; filename=\"", sb_extract_zip_name(x, r->pool),
+                               "\"", NULL));
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    if (r->header_only) {
+        return OK;
+    }
+    apr_brigade_insert_file(bb, file, 0, size, r->pool);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(r->connection->bucket_alloc));
+    return ap_pass_brigade(r->output_filters, bb) == APR_SUCCESS ? OK : AP_FILTER_ERROR;
+}
+
+static int answer_at_once(sb_req_t *q, const sb_extract_t *x)
+{
+    apr_status_t rv;
+    int fd;
+
+    if (take_place(q) != OK) {
+        return OK;
+    }
+    rv = make_at_once(&fd, q, x);
+    if (rv == APR_NOTFOUND) {
+        return sb_web_problem(q->r, HTTP_NOT_FOUND, "There are no results for this request");
+    }
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, sb_is_transient(rv) ? SB_EUNAVAILABLE : APR_EGENERAL,
+                           SBLOGNO(3085), "making an extract");
+    }
+    return send_zip(q, x, fd);
+}
+
+/* ---- for later ------------------------------------------------------------------------------------- */
+
+static void write_status(sb_jw_t *w, int has_data)
+{
+    sb_jw_str(w, "status", has_data ? "ok" : "no_data");
+    if (!has_data) {
+        sb_jw_str(w, "message", "Data is not available");
+    }
+}
+
+static void write_combination(sb_jw_t *w, const sb_extract_t *x, const sb_extract_combination_t *c)
+{
+    sb_jw_str(w, "stateCode", sb_scope_state(x->scope));
+    sb_jw_str(w, "districtId", c->district_id);
+    sb_jw_str(w, "schoolId", c->school_id);
+    sb_jw_str(w, "extractType", sb_extract_about(x->kind)->name);
+    sb_jw_str(w, "asmtSubject", c->subject);
+    sb_jw_str(w, "asmtType", c->type);
+    sb_jw_str(w, "asmtYear", APR_ARRAY_IDX(sb_params_list(x->params, "asmtYear"), 0, const char *));
+    sb_jw_str(w, "requestId", x->id);
+    write_status(w, c->has_data);
+}
+
+static void write_tasks(sb_jw_t *w, const sb_extract_t *x, const sb_extract_plan_t *plan)
+{
+    for (int i = 0; i < plan->asked->nelts; i++) {
+        sb_jw_object(w, NULL);
+        write_combination(w, x, &APR_ARRAY_IDX(plan->asked, i, sb_extract_combination_t));
+        sb_jw_end(w);
+    }
+    if (x->kind == SB_EXTRACT_ASSESSMENT) {
+        return;
+    }
+    sb_jw_object(w, NULL);
+    if (x->kind == SB_EXTRACT_STATISTICS || x->kind == SB_EXTRACT_COMPLETION) {
+        sb_jw_str(w, "state_code", sb_scope_state(x->scope));
+        sb_jw_int(w, "academicYear", sb_params_int(x->params, "academicYear", 0));
+        sb_jw_str(w, "extractType", sb_extract_about(x->kind)->name);
+        sb_jw_str(w, "requestId", x->id);
+    }
+    write_status(w, plan->parts > 0);
+    sb_jw_end(w);
+}
+
+static int send_tasks(sb_req_t *q, const sb_extract_t *x, const sb_extract_plan_t *plan,
+                      const apr_array_header_t *files)
+{
+    sb_jw_t *w = sb_jw_make(q->r->pool);
+    const char *json;
+    apr_size_t len;
+
+    sb_jw_object(w, NULL);
+    sb_jw_array(w, "tasks");
+    write_tasks(w, x, plan);
+    sb_jw_end(w);
+    if (files && files->nelts) {
+        sb_jw_array(w, "files");
+        for (int i = 0; i < files->nelts; i++) {
+            const sb_job_file_t *f = &APR_ARRAY_IDX(files, i, sb_job_file_t);
+
+            sb_jw_object(w, NULL);
+            sb_jw_str(w, "fileName", f->name);
+            sb_jw_str(w, "download_url", f->url);
+            sb_jw_str(w, "web_download_url", f->web_url);
+            sb_jw_end(w);
+        }
+        sb_jw_end(w);
+    }
+    sb_jw_end(w);
+    json = sb_jw_text(w, &len);
+    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
+    return sb_web_send(q->r, HTTP_OK, "application/json; charset=UTF-8", json, len);
+}
+
+/* What there is, without keeping the connection. */
+static apr_status_t look(sb_extract_plan_t *plan, sb_req_t *q, const sb_extract_t *x)
+{
+    apr_pool_t *p;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    apr_pool_create(&p, q->r->pool);
+    rv = sb_dbpool_get(
+        &db, apr_hash_get(smarter_child(q)->pools, sb_scope_tenant(x->scope), APR_HASH_KEY_STRING),
+        p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_begin(db, SB_TX_SNAPSHOT);
+        if (rv == APR_SUCCESS) {
+            rv = sb_extract_plan(plan, x, smarter_child(q)->conf, db, q->r->pool);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = sb_db_commit(db);
+        }
+        if (rv != APR_SUCCESS) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(3086), rv, "extract %s: %s", x->id, sb_db_error(db));
+        }
+    }
+    apr_pool_destroy(p);
+    return rv;
+}
+
+static void note_queued(sb_req_t *q, const sb_extract_t *x)
+{
+    sb_db_t *stats;
+
+    if (smarter_child(q)->stats &&
+        sb_dbpool_get(&stats, smarter_child(q)->stats, q->r->pool) == APR_SUCCESS) {
+        sb_extract_note_queued(stats, x, q->r->pool);
+    }
+}
+
+/* @return OK; DONE the answer is written */
+static int may_have_more(sb_req_t *q, const sb_extract_t *x, sb_db_t *jobs)
+{
+    int open;
+    apr_status_t rv = sb_job_count_open(&open, jobs, sb_scope_tenant(x->scope), q->user->uid,
+                                        SB_EXTRACT_JOB, q->r->pool);
+
+    if (rv != APR_SUCCESS) {
+        sb_web_fail(q->r, rv, SBLOGNO(3087), "counting extracts");
+        return DONE;
+    }
+    if (open >= sb_conf_int(smarter_child(q)->conf, "extract.max_open")) {
+        apr_table_setn(q->r->headers_out, "Retry-After", BUSY_RETRY_SECS);
+        sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many extracts of yours are not made yet");
+        return DONE;
+    }
+    return OK;
+}
+
+static int answer_later(sb_req_t *q, sb_extract_t *x)
+{
+    const smarter_extracts_t *e = smarter_child(q)->extracts;
+    const apr_array_header_t *files = NULL;
+    sb_extract_plan_t plan;
+    const char *error;
+    apr_status_t rv;
+    sb_db_t *jobs;
+
+    if (!e->pickup || !q->user->uid) {
+        return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
+                              "Extracts for later are not set up here");
+    }
+    rv = sb_dbpool_get(&jobs, smarter_child(q)->jobs, q->r->pool);
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv, SBLOGNO(3088), "the database of jobs");
+    }
+    if (may_have_more(q, x, jobs) != OK) {
+        return OK;
+    }
+    rv = look(&plan, q, x);
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3089),
+                           "planning an extract");
+    }
+    if (plan.parts > 0) {
+        x->parts = plan.parts;
+        x->version = plan.version;
+        rv = sb_extract_submit(&files, &error, x, smarter_child(q)->conf, e->pickup, jobs,
+                               q->request_id, q->r->pool);
+        if (rv != APR_SUCCESS) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(3062), rv, "extract %s: %s", x->id, error ? error : "");
+            return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3063),
+                               "announcing an extract");
+        }
+        note_queued(q, x);
+    }
+    return send_tasks(q, x, &plan, files);
+}
+
+/* ---- the addresses --------------------------------------------------------------------------------- */
+
+static int answer(sb_req_t *q, sb_extract_kind_t kind)
+{
+    sb_extract_t x;
+
+    if (judge(&x, q, kind) != OK || take_turn(q) != OK) {
+        return OK;
+    }
+    if (!smarter_child(q)->extracts) {
+        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3064), "extracts");
+    }
+    return x.async ? answer_later(q, &x) : answer_at_once(q, &x);
+}
+
+int smarter_extract_results(sb_req_t *q)
+{
+    return answer(q, SB_EXTRACT_ASSESSMENT);
+}
+
+int smarter_extract_items(sb_req_t *q)
+{
+    return answer(q, SB_EXTRACT_ITEMS);
+}
+
+int smarter_extract_raw(sb_req_t *q)
+{
+    return answer(q, SB_EXTRACT_RAW);
+}
+
+int smarter_extract_statistics(sb_req_t *q)
+{
+    return answer(q, SB_EXTRACT_STATISTICS);
+}
+
+int smarter_extract_completion(sb_req_t *q)
+{
+    return answer(q, SB_EXTRACT_COMPLETION);
+}
