@@ -24,12 +24,11 @@ typedef enum {
 /** Texts of what the configuration names; nothing is read from disk later. */
 typedef struct {
     const char *issuer;  /* our entity id */
-    const char *acs_url; /* where answers are posted: Destination and Recipient must be this */
+    const char *acs_url; /* where answers are posted: Destination and Recipient */
     const char *slo_url; /* where logout messages arrive */
     const char *sp_key;  /* PEM; signs */
-    const apr_array_header_t
-        *sp_keys;            /* struct evp_pkey_st *: that one, the next and the previous, as far
-                                          as configured: assertions may be encrypted for any; freed with p */
+    /* struct evp_pkey_st *: it, the next, the previous, as far as there are; freed with p */
+    const apr_array_header_t *sp_keys;
     const char *sp_metadata; /* made from the above */
     const char *idp_metadata;
     const char *idp_id;                 /* entity id of the identity provider */
@@ -39,15 +38,15 @@ typedef struct {
     sb_identity_parser_t parser;     /* what its attributes mean */
     sb_saml_encryption_t encryption; /* of assertions */
     int sign_requests;               /* AuthnRequests; logout messages are signed always */
-    int force_authn;          /* ask for the password each time, and believe no older sign-in */
-    int idp_initiated;        /* take answers that nobody asked for */
-    const char *acs_index;    /* requests name acs_url by this number; NULL: by itself */
-    apr_interval_time_t skew; /* between its clock and ours */
+    int force_authn;                 /* the password each time; no older sign-in is believed */
+    int idp_initiated;               /* take answers that nobody asked for */
+    const char *acs_index;           /* requests name acs_url by this number; NULL: by itself */
+    apr_interval_time_t skew;        /* between its clock and ours */
 } sb_saml_config_t;
 
 /**
- * Read and judge auth.idp.metadata and auth.saml.*: files, addresses, the pair of keys and
- * certificates, one identity provider with a signing key and redirect endpoints.
+ * Read and judge auth.idp.metadata and auth.saml.*: files, addresses, our pairs of key
+ * and certificate, one identity provider with a signing key and redirect endpoints.
  * @return NULL; or the complaint: key, value, remedy
  */
 const char *sb_saml_config_load(sb_saml_config_t **pconfig, const sb_conf_t *conf,

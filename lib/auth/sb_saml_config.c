@@ -70,12 +70,11 @@ static apr_status_t free_key(void *key)
     return APR_SUCCESS;
 }
 
-/* A key of ours with its certificate. */
+/* A key of ours with its certificate; der64 and pkey are NULL where none is configured. */
 typedef struct {
     const char *suffix;     /* of auth.saml.sp_key and auth.saml.sp_cert */
     const char *key, *cert; /* PEM */
-    const char *
-        der64; /* the certificate's octets in base64, for our metadata; NULL: there is no such pair */
+    const char *der64;      /* the certificate's octets in base64, for our metadata */
     EVP_PKEY *pkey;
 } pair_t;
 
