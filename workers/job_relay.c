@@ -8,10 +8,14 @@
 
 #include "core/sb_log.h"
 #include "jobs/sb_job_relay.h"
+#include "pickup/sb_pickup.h"
 #include "workers/program.h"
 
 #define WAKE apr_time_from_msec(500) /* how long a stop may go unnoticed */
 #define TURN apr_time_from_msec(20)  /* what is due and not ours, another relay has just now */
+
+#define PICKUP_AGAIN                                                                               \
+    apr_time_from_sec(60) /* after the pickup zone did not answer: it takes our time */
 
 static const program_option_t options[] = {
     {"once", 0, NULL, "send what is due now, sweep once, and end", PROGRAM_ONCE},
@@ -34,6 +38,37 @@ static void say(const sb_job_swept_t *s)
     }
 }
 
+/* Take what nobody wants out of the pickup zone. One that is away is asked again, later.
+ * @return the database's health */
+static apr_status_t remove_files(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
+{
+    static apr_time_t not_before;
+    const sb_pickup_client_t *client;
+    apr_array_header_t *ids;
+    apr_status_t rv = sb_job_relay_unwanted(&ids, relay, p);
+    int i;
+
+    if (rv != APR_SUCCESS || !ids->nelts || apr_time_now() < not_before ||
+        sb_pickup_client_make(&client, prog->conf, p)) { /* no pickup zone: files are elsewhere */
+        return rv;
+    }
+    for (i = 0; i < ids->nelts && rv == APR_SUCCESS && !program_stopping(); i++) {
+        const char *id = APR_ARRAY_IDX(ids, i, const char *), *error;
+        apr_status_t gone = sb_pickup_remove(&error, client, id, p);
+
+        if (gone == SB_EUNAVAILABLE) {
+            sb_log(SB_LOG_WARN, SBLOGNO(4555), gone, "files wait to be removed: %s", error);
+            not_before = apr_time_now() + PICKUP_AGAIN;
+            return APR_SUCCESS;
+        }
+        if (gone != APR_SUCCESS) { /* it goes when its time is up */
+            sb_log(SB_LOG_ERROR, SBLOGNO(4556), gone, "pickup %s cannot be removed: %s", id, error);
+        }
+        rv = sb_job_relay_removed(relay, id);
+    }
+    return rv;
+}
+
 static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 {
     sb_job_swept_t swept;
@@ -41,6 +76,7 @@ static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 
     if (rv == APR_SUCCESS) {
         say(&swept);
+        rv = remove_files(prog, relay, p);
     }
     return rv;
 }

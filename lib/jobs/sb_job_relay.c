@@ -332,3 +332,35 @@ apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, co
     memset(swept, 0, sizeof *swept);
     return rv;
 }
+
+/* ---- files that nobody wants --------------------------------------------------------------------- */
+
+static const sb_stmt_t unwanted_stmt = {
+    "job_unwanted", 0,
+    "SELECT pickup_id FROM {schema}.job JOIN {schema}.file USING (job_id)"
+    " WHERE (deleted_at IS NOT NULL OR state = 'cancelled') AND closed_at IS NOT NULL"
+    " AND pickup_id IS NOT NULL AND removed_at IS NULL AND state <> 'expired'"
+    " ORDER BY closed_at LIMIT 20"};
+
+static const sb_stmt_t removed_stmt = {
+    "job_removed", 1,
+    "UPDATE {schema}.file SET removed_at = clock_timestamp() WHERE pickup_id = $1"};
+
+apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *relay, apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    *pids = apr_array_make(p, 4, sizeof(const char *));
+    rv = sb_db_query(&rows, relay->db, &unwanted_stmt, NULL, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        APR_ARRAY_PUSH(*pids, const char *) = sb_rows_text(rows, i, 0);
+    }
+    return rv;
+}
+
+apr_status_t sb_job_relay_removed(sb_job_relay_t *relay, const char *id)
+{
+    return sb_db_exec(NULL, relay->db, &removed_stmt, &id);
+}

@@ -6,6 +6,7 @@
  * of relays may run; they share the outbox, and one of them sweeps at a time.
  */
 
+#include <apr_tables.h>
 #include "core/sb_conf.h"
 #include "mq/sb_mq.h"
 #include "store/sb_db.h"
@@ -45,5 +46,16 @@ typedef struct {
 /** Look after everything once. All 0 when another relay is at it. */
 apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, const sb_conf_t *conf,
                                 apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Registrations in the pickup zone of jobs that were deleted or cancelled by their owners and are over:
+ * nobody wants these files any more.
+ * @param pids of const char *: ids in the pickup zone, some of them if there are many
+ */
+apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *relay,
+                                   apr_pool_t *p) SB_MUST_CHECK;
+
+/** The pickup zone has this one no more. */
+apr_status_t sb_job_relay_removed(sb_job_relay_t *relay, const char *id) SB_MUST_CHECK;
 
 #endif

@@ -1,0 +1,162 @@
+// My downloads: found from the menu, keeps itself up to date, ends and removes after asking, for everybody.
+// downloads.t has put a running, a ready, a failed and an expired job there.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { newPage, noComplaints, REPORT, require, settled, signIn, STATE, URL_BASE } from './stack.mjs';
+
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const PAGE = `${URL_BASE}/assets/html/downloads.html`;
+const page = await newPage({ bypassCSP: true });
+await signIn(page, 'school');
+
+async function open(path = PAGE) {
+    await page.goto(path);
+    await page.waitForSelector('table.downloads, #empty, #problem');
+}
+
+async function check(what) {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate((tags) => axe.run(document, { runOnly: tags }), TAGS);
+    assert.deepEqual(violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' | ')}`), []);
+}
+
+async function shot(name) {
+    if (process.env.SMARTER_SHOTS) {
+        mkdirSync(process.env.SMARTER_SHOTS, { recursive: true });
+        await page.screenshot({ path: `${process.env.SMARTER_SHOTS}/downloads-${name}.png`, fullPage: true });
+    }
+}
+
+const states = () => page.$$eval('.state', (s) => s.map((e) => e.textContent));
+const job = (more) => ({
+    id: '0d7f6a52-1c5e-4a38-9a0e-1f3b7c5d9e01', kind: 'extract', title: 'Grade 03', state: 'running', percent: 10, missing_parts: 0, reason: null, notice: null,
+    created: new Date().toISOString(), ended: null, expires: null, files: [{ name: 'a.zip', size: null, download_url: null, web_download_url: null }], ...more
+});
+
+test('the menu of every page leads here', async () => {
+    await page.goto(`${URL_BASE}${REPORT}?stateCode=${STATE}`);
+    await settled(page);
+    await page.click('#account');
+    await page.click('#downloads');
+    await page.waitForSelector('table.downloads');
+    assert.equal(await page.title(), 'My downloads – Smarter Reporting');
+    noComplaints(page);
+});
+
+test('each request with its state, files, time and reason', async () => {
+    await open();
+    assert.deepEqual(await states(), ['In progress', 'Ready', 'Failed', 'Expired'], 'the newest first');
+    const rows = await page.$$eval('.downloads tbody tr', (r) => r.map((e) => e.innerText));
+    assert.match(rows[1], /Results <b>grade 03<\/b>/, 'a title is text');
+    assert.match(rows[1], /4\.7 MB[^]*part2\.zip\s+800 bytes[^]*Apr 10, 2116/);
+    assert.match(rows[1], /Results were added meanwhile/);
+    assert.match(rows[2], /The pickup zone could not be reached\./);
+    assert.deepEqual(await page.$$eval('.files a', (a) => a.map((e) => e.getAttribute('href'))),
+        ['https://pickup.example.org/download/0', 'https://pickup.example.org/download/1'], 'links where there is a file, and nowhere else');
+    await shot('list');
+    noComplaints(page);
+});
+
+test('for everybody: axe, 320 pixels, another language', async () => {
+    await open();
+    await check('list');
+    await page.click(await page.$eval('.act button', (b) => `#${b.id}`));
+    await page.waitForSelector('#ask[open]');
+    await check('question');
+    await shot('question');
+    await page.keyboard.press('Escape');
+    await page.setViewportSize({ width: 320, height: 800 });
+    await open();
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320);
+    await check('list at 320 px');
+    await shot('narrow');
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await open(`${PAGE}?lang=es`);
+    assert.equal(await page.textContent('h1'), 'Mis descargas');
+    await shot('spanish');
+    noComplaints(page);
+});
+
+test('deleting and cancelling ask first', async () => {
+    await open(`${PAGE}?lang=en`);
+    const button = await page.$$eval('.downloads tbody tr', (r) => `#${r.find((e) => /Failed/.test(e.innerText)).querySelector('button').id}`);
+    assert.match(await page.textContent(button), /^Delete: Raw XML, math$/, 'whoever only hears it knows which');
+    await page.click(button);
+    await page.waitForSelector('#ask[open]');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'ask-no', 'the harmless answer is the first');
+    await page.keyboard.press('Escape');
+    await page.waitForFunction((b) => document.activeElement.matches(b), button);
+    assert.equal((await states()).length, 4, 'nothing happened, the focus is back');
+    await page.click(button);
+    await page.click('#ask-yes');
+    await page.waitForFunction(() => document.querySelectorAll('.state').length === 3);
+    assert.match(await page.textContent('#said'), /“Raw XML, math” is deleted/);
+    await page.click(await page.$$eval('.downloads tbody tr', (r) => `#${r.find((e) => /In progress/.test(e.innerText)).querySelector('button').id}`));
+    assert.match(await page.textContent('#ask'), /not ready yet/);
+    await page.click('#ask-yes');
+    await page.waitForFunction(() => document.querySelector('.state').textContent === 'Cancelled');
+    await page.reload();
+    await page.waitForSelector('table.downloads');
+    assert.deepEqual(await states(), ['Cancelled', 'Ready', 'Expired'], 'the server knows');
+    noComplaints(page);
+});
+
+test('progress is seen and the end is said, without a storm of questions', async () => {
+    let asked = 0;
+    let percent = 10;
+    await page.route('**/services/jobs', (r) => {
+        asked++;
+        percent += 30;
+        const now = percent < 100 ? job({ percent }) : job({ percent: 100, state: 'ready', files: [{ name: 'a.zip', size: 17, download_url: 'https://x.example/f', web_download_url: null }] });
+        return r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: [now], poll_seconds: percent < 100 ? 1 : 0 }) });
+    });
+    await open();
+    assert.equal(await page.$eval('progress', (p) => p.value), 40);
+    await page.waitForFunction(() => document.querySelector('progress')?.value === 70);
+    await page.waitForFunction(() => document.querySelector('.state').textContent === 'Ready');
+    assert.equal(await page.textContent('#said'), '“Grade 03” is ready.');
+    assert.equal(await page.$eval('.files a', (a) => a.getAttribute('href')), 'https://x.example/f');
+    await page.waitForTimeout(2500);
+    assert.equal(asked, 3, 'when nothing changes any more nobody asks');
+    await page.unroute('**/services/jobs');
+    noComplaints(page);
+});
+
+test('the server is busy: what was there stays, and is asked for again', async () => {
+    let asked = 0;
+    await page.route('**/services/jobs', (r) => ++asked === 2
+        ? r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"title":"x"}' })
+        : r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: [job({ percent: 20 + asked })], poll_seconds: 1 }) }));
+    await open();
+    await page.waitForSelector('.notice');
+    assert.equal(await page.$eval('progress', (p) => p.value), 21, 'still there');
+    await page.waitForFunction(() => !document.querySelector('.notice') && document.querySelector('progress').value === 23);
+    await page.unroute('**/services/jobs');
+    noComplaints(page, /503/);
+});
+
+test('nothing yet, and no way to know', async () => {
+    await page.route('**/services/jobs', (r) => r.fulfill({ contentType: 'application/json', body: '{"jobs":[],"poll_seconds":0}' }));
+    await open();
+    assert.match(await page.textContent('#empty'), /nothing here yet/);
+    await check('empty');
+    await page.unroute('**/services/jobs');
+    await page.route('**/services/jobs', (r) => r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"title":"x","request_id":"abc-123"}' }));
+    await open();
+    assert.match(await page.textContent('#problem'), /abc-123/);
+    await page.unroute('**/services/jobs');
+    await page.click('#retry');
+    await page.waitForSelector('table.downloads');
+    noComplaints(page, /500/);
+});
+
+test('an address in an answer that is no web address is no link', async () => {
+    await page.route('**/services/jobs', (r) => r.fulfill({ contentType: 'application/json', body: JSON.stringify({ poll_seconds: 0,
+        jobs: [job({ state: 'ready', files: [{ name: 'a.zip', size: 1, download_url: null, web_download_url: 'javascript:alert(1)' }] })] }) }));
+    await open();
+    assert.equal(await page.$('.files a'), null);
+    await page.unroute('**/services/jobs');
+    noComplaints(page);
+});
