@@ -392,7 +392,7 @@ static void count_cohorts(const run_t *run)
         t = value;
         if (sb_cohorts_refresh(NULL, t->dest, t->name, t->schema, run->opts->stopping,
                                run->pbatch) != APR_SUCCESS) {
-            sb_log(SB_LOG_WARN, SBLOGNO(2121), SB_NO_STATUS, "tenant %s: cohorts: %s", t->name,
+            sb_log(SB_LOG_WARN, SBLOGNO(2415), SB_NO_STATUS, "tenant %s: cohorts: %s", t->name,
                    sb_db_error(t->dest));
         }
     }
