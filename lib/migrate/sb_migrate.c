@@ -13,6 +13,7 @@
 #include "migrate/sb_migrate_db.h"
 #include "migrate/sb_order.h"
 #include "report/sb_cohorts.h"
+#include "report/sb_registration.h"
 #include "report/sb_suppressed_refresh.h"
 #include "store/sb_schema.h"
 
@@ -381,19 +382,17 @@ static void hide_small(const run_t *run, const tenant_t *t)
     }
 }
 
-/* Once for all batches of a run, when none of them waits: it reads two whole years. */
-static void count_cohorts(const run_t *run)
+/* What reads whole years, once for all batches of a run, when none of them waits. */
+static void count_years(const run_t *run)
 {
     for (apr_hash_index_t *hi = apr_hash_first(run->p, run->tenants); hi; hi = apr_hash_next(hi)) {
-        const tenant_t *t;
-        void *value;
+        const tenant_t *t = apr_hash_this_val(hi);
 
-        apr_hash_this(hi, NULL, NULL, &value);
-        t = value;
         if (sb_cohorts_refresh(NULL, t->dest, t->name, t->schema, run->opts->stopping,
-                               run->pbatch) != APR_SUCCESS) {
-            sb_log(SB_LOG_WARN, SBLOGNO(2415), SB_NO_STATUS, "tenant %s: cohorts: %s", t->name,
-                   sb_db_error(t->dest));
+                               run->pbatch) != APR_SUCCESS ||
+            sb_reg_refresh(t->dest, t->schema, run->opts->stopping, run->pbatch) != APR_SUCCESS) {
+            sb_log(SB_LOG_WARN, SBLOGNO(2415), SB_NO_STATUS, "tenant %s: counting years: %s",
+                   t->name, sb_db_error(t->dest));
         }
     }
 }
@@ -688,7 +687,7 @@ apr_status_t sb_migrate_run(sb_migrate_result_t *result, const char **perror,
     }
     if (rv == APR_SUCCESS) {
         sweep(&run);
-        count_cohorts(&run);
+        count_years(&run);
     }
     sb_log_set_id(NULL);
     if (*perror) {

@@ -505,6 +505,9 @@ static apr_status_t refresh(int *pkept, sb_report_ctx_t *ctx, int year, apr_pool
     *pkept = 0;
     apr_pool_create(&k.psubject, p);
     if (rv == APR_SUCCESS) {
+        rv = sb_db_script(ctx->db, "SET LOCAL work_mem = '64MB'"); /* it sorts two years */
+    }
+    if (rv == APR_SUCCESS) {
         rv = find(&k, &usable);
     }
     if (rv == APR_SUCCESS) {

@@ -1,9 +1,9 @@
 /**
  * Registration reports: the lines, the queries, the sums, the arithmetic of a cell. PostgreSQL counts,
- * in one pass a query and by school; here are only sums of schools.
+ * in one pass a query and by school, when it is asked or behind a promotion; here are only sums of schools.
  */
 
-#include "report/sb_registration.h"
+#include "report/sb_registration_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,15 +198,14 @@ typedef struct {
     sb_db_t *db;
     const char *schema;
     const sb_scope_t *scope;
+    int kept; /* counts are: table report_registration */
     apr_pool_t *p;
     apr_hash_t *counts; /* by ids of state, district, school */
     apr_hash_t *seen;   /* places by ids and names */
     apr_array_header_t *places;
 } work_t;
 
-/* ", count(*), count(*) FILTER (...), ..." one for each line. @param other alias of the other year's row:
- * the column must be equal there. NULL none */
-static const char *line_counts(const char *alias, const char *other, apr_pool_t *p)
+const char *sb_reg_line_counts(const char *alias, const char *other, apr_pool_t *p)
 {
     apr_array_header_t *all = apr_array_make(p, SB_REG_LINES, sizeof(const char *));
 
@@ -249,19 +248,48 @@ static apr_status_t query(sb_rows_t **prows, const work_t *k, const char *sql,
                             (const char *const *)args->elts, k->p);
 }
 
-#define PLACE                                                                                      \
-    "r.state_code, r.state_name, r.district_id, r.district_name, r.school_id, r.school_name"
+#define PLACE SB_REG_PLACE_COLUMNS
+
+/* Columns of a row that was kept, in the form of the queries below. */
+static const char *kept_counts(apr_pool_t *p)
+{
+    const char *sql = "";
+
+    for (int i = 1; i <= SB_REG_LINES; i++) {
+        sql = apr_psprintf(p, "%s, r.counts[%d]", sql, i);
+    }
+    return sql;
+}
+
+/* "kind = ... AND year ... AND" of rows that were kept, of the scope and the district. */
+static const char *kept_rows(const work_t *k, sb_reg_counted_t kind, int year,
+                             apr_array_header_t *args)
+{
+    return apr_psprintf(k->p, " FROM {schema}.report_registration r WHERE r.kind = %d AND %s", kind,
+                        rows_of(k, "r", year, args));
+}
 
 /* One row a school, under each of its names, and year. The year comes first. */
 static apr_status_t query_years(sb_rows_t **prows, const work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
-    const char *now = rows_of(k, "r", k->year, args), *then = rows_of(k, "r", k->year - 1, args);
-    const char *sql =
-        apr_pstrcat(k->p, "SELECT r.academic_year, " PLACE, line_counts("r", NULL, k->p),
-                    " FROM {schema}.student_reg r WHERE (", now, ") OR (", then,
-                    ") GROUP BY r.academic_year, " PLACE, NULL);
+    const char *sql, *now, *then;
 
+    if (k->kept) {
+        now = kept_rows(k, SB_REG_KEPT_YEARS, k->year, args);
+        then = kept_rows(k, SB_REG_KEPT_YEARS, k->year - 1, args);
+        sql =
+            apr_pstrcat(k->p, "SELECT r.academic_year, " PLACE, kept_counts(k->p), now,
+                        " UNION ALL SELECT r.academic_year, " PLACE, kept_counts(k->p), then, NULL);
+    }
+    else {
+        now = rows_of(k, "r", k->year, args);
+        then = rows_of(k, "r", k->year - 1, args);
+        sql =
+            apr_pstrcat(k->p, "SELECT r.academic_year, " PLACE, sb_reg_line_counts("r", NULL, k->p),
+                        " FROM {schema}.student_reg r WHERE (", now, ") OR (", then,
+                        ") GROUP BY r.academic_year, " PLACE, NULL);
+    }
     return query(prows, k, sql, args);
 }
 
@@ -271,42 +299,89 @@ static apr_status_t query_matched(sb_rows_t **prows, const work_t *k)
 {
     work_t anywhere = *k; /* he may have come from another district: that is no match, but a row */
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
-    const char *now = rows_of(k, "c", k->year, args), *then, *sql;
+    const char *now, *then, *sql;
 
+    if (k->kept) {
+        sql =
+            apr_pstrcat(k->p,
+                        "SELECT r.state_code, r.district_id, r.school_id, r.key & 1 = 1,"
+                        " r.key & 2 = 2",
+                        kept_counts(k->p), kept_rows(k, SB_REG_KEPT_MATCHED, k->year, args), NULL);
+        return query(prows, k, sql, args);
+    }
+    now = rows_of(k, "c", k->year, args);
     anywhere.district_id = NULL;
     then = rows_of(&anywhere, "p", k->year - 1, args);
     sql = apr_pstrcat(
         k->p,
         "SELECT c.state_code, c.district_id, c.school_id, p.district_id = c.district_id,"
         " p.school_id = c.school_id",
-        line_counts("c", "p", k->p),
+        sb_reg_line_counts("c", "p", k->p),
         " FROM {schema}.student_reg c JOIN {schema}.student_reg p ON p.student_id = c.student_id"
         " WHERE ",
         now, " AND ", then, " GROUP BY 1, 2, 3, 4, 5", NULL);
     return query(prows, k, sql, args);
 }
 
+const char *sb_reg_masks(const char *year, const char *reach, apr_pool_t *p)
+{
+    const char *bit = "";
+
+    for (int i = 0; i < ASSESSED; i++) {
+        bit = apr_pstrcat(p, bit, " WHEN lower(f.asmt_type) = '", assessed[i].type,
+                          "' AND lower(f.asmt_subject) = '", assessed[i].subject, "' THEN ",
+                          apr_itoa(p, 1 << i), NULL);
+    }
+    return apr_pstrcat(p, "(SELECT f.state_code, f.student_id, bit_or(CASE", bit,
+                       " ELSE 0 END) AS mask FROM {schema}.fact_asmt_outcome_vw f"
+                       " WHERE f.rec_status = 'C' AND f.asmt_year = ",
+                       year, "::smallint AND ", reach, " GROUP BY f.state_code, f.student_id)",
+                       NULL);
+}
+
 /* One row a school, under each of its names, and way of having been assessed, a mask; it comes first. */
 static apr_status_t query_assessed(sb_rows_t **prows, const work_t *k)
 {
     apr_array_header_t *args = apr_array_make(k->p, 8, sizeof(const char *));
-    const char *bit = "", *registered = rows_of(k, "r", k->year, args), *sql;
+    const char *registered, *year, *sql;
 
-    for (int i = 0; i < ASSESSED; i++) {
-        bit = apr_pstrcat(k->p, bit, " WHEN lower(f.asmt_type) = '", assessed[i].type,
-                          "' AND lower(f.asmt_subject) = '", assessed[i].subject, "' THEN ",
-                          apr_itoa(k->p, 1 << i), NULL);
+    if (k->kept) {
+        sql = apr_pstrcat(k->p, "SELECT r.key, " PLACE, kept_counts(k->p),
+                          kept_rows(k, SB_REG_KEPT_ASSESSED, k->year, args), NULL);
+        return query(prows, k, sql, args);
     }
+    registered = rows_of(k, "r", k->year, args);
+    year = arg(k, args, apr_itoa(k->p, k->year));
     sql = apr_pstrcat(
-        k->p, "SELECT coalesce(a.mask, 0), " PLACE, line_counts("r", NULL, k->p),
-        " FROM {schema}.student_reg r LEFT JOIN (SELECT f.student_id, bit_or(CASE", bit,
-        " ELSE 0 END) AS mask FROM {schema}.fact_asmt_outcome_vw f WHERE f.rec_status = 'C'"
-        " AND f.asmt_year = ",
-        arg(k, args, apr_itoa(k->p, k->year)), "::smallint AND ",
-        sb_scope_sql(k->scope, "f", args->nelts + 1, args, k->p),
-        " GROUP BY f.student_id) a USING (student_id) WHERE ", registered, " GROUP BY 1, " PLACE,
-        NULL);
+        k->p, "SELECT coalesce(a.mask, 0), " PLACE, sb_reg_line_counts("r", NULL, k->p),
+        " FROM {schema}.student_reg r LEFT JOIN ",
+        sb_reg_masks(year, sb_scope_sql(k->scope, "f", args->nelts + 1, args, k->p), k->p),
+        " a USING (state_code, student_id) WHERE ", registered, " GROUP BY 1, " PLACE, NULL);
     return query(prows, k, sql, args);
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+/* Is all that a report needs kept, and true? Only of whole states: of less a match means less. */
+static apr_status_t find_kept(work_t *k)
+{
+    const char *sql = k->kind == SB_REG_STATISTICS
+                          ? "SELECT count(*) = 3 FROM {schema}.report_registration_made"
+                            " WHERE valid AND (kind, academic_year) IN ((0, $1::smallint),"
+                            " (0, $1::smallint - 1), (1, $1::smallint))"
+                          : "SELECT count(*) = 1 FROM {schema}.report_registration_made"
+                            " WHERE valid AND kind = 2 AND academic_year = $1::smallint";
+    apr_array_header_t *args = apr_array_make(k->p, 1, sizeof(const char *));
+    sb_rows_t *rows;
+    apr_status_t rv;
+
+    if (!sb_scope_is_whole(k->scope)) {
+        return APR_SUCCESS;
+    }
+    arg(k, args, apr_itoa(k->p, k->year));
+    rv = query(&rows, k, sql, args);
+    k->kept = rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) == 1;
+    return rv;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -474,6 +549,9 @@ apr_status_t sb_reg_find(const apr_array_header_t **pplaces, sb_reg_kind_t kind,
         return APR_SUCCESS;
     }
     rv = sb_db_script(db, "SET LOCAL work_mem = '64MB'");
+    if (rv == APR_SUCCESS) {
+        rv = find_kept(&k);
+    }
     if (rv == APR_SUCCESS) {
         rv = kind == SB_REG_STATISTICS ? find_statistics(&k) : find_completion(&k);
     }

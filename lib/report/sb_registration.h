@@ -84,4 +84,12 @@ apr_status_t sb_reg_find(const apr_array_header_t **pplaces, sb_reg_kind_t kind,
                          const char *district_id, sb_db_t *db, const char *schema,
                          const sb_scope_t *scope, apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * Count what is missing of all years and keep it, each in a transaction of its own, for sb_reg_find() to read. For
+ * whoever changed registrations or results, when nobody waits for him. The role must be allowed to write.
+ * @param stopping asked between counts; NULL: nobody wants to stop
+ */
+apr_status_t sb_reg_refresh(sb_db_t *db, const char *schema, int (*stopping)(void),
+                            apr_pool_t *p) SB_MUST_CHECK;
+
 #endif
