@@ -79,7 +79,8 @@ async function problemOf(response: Response): Promise<Problem> {
     );
 }
 
-async function request<T>(url: string, init: RequestInit): Promise<T> {
+/** An answer that is good; else a Problem. */
+async function answerOf(url: string, init: RequestInit): Promise<Response> {
     let response: Response;
     try {
         response = await fetch(url, {
@@ -97,6 +98,11 @@ async function request<T>(url: string, init: RequestInit): Promise<T> {
         throw await problemOf(response);
     }
     sessionStorage.removeItem(GUARD);
+    return response;
+}
+
+async function request<T>(url: string, init: RequestInit): Promise<T> {
+    const response = await answerOf(url, init);
     try {
         return (await response.json()) as T;
     } catch (e) {
@@ -116,18 +122,40 @@ function bodyOf(query: URLSearchParams): string {
     return JSON.stringify(body);
 }
 
-export function fetchReport(query: URLSearchParams, signal: AbortSignal): Promise<Report> {
+/** How the report is asked for: by its address, or by a body where that would be too long. */
+function asked(query: URLSearchParams): [string, RequestInit] {
     const path = `${query.has('sid') ? '/public_data' : '/data'}/comparing_populations`;
     const url = `${path}?${query}`;
-    if (location.origin.length + url.length <= LONGEST_URL) {
-        return request<Report>(url, { signal });
-    }
-    return request<Report>(path, {
-        signal,
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: bodyOf(query)
-    });
+    return location.origin.length + url.length <= LONGEST_URL
+        ? [url, {}]
+        : [path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: bodyOf(query) }];
+}
+
+export function fetchReport(query: URLSearchParams, signal: AbortSignal): Promise<Report> {
+    const [url, init] = asked(query);
+    return request<Report>(url, { ...init, signal });
+}
+
+export interface NamedFile {
+    name: string;
+    data: Blob;
+}
+
+/** The same report as a table for spreadsheets, under the name the server gives it. */
+export async function fetchTable(query: URLSearchParams): Promise<NamedFile> {
+    const [url, init] = asked(query);
+    const response = await answerOf(url, { ...init, headers: { ...init.headers, Accept: 'text/csv' } });
+    const name = /filename="([\w.-]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1];
+    return { name: name ?? 'comparing_populations.csv', data: await response.blob() };
+}
+
+/** Give a file to the person, as if it had been a link to it. */
+export function saveFile(file: NamedFile): void {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(file.data);
+    link.download = file.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 export function fetchUserInfo(): Promise<{ user_info?: unknown }> {
@@ -146,6 +174,29 @@ export function fetchJobs(): Promise<JobList> {
 /** End a job that is not over; take one that is out of the list. */
 export function deleteJob(id: string): Promise<unknown> {
     return request(`/services/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
+}
+
+/** Files of a whole state; last segment of their address. */
+export type StateFile = 'student_registration_statistics' | 'student_assessment_completion' | 'raw_data' | 'assessment_item_level';
+
+export interface FilesAsked {
+    tasks: { status: string; message?: string }[];
+    files?: { fileName: string; web_download_url: string }[];
+}
+
+function post<T>(url: string, body: unknown): Promise<T> {
+    return request<T>(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+/** Ask for files to be made. @param what '' the results of students */
+export function askForFiles(what: StateFile | '', body: unknown): Promise<FilesAsked> {
+    return post(`/services/extract${what && '/'}${what}`, body);
+}
+
+/** Years with registrations, newest first. */
+export async function registrationYears(stateCode: string): Promise<number[]> {
+    const answer = await post<{ studentRegAcademicYear?: number[] }>('/data/academic_year', { stateCode });
+    return answer.studentRegAcademicYear ?? [];
 }
 
 /**

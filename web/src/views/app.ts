@@ -12,6 +12,7 @@ import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
 import { watchSession } from './timeout.js';
+import './download.js';
 import { BarTip } from './tip.js';
 
 /** Fewer rows than this are found by looking. */
@@ -337,6 +338,7 @@ class SbComparing extends LitElement {
                     ${this.panel === 'legend' ? legend(report, levels[0] ?? 4, aliases(report)[0] ?? 'subject1') : nothing}
                 </div>
             </div>
+            <button type="button" class="button" id="download-button" aria-haspopup="dialog" @click=${() => this.querySelector('sb-download-dialog')?.open()}>${t('tool.download')}</button>
             <button type="button" class="button" id="print" @click=${() => print()}>${t('tool.print')}</button>
         </div>`;
     }
@@ -406,6 +408,7 @@ class SbComparing extends LitElement {
                     ? filterPanel(this.view.filters, report.not_stated, { apply: (f) => this.applyFilters(f), close: () => this.closeFilters() })
                     : nothing}
             </div>
+            <sb-download-dialog .report=${report} .view=${shown} .year=${this.year()}></sb-download-dialog>
             ${chips(this.view.filters, (f) => this.applyFilters(f))}
             ${this.yearNotice(report)}
             ${report.records.length

@@ -1,0 +1,251 @@
+// The download dialog of a report: what is on the page as a table, results of its students, reports and
+// files of the whole state. What the server makes in the background ends up in "My downloads".
+
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { askForFiles, fetchTable, goToSignIn, Problem, registrationYears, saveFile, type FilesAsked, type StateFile } from '../lib/api.js';
+import { academicYear, t, tr, type Key } from '../lib/i18n.js';
+import { aliases, cellOf, placeOf, type Report } from '../lib/model.js';
+import { dataQuery, type View } from '../lib/view.js';
+import { gradeName } from './table.js';
+
+const MY_DOWNLOADS = '/assets/html/downloads.html';
+const GRADES = ['03', '04', '05', '06', '07', '08', '11'];
+
+/** Files of the whole state, by what one must be allowed to ask for them. */
+const STATE_FILES: { file: StateFile; right: string; form: 'year' | 'test' }[] = [
+    { file: 'student_registration_statistics', right: 'srs_extracts', form: 'year' },
+    { file: 'student_assessment_completion', right: 'src_extracts', form: 'year' },
+    { file: 'raw_data', right: 'audit_xml_extracts', form: 'test' },
+    { file: 'assessment_item_level', right: 'item_extracts', form: 'test' }
+];
+
+type Choice = 'view' | 'results' | StateFile;
+
+/** May he, here or somewhere below? */
+export function mayDownload(report: Report, right: string): boolean {
+    const p = report.context.permissions?.[right];
+    return !!p && (p.all || (p.guid?.length ?? 0) > 0);
+}
+
+function holdsAll(report: Report, right: string): boolean {
+    const p = report.context.permissions?.[right];
+    return !!p && p.all;
+}
+
+/** Is there a bar on the page at all? */
+function hasResults(report: Report): boolean {
+    return report.records.some((r) => aliases(report).some((a) => cellOf(r.results[a]).kind === 'bar'));
+}
+
+class SbDownloadDialog extends LitElement {
+    static override properties = {
+        report: { attribute: false },
+        view: { attribute: false },
+        year: { attribute: false },
+        choice: { state: true },
+        sending: { state: true },
+        asked: { state: true },
+        problem: { state: true },
+        years: { state: true }
+    };
+
+    declare report: Report;
+    /** What the page shows. */
+    declare view: View;
+    declare year: number;
+    declare choice: Choice;
+    declare sending: boolean;
+    declare asked: FilesAsked | null;
+    declare problem: Problem | null;
+    /** Years with registrations; null: not asked for yet. */
+    declare years: number[] | null;
+
+    constructor() {
+        super();
+        this.reset();
+        this.years = null;
+    }
+
+    private reset(): void {
+        this.choice = 'view';
+        this.sending = false;
+        this.asked = null;
+        this.problem = null;
+    }
+
+    protected override createRenderRoot(): HTMLElement {
+        return this;
+    }
+
+    private box(): HTMLDialogElement {
+        return this.querySelector<HTMLDialogElement>('dialog')!;
+    }
+
+    open(): void {
+        this.reset();
+        void this.updateComplete.then(() => {
+            this.box().showModal();
+            this.querySelector<HTMLInputElement>('input[name=download]:checked')?.focus();
+        });
+        if (this.years === null && this.stateFiles().some((f) => f.form === 'year')) {
+            registrationYears(this.view.stateCode ?? '').then(
+                (years) => (this.years = years),
+                () => (this.years = [])
+            );
+        }
+    }
+
+    private stateFiles() {
+        return this.view.sid ? [] : STATE_FILES.filter((f) => holdsAll(this.report, f.right));
+    }
+
+    // ---- asking
+
+    private value(name: string): string {
+        return this.querySelector<HTMLSelectElement | HTMLInputElement>(`[name=${name}]`)?.value ?? '';
+    }
+
+    private results(): Record<string, unknown> {
+        const { stateCode, districtId, schoolId, filters } = this.view;
+        const subjects = aliases(this.report).map((a) => this.report.subjects[a]);
+        return {
+            extractType: ['studentAssessment'],
+            asmtSubject: subjects,
+            asmtType: ['SUMMATIVE'],
+            asmtYear: [String(this.year)],
+            stateCode: [stateCode],
+            ...(districtId ? { districtId: [districtId] } : {}),
+            ...(schoolId ? { schoolId: [schoolId] } : {}),
+            ...filters,
+            async: 'true'
+        };
+    }
+
+    private stateFile(form: 'year' | 'test'): Record<string, unknown> {
+        const stateCode = this.view.stateCode;
+        return form === 'year'
+            ? { stateCode, academicYear: Number(this.value('dl-academic-year')) }
+            : {
+                  stateCode,
+                  asmtYear: this.value('dl-year'),
+                  asmtGrade: this.value('dl-grade'),
+                  asmtSubject: this.value('dl-subject'),
+                  asmtType: this.value('dl-type')
+              };
+    }
+
+    private async send(e: Event): Promise<void> {
+        e.preventDefault();
+        const file = STATE_FILES.find((f) => f.file === this.choice);
+        this.sending = true;
+        this.problem = null;
+        try {
+            if (this.choice === 'view') {
+                saveFile(await fetchTable(dataQuery(this.view)));
+                this.box().close();
+                return;
+            }
+            this.asked = file
+                ? await askForFiles(file.file, this.stateFile(file.form))
+                : await askForFiles('', this.results());
+            void this.updateComplete.then(() => this.querySelector<HTMLElement>('#download-answer')?.focus());
+        } catch (e) {
+            const problem = e instanceof Problem ? e : new Problem('failed');
+            if (problem.kind !== 'signin' || !goToSignIn(problem)) {
+                this.problem = problem;
+            }
+        } finally {
+            this.sending = false;
+        }
+    }
+
+    // ---- rendering
+
+    private option(choice: Choice, text: string, note: string | null, enabled: boolean): TemplateResult {
+        return html`<label class="download-option ${enabled ? '' : 'disabled'}">
+            <input type="radio" name="download" value=${choice} ?disabled=${!enabled || this.sending} .checked=${this.choice === choice}
+                @change=${() => (this.choice = choice)}>
+            <span><b>${text}</b>${note ? html`<span class="note">${note}</span>` : nothing}</span></label>`;
+    }
+
+    private resultsOption(): TemplateResult {
+        const level = placeOf(this.report)?.level ?? 'state';
+        const may = holdsAll(this.report, 'sar_extracts');
+        const any = hasResults(this.report);
+        const note = !may ? 'download.results.forbidden' : any ? `download.results.${level}` : 'download.results.none';
+        return this.option('results', t('download.results'), t(note as Key), may && any);
+    }
+
+    private select(name: string, label: string, options: [string, string][]): TemplateResult {
+        return html`<label class="field"><span>${label}</span>
+            <select name=${name} required ?disabled=${this.sending}>${options.map(([v, text]) => html`<option value=${v}>${text}</option>`)}</select></label>`;
+    }
+
+    private form(): TemplateResult | typeof nothing {
+        const file = STATE_FILES.find((f) => f.file === this.choice);
+        if (!file) {
+            return nothing;
+        }
+        if (file.form === 'year') {
+            const years = this.years?.length ? this.years : this.report.asmt_period_year;
+            return html`<div class="download-form">${this.select('dl-academic-year', t('year.label'), years.map((y) => [String(y), academicYear(y)]))}</div>`;
+        }
+        const subjects = aliases(this.report).map((a) => this.report.subjects[a] ?? a);
+        return html`<div class="download-form">
+            ${this.select('dl-year', t('year.label'), this.report.asmt_period_year.map((y) => [String(y), academicYear(y)]))}
+            ${this.select('dl-grade', t('download.grade'), [['', t('download.choose')], ...GRADES.map((g): [string, string] => [g, gradeName(g)])])}
+            ${this.select('dl-subject', t('download.subject'), subjects.map((s) => [s, s]))}
+            ${this.select('dl-type', t('download.type'), [['SUMMATIVE', t('download.type.summative')], ['INTERIM COMPREHENSIVE', t('download.type.interim')]])}
+        </div>`;
+    }
+
+    private answer(asked: FilesAsked): TemplateResult {
+        const found = asked.files?.length ?? 0;
+        return html`<div id="download-answer" tabindex="-1" role="status">
+            <h3>${t(found ? 'download.asked' : 'download.nothing')}</h3>
+            <p>${found ? tr('download.asked.text', { count: found }) : t('download.nothing.text')}</p>
+            ${found ? html`<p><a class="button primary" href=${MY_DOWNLOADS}>${t('download.mine')}</a></p>` : nothing}
+        </div>`;
+    }
+
+    private choices(): TemplateResult {
+        const state = this.stateFiles();
+        const problem = this.problem;
+        return html`<form id="download-form" @submit=${(e: Event) => void this.send(e)}>
+            <fieldset><legend class="vh">${t('download.title')}</legend>
+                ${this.option('view', t('download.view'), t('download.view.note'), true)}
+                ${this.view.sid ? nothing : this.resultsOption()}
+            </fieldset>
+            ${state.length
+                ? html`<fieldset><legend>${t('download.state')}</legend>
+                      ${state.map((f) => this.option(f.file, t(`download.${f.file}` as Key), null, true))}</fieldset>`
+                : nothing}
+            ${this.form()}
+            ${problem
+                ? html`<p class="download-problem" role="alert">${t(`error.${problem.kind}.text` as Key)}
+                      ${problem.detail ? html`<span class="note">${problem.detail}</span>` : nothing}</p>`
+                : nothing}
+            <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending}>${t(this.sending ? 'download.sending' : 'download.go')}</button>
+                ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('download.mine')}</a>`}</p>
+        </form>`;
+    }
+
+    protected override render(): TemplateResult {
+        const backdrop = (e: Event) => e.target === e.currentTarget && this.box().close();
+        return html`<dialog id="download" class="help" aria-labelledby="download-title" @click=${backdrop}>
+            <div class="help-body">
+                <div class="help-head"><h2 id="download-title">${t('download.title')}</h2>
+                    <button type="button" class="button" id="download-close" @click=${() => this.box().close()}>${t('help.close')}</button></div>
+                ${this.asked ? this.answer(this.asked) : this.choices()}
+            </div>
+        </dialog>`;
+    }
+}
+
+customElements.define('sb-download-dialog', SbDownloadDialog);
+
+declare global {
+    interface HTMLElementTagNameMap {
+        'sb-download-dialog': SbDownloadDialog;
+    }
+}
