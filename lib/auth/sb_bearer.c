@@ -34,6 +34,7 @@ struct flight_t {
 
 struct sb_bearers_t {
     const sb_bearer_config_t *config;
+    const char *rules; /* what a token is judged by, tenants included */
     sb_cache_t *cache;
     sb_generations_t *generations;
     const sb_keyring_t *keys;
@@ -55,6 +56,19 @@ static apr_status_t end_curl(void *data)
     return APR_SUCCESS;
 }
 
+/* Grants are read by the tenants of an application: another one, with others, must not find them. */
+static const char *rules_of(const sb_bearer_opts_t *o, apr_pool_t *p)
+{
+    const char *text = o->config->fingerprint;
+
+    for (int i = 0; i < o->tenants->nelts; i++) {
+        const sb_tenant_t *t = &APR_ARRAY_IDX(o->tenants, i, const sb_tenant_t);
+
+        text = apr_pstrcat(p, text, "\n", t->name, " ", t->state_code ? t->state_code : "", NULL);
+    }
+    return text;
+}
+
 apr_status_t sb_bearers_make(sb_bearers_t **pb, const sb_bearer_opts_t *o, apr_pool_t *p)
 {
     const sb_bearer_config_t *c = o->config;
@@ -63,6 +77,7 @@ apr_status_t sb_bearers_make(sb_bearers_t **pb, const sb_bearer_opts_t *o, apr_p
 
     *pb = b;
     b->config = c;
+    b->rules = rules_of(o, p);
     b->cache = o->cache;
     b->generations = o->generations;
     b->keys = o->keys;
@@ -447,7 +462,7 @@ apr_status_t sb_bearer_find(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_b
         return SB_EDENIED;
     }
     told->ref = apr_pstrndup(p, sb_sha256_hex(hex, token, strlen(token)), 12);
-    text = apr_pstrcat(p, bearers->config->fingerprint, token, NULL);
+    text = apr_pstrcat(p, bearers->rules, "\n", token, NULL);
     sb_sha256_hex(hex, text, strlen(text));
     key = key_of(bearers, hex, p);
     *pb = key ? sb_near_get(bearers->near, key, p) : NULL;
