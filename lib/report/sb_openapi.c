@@ -7,6 +7,7 @@
 #include <string.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include "report/sb_view_csv.h"
 #include "core/sb_log.h"
 #include "openapi/files.h" /* made by the Makefile: struct { name, text, len } files[] */
 
@@ -263,7 +264,8 @@ static void write_path(sb_jw_t *w, const work_t *k, const sb_json_t *path)
 
 /* ---- reports --------------------------------------------------------------------------------- */
 
-static void write_answer(sb_jw_t *w, const char *schema, const sb_json_t *example)
+static void write_answer(sb_jw_t *w, const sb_report_t *report, const char *schema,
+                         const sb_json_t *example)
 {
     sb_jw_object(w, "200");
     sb_jw_str(w, "description", "The answer");
@@ -274,6 +276,13 @@ static void write_answer(sb_jw_t *w, const char *schema, const sb_json_t *exampl
     sb_jw_end(w);
     write_member(w, "example", example);
     sb_jw_end(w);
+    if (report && sb_view_csv_has(report)) { /* by Accept */
+        sb_jw_object(w, "text/csv");
+        sb_jw_object(w, "schema");
+        sb_jw_str(w, "type", "string");
+        sb_jw_end(w);
+        sb_jw_end(w);
+    }
     sb_jw_end(w);
     sb_jw_end(w);
 }
@@ -298,7 +307,7 @@ static void write_responses(sb_jw_t *w, const sb_report_t *report, const sb_json
 {
     sb_jw_object(w, "responses");
     if (sb_json_get(file, "schema")) {
-        write_answer(w, report->name,
+        write_answer(w, report, report->name,
                      is_post && !report->post_only ? NULL : sb_json_get(file, "example"));
     }
     if (!is_post && (report->shared || !report->role)) { /* what names nobody has a tag */
@@ -375,7 +384,7 @@ static void write_report(sb_jw_t *w, const work_t *k, const sb_report_t *report,
     sb_jw_end(w);
     sb_jw_str(w, "summary", "The parameters, with type and whether they are required");
     sb_jw_object(w, "responses");
-    write_answer(w, "parameters", NULL);
+    write_answer(w, NULL, "parameters", NULL);
     write_refusals(w, perm);
     sb_jw_end(w);
     write_security(w, perm, 1, NULL);
