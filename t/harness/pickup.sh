@@ -47,10 +47,11 @@ make_pickup()
     mkdir -p "$VAR/pickup"
     ! is_root || chown "$USER_WEB:$(id -gn "$USER_LOADER")" "$VAR/pickup"
     chmod 2770 "$VAR/pickup"
+    _text=$(pickup_ini_text) || die "the pickup zone's ini cannot be made"
     if [ ! -f "$PICKUP_INI" ] || cmp -s "$PICKUP_INI" "$PICKUP_INI.default"; then
-        ! pickup_ini_text | replace "$PICKUP_INI" 640 "$USER_LOADER:$USER_WEB" || servers_stale
-        pickup_ini_text | replace "$PICKUP_INI.default" 600 || :
-    elif pickup_ini_text | replace "$PICKUP_INI.default" 600; then
+        ! echo "$_text" | replace "$PICKUP_INI" 640 "$USER_LOADER:$USER_WEB" || servers_stale
+        echo "$_text" | replace "$PICKUP_INI.default" 600 || :
+    elif echo "$_text" | replace "$PICKUP_INI.default" 600; then
         say "Kept your edited $PICKUP_INI; the new default is $PICKUP_INI.default"
     fi
 }

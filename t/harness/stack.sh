@@ -227,6 +227,7 @@ stack_restart()
 # by itself reads it at its next start.
 stack_reload()
 {
+    read_secrets
     check_ini
     if running httpd >/dev/null; then
         httpd_check
