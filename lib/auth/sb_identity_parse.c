@@ -109,6 +109,22 @@ static const char *judge_grant(const sb_grant_t *g, const apr_array_header_t *te
     return NULL;
 }
 
+/* Is it for a group of states, districts or schools? Which places are in a group nobody tells us; read as if the
+ * group were not there, it would be for everything the group lies in. */
+static int is_for_a_group(const char *const fields[CHAIN_FIELDS])
+{
+    static const int places[] = {FIELD_TENANT, FIELD_DISTRICT, FIELD_SCHOOL};
+
+    for (apr_size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int place = places[i]; /* id and name of its group stand before it */
+
+        if (!fields[place] && (fields[place - 2] || fields[place - 1])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 const char *sb_chain_parse(sb_grant_t *grant, const char *chain, sb_chain_layout_t layout,
                            const apr_array_header_t *tenants, apr_pool_t *p)
 {
@@ -129,6 +145,9 @@ const char *sb_chain_parse(sb_grant_t *grant, const char *chain, sb_chain_layout
     bad = split_chain(fields, chain, p);
     if (bad) {
         return bad;
+    }
+    if (is_for_a_group(fields)) {
+        return "is for a group of places, and which are in it is not known here";
     }
     g = (sb_grant_t){.role = fields[FIELD_ROLE],
                      .tenant = fields[FIELD_TENANT],
