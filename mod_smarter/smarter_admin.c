@@ -23,6 +23,20 @@ static int read_segment(sb_req_t *q, const sb_param_t *schema)
     return OK;
 }
 
+/* All tenants share the caches and the sessions, and filling them is work for all databases: who looks after one
+ * tenant, or a school, does not do that to the others. Asked when the address is known to be one of ours.
+ * @return OK; DONE he may not, the answer is written */
+static int want_everywhere(sb_req_t *q)
+{
+    if (sb_identity_may_everywhere(q->user, SB_PERM_SUPER_ADMIN, smarter_child(q)->tenants)) {
+        return OK;
+    }
+    q->denial = apr_psprintf(q->r->pool, "%s %s without SUPER_USER for every tenant", q->r->method,
+                             q->r->uri);
+    sb_web_problem(q->r, HTTP_FORBIDDEN, "want SUPER_USER for every tenant of this installation");
+    return DONE;
+}
+
 static int done(sb_req_t *q, const char *name)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
@@ -73,7 +87,7 @@ int smarter_admin_flush(sb_req_t *q)
     apr_status_t rv;
     int kinds;
 
-    if (read_segment(q, schema) != OK) {
+    if (read_segment(q, schema) != OK || want_everywhere(q) != OK) {
         return OK;
     }
     kinds = sb_generation_kinds(q->rest);
@@ -138,7 +152,7 @@ int smarter_admin_trigger(sb_req_t *q)
     static const sb_param_t schema[] = {
         {.name = "trigger_type", .type = SB_PARAM_ENUM, .values = names}, {.name = NULL}};
 
-    if (read_segment(q, schema) != OK) {
+    if (read_segment(q, schema) != OK || want_everywhere(q) != OK) {
         return OK;
     }
     if (!strcmp(q->rest, "pdf")) {

@@ -233,7 +233,7 @@ const char *smarter_services_monitors(const apr_array_header_t **pmonitors, cons
     return NULL;
 }
 
-/* The finding names tenants and servers: that is for monitors and super users. */
+/* The finding names tenants and servers: that is for monitors and super users of all tenants. */
 static int may_hear_all(sb_req_t *q)
 {
     const apr_array_header_t *monitors = smarter_child(q)->monitors;
@@ -244,7 +244,7 @@ static int may_hear_all(sb_req_t *q)
         }
     }
     return sb_signin_find(q) == APR_SUCCESS && !q->bearer &&
-           sb_identity_may(q->user, SB_PERM_SUPER_ADMIN);
+           sb_identity_may_everywhere(q->user, SB_PERM_SUPER_ADMIN, smarter_child(q)->tenants);
 }
 
 static int tell_status(sb_req_t *q, int healthy, apr_time_t when)

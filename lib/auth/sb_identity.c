@@ -216,6 +216,49 @@ int sb_identity_may(const sb_identity_t *id, sb_perm_t perm)
     return 0;
 }
 
+static int holds_whole(const sb_grant_t *g, sb_perm_t perm)
+{
+    return !g->district_id && !g->school_id && (perms_of(g->role) & BIT(perm));
+}
+
+const apr_array_header_t *sb_identity_tenants_of(const sb_identity_t *id, sb_perm_t perm,
+                                                 apr_pool_t *p)
+{
+    apr_array_header_t *names = apr_array_make(p, 2, sizeof(const char *));
+
+    for (int i = 0; i < id->grants->nelts; i++) {
+        const sb_grant_t *g = &APR_ARRAY_IDX(id->grants, i, const sb_grant_t);
+
+        if (holds_whole(g, perm)) {
+            add_text(names, g->tenant);
+        }
+    }
+    return names;
+}
+
+static int may_in_whole(const sb_identity_t *id, sb_perm_t perm, const char *tenant)
+{
+    for (int i = 0; i < id->grants->nelts; i++) {
+        const sb_grant_t *g = &APR_ARRAY_IDX(id->grants, i, const sb_grant_t);
+
+        if (holds_whole(g, perm) && same(g->tenant, tenant)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int sb_identity_may_everywhere(const sb_identity_t *id, sb_perm_t perm,
+                               const apr_array_header_t *tenants)
+{
+    for (int i = 0; i < tenants->nelts; i++) {
+        if (!may_in_whole(id, perm, APR_ARRAY_IDX(tenants, i, const sb_tenant_t).name)) {
+            return 0;
+        }
+    }
+    return tenants->nelts > 0;
+}
+
 static int has_text(const apr_array_header_t *set, const char *text)
 {
     int i;

@@ -60,6 +60,13 @@ void sb_identity_build(sb_identity_t *id, const apr_array_header_t *raw_grants,
                        const apr_array_header_t *tenants, apr_pool_t *p);
 
 int sb_identity_may(const sb_identity_t *id, sb_perm_t perm);
+/** Tenants the whole of which he holds it for: by a role for the tenant or its state, not for a part of them.
+ *  @return array of const char * */
+const apr_array_header_t *sb_identity_tenants_of(const sb_identity_t *id, sb_perm_t perm,
+                                                 apr_pool_t *p);
+/** For the whole of each of these? What all tenants share wants that. @param tenants sb_tenant_t */
+int sb_identity_may_everywhere(const sb_identity_t *id, sb_perm_t perm,
+                               const apr_array_header_t *tenants);
 int sb_identity_has_role(const sb_identity_t *id, const char *role);
 int sb_identity_has_tenant(const sb_identity_t *id, const char *tenant);
 

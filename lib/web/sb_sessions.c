@@ -145,11 +145,18 @@ int sb_sessions_mine(sb_req_t *q)
 const sb_param_t sb_sessions_params[] = {{.name = "user", .type = SB_PARAM_STRING, .max_len = 200},
                                          {.name = NULL}};
 
+/* What an administrator looks after: not every tenant he may look at, nor a state by way of a school. */
+static sb_session_query_t of_my_tenants(const sb_req_t *q)
+{
+    return (sb_session_query_t){
+        .tenants = sb_identity_tenants_of(q->user, SB_PERM_SUPER_ADMIN, q->r->pool), .batch = -1};
+}
+
 int sb_sessions_of_tenants(sb_req_t *q)
 {
-    sb_session_query_t query = {
-        .guid_or_uid = sb_params_str(q->params, "user"), .tenants = q->user->tenants, .batch = -1};
+    sb_session_query_t query = of_my_tenants(q);
 
+    query.guid_or_uid = sb_params_str(q->params, "user");
     return send_list(q, &query, 1);
 }
 
@@ -231,7 +238,7 @@ int sb_sessions_end(sb_req_t *q)
 
 int sb_sessions_end_any(sb_req_t *q)
 {
-    return end_named(q, (sb_session_query_t){.tenants = q->user->tenants, .batch = -1});
+    return end_named(q, of_my_tenants(q));
 }
 
 int sb_sessions_end_others(sb_req_t *q)

@@ -36,6 +36,13 @@ subtest 'who may' => sub {
     is(http('DELETE', '/services/cache/all', headers => \%ours)->{status}, 401, 'nobody in particular may not either');
     my @events = map { JSON::PP->new->decode($_)->{msg}{msg} } log_since('security');
     is(scalar(grep { $_ eq 'forbidden: DELETE /services/cache/{} without permission super_admin_rights' } @events), 3, 'each denied one is a security event');
+    add_user('part', ['SUPER_USER', env('SMARTER_TENANT'), $state, 'D001'], ['PII', env('SMARTER_TENANT'), $state]);
+    my $part = sign_in('part');
+    is(flush($_, jar => $part)->{status}, 403, "nor an administrator of a part: $_") for qw(all session data);
+    is(http('GET', '/services/trigger/cache', jar => $part, headers => \%ours)->{status}, 403, 'nor does he fill them');
+    @events = map { JSON::PP->new->decode($_)->{msg}{msg} } log_since('security');
+    is(scalar(grep { $_ eq 'forbidden: DELETE /services/cache/session without SUPER_USER for every tenant' } @events), 1, 'a security event each');
+    is(scalar(grep { /forbidden: .* without SUPER_USER for every tenant\z/ } @events), 4, 'all of them');
     is(flush('all', headers => { Origin => 'https://elsewhere.example' })->{status}, 403, 'another site may not make him do it');
     is(flush('all', headers => {})->{status}, 403, 'nor may nobody knows who');
     my $token = get('/services/userinfo', jar => $admin)->{headers}{'x-csrf-token'};

@@ -28,6 +28,7 @@ my $who = "sessions$$";
 add_user($who, ['PII', $tenant, $state]);
 add_user("other$who", ['PII', $tenant, $state]);
 add_user("admin$who", ['SUPER_USER', $tenant, $state]);
+add_user("school$who", ['SUPER_USER', $tenant, $state, 'D001', 'S0001'], ['PII', $tenant, $state]);
 my $guid = json(get('/services/userinfo', jar => sign_in($who)))->{user_info}{_User__info}{guid};
 
 subtest 'listed' => sub {
@@ -68,6 +69,9 @@ subtest 'ended by an administrator' => sub {
     my $ref = ref_of($jar);
     my $list = json(get("/services/administration/sessions?user=$guid", jar => $admin));
     is_deeply([map { $_->{guid} } grep { $_->{ref} eq $ref } @{ $list->{sessions} }], [$guid], 'he sees it, and whose it is');
+    my $school = sign_in("school$who");
+    is_deeply(json(get('/services/administration/sessions', jar => $school))->{sessions}, [], 'one of a school none, though he sees the state');
+    is(http('DELETE', "/services/administration/sessions/$ref", jar => $school, @OURS)->{status}, 404, 'nor can he end one');
     # Somebody who belongs to another state, too.
     sql(sprintf "UPDATE %s.session SET tenants = tenants || '{elsewhere}' WHERE left(hash, 12) = '%s'", 'signin', $ref);
     is_deeply([grep { $_->{ref} eq $ref } @{ json(get('/services/administration/sessions', jar => $admin))->{sessions} }], [], 'not who has another tenant, too');

@@ -64,6 +64,24 @@ static void roles(void)
            !sb_identity_may(person("PII nc NC"), SB_PERM_SUPER_ADMIN),
        "PII views");
     ok(sb_identity_may(person("SUPER_USER nc NC"), SB_PERM_SUPER_ADMIN), "SUPER_USER administers");
+    is_str(join(sb_identity_tenants_of(person("SUPER_USER nc NC;PII ca CA;SUPER_USER ny NY d;"
+                                              "SUPER_USER ca CA d s;SUPER_USER ca CA - s"),
+                                       SB_PERM_SUPER_ADMIN, p)),
+           "nc", "but only the tenant for the whole of which it was given");
+    is_str(join(sb_identity_tenants_of(person("SUPER_USER"), SB_PERM_SUPER_ADMIN, p)), "ca,nc,ny",
+           "all of them if without places");
+    ok(sb_identity_may_everywhere(person("SUPER_USER ca;SUPER_USER nc NC;SUPER_USER ny NY"),
+                                  SB_PERM_SUPER_ADMIN, tenants),
+       "every tenant, one by one");
+    ok(!sb_identity_may_everywhere(person("SUPER_USER nc NC;ALLSTATES"), SB_PERM_SUPER_ADMIN,
+                                   tenants),
+       "one tenant is not every, whatever else he may look at");
+    ok(!sb_identity_may_everywhere(person("SUPER_USER ca;SUPER_USER nc NC;SUPER_USER ny NY d"),
+                                   SB_PERM_SUPER_ADMIN, tenants),
+       "a district is not its state");
+    ok(!sb_identity_may_everywhere(person("SUPER_USER"), SB_PERM_SUPER_ADMIN,
+                                   apr_array_make(p, 1, sizeof(sb_tenant_t))),
+       "no tenants: nobody");
     ok(person("ALLSTATES")->display_home && !person("PII nc NC")->display_home,
        "ALLSTATES has a home");
 }
