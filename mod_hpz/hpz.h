@@ -18,6 +18,7 @@
 #include "pickup/sb_depot.h"
 #include "store/sb_db.h"
 #include "store/sb_generation.h"
+#include "web/sb_heartbeat.h"
 #include "web/sb_routes.h"
 #include "web/sb_signin.h"
 
@@ -36,8 +37,6 @@ typedef struct {
     apr_uint32_t now, most;
 } hpz_gate_t;
 
-typedef struct hpz_heartbeat_t hpz_heartbeat_t; /* hpz_services.c */
-
 /** What one child process owns; in its pool. */
 typedef struct {
     const sb_conf_t *conf;
@@ -51,7 +50,7 @@ typedef struct {
     int days;
     int with_mail; /* owners are told by mail */
     hpz_gate_t uploads, downloads;
-    hpz_heartbeat_t *heartbeat;
+    sb_heartbeat_t *heartbeat;
     apr_pool_t *pool;
 } hpz_child_t;
 

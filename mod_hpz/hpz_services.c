@@ -6,7 +6,6 @@
 
 #include <string.h>
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
 #include "core/sb_log.h"
 #include "core/sb_uuid.h"
 
@@ -87,23 +86,14 @@ int hpz_ready(sb_req_t *q)
                        "ready"); /* a process that is not has no child and answers 503 */
 }
 
-#define FRESH_FOR apr_time_from_sec(1)
 #define DATABASE_WAIT apr_time_from_sec(3)
-
-/* The last finding: the address needs no sign-in and must not be a way to wear out disk and database. Who
- * comes while one looks waits for what he finds. */
-struct hpz_heartbeat_t {
-    apr_thread_mutex_t *mutex;
-    apr_time_t when; /* 0 never */
-    int healthy;
-};
 
 void hpz_services_child_init(hpz_child_t *child)
 {
-    hpz_heartbeat_t *h = apr_pcalloc(child->pool, sizeof(*h));
+    apr_status_t rv = sb_heartbeat_make(&child->heartbeat, child->pool);
 
-    if (apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, child->pool) == APR_SUCCESS) {
-        child->heartbeat = h;
+    if (rv != APR_SUCCESS) { /* each question for it will fail */
+        sb_log(SB_LOG_ERROR, SBLOGNO(3207), rv, "heartbeat");
     }
 }
 
@@ -122,10 +112,11 @@ static apr_status_t ask_database(sb_req_t *q)
     return sb_db_query(&rows, db, &st, NULL, q->r->pool);
 }
 
-static int look(sb_req_t *q)
+static int look(const char **pjson, sb_req_t *q)
 {
     apr_status_t rv = ask_database(q);
 
+    (void)pjson; /* only whether all is well is told */
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(3204), rv, "heartbeat: the pickup zone's database");
         return 0;
@@ -139,21 +130,14 @@ static int look(sb_req_t *q)
 
 int hpz_heartbeat(sb_req_t *q)
 {
-    hpz_heartbeat_t *h = hpz_child(q)->heartbeat;
-    int healthy;
+    sb_heartbeat_finding_t found;
+    apr_status_t rv = sb_heartbeat_ask(&found, hpz_child(q)->heartbeat, look, q);
 
-    if (!h) {
-        return sb_web_fail(q->r, APR_ENOMEM, SBLOGNO(3206), "heartbeat");
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv, SBLOGNO(3206), "heartbeat");
     }
-    apr_thread_mutex_lock(h->mutex);
-    if (apr_time_now() - h->when > FRESH_FOR) {
-        h->healthy = look(q);
-        h->when = apr_time_now();
-    }
-    healthy = h->healthy;
-    apr_thread_mutex_unlock(h->mutex);
-    return send_status(q, healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
-                       healthy ? "ok" : "failed");
+    return send_status(q, found.healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
+                       found.healthy ? "ok" : "failed");
 }
 
 /* ---- pages without a file ---------------------------------------------------------------------- */

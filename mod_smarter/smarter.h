@@ -23,6 +23,7 @@
 #include "store/sb_cache.h"
 #include "store/sb_db.h"
 #include "store/sb_generation.h"
+#include "web/sb_heartbeat.h"
 #include "web/sb_routes.h"
 #include "web/sb_signin.h"
 
@@ -30,8 +31,7 @@ extern module AP_MODULE_DECLARE_DATA smarter_module;
 
 #define SMARTER_HANDLER "smarter" /* as SetHandler says it */
 
-typedef struct smarter_heartbeat_t smarter_heartbeat_t; /* smarter_services.c */
-typedef struct smarter_extracts_t smarter_extracts_t;   /* smarter_extract.c */
+typedef struct smarter_extracts_t smarter_extracts_t; /* smarter_extract.c */
 
 /** What one child process owns; in its pool. */
 typedef struct {
@@ -47,8 +47,8 @@ typedef struct {
     sb_generations_t *generations;     /* of both caches; NULL without stats */
     sb_known_store_t *known;           /* what reports remember of the states */
     sb_signin_t *signin;               /* how people sign in */
-    smarter_heartbeat_t *heartbeat;
-    smarter_extracts_t *extracts; /* NULL: none can be made */
+    sb_heartbeat_t *heartbeat;
+    smarter_extracts_t *extracts;       /* NULL: none can be made */
     const apr_array_header_t *monitors; /* apr_ipsubnet_t *: whom it tells all */
     const char *openapi;                /* the description of the API; NULL: it could not be made */
     apr_size_t openapi_len;
@@ -104,8 +104,8 @@ int smarter_services_heartbeat(sb_req_t *q);
 int smarter_services_userinfo(sb_req_t *q);
 
 void smarter_extract_child_init(smarter_child_t *child);
-int smarter_extract_results(sb_req_t *q);    /* /services/extract */
-int smarter_extract_items(sb_req_t *q);      /* and below it */
+int smarter_extract_results(sb_req_t *q); /* /services/extract */
+int smarter_extract_items(sb_req_t *q);   /* and below it */
 int smarter_extract_raw(sb_req_t *q);
 int smarter_extract_statistics(sb_req_t *q);
 int smarter_extract_completion(sb_req_t *q);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
 #include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "mq/sb_mq.h"
@@ -35,29 +34,15 @@ int smarter_services_ready(sb_req_t *q)
 
 /* ---- heartbeat: for people and monitors, asks everybody ---------------------------------------- */
 
-#define FRESH_FOR apr_time_from_sec(1)
-#define FIRST_WAIT apr_time_from_sec(5)
 #define DATABASE_WAIT apr_time_from_sec(3)
 #define BROKER_WAIT apr_time_from_sec(3)
-#define REPORT_MAX 8192
-
-/* The last finding. One thread looks, the others repeat what was found: the address needs no
- * sign-in and must not be a way to wear out the databases. */
-struct smarter_heartbeat_t {
-    apr_thread_mutex_t *looking; /* held while one thread asks around */
-    apr_thread_mutex_t *mutex;   /* of what follows */
-    apr_time_t when;             /* 0 never */
-    int healthy;
-    char json[REPORT_MAX];
-};
 
 void smarter_services_child_init(smarter_child_t *child)
 {
-    smarter_heartbeat_t *h = apr_pcalloc(child->pool, sizeof(*h));
+    apr_status_t rv = sb_heartbeat_make(&child->heartbeat, child->pool);
 
-    if (apr_thread_mutex_create(&h->looking, APR_THREAD_MUTEX_TIMED, child->pool) == APR_SUCCESS &&
-        apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, child->pool) == APR_SUCCESS) {
-        child->heartbeat = h;
+    if (rv != APR_SUCCESS) { /* each question for it will fail */
+        sb_log(SB_LOG_ERROR, SBLOGNO(3031), rv, "heartbeat");
     }
 }
 
@@ -152,60 +137,19 @@ static int ask_around(sb_jw_t *w, const smarter_child_t *child, apr_pool_t *p)
     return healthy;
 }
 
-static void look(smarter_heartbeat_t *h, sb_req_t *q)
+static int look(const char **pjson, sb_req_t *q)
 {
     sb_jw_t *w = sb_jw_make(q->r->pool);
-    sb_jw_t *checks = sb_jw_make(q->r->pool);
     char when[SB_ISO_TIME_SIZE];
-    apr_size_t len;
     int healthy;
 
-    sb_jw_object(checks, NULL);
-    healthy = ask_around(checks, smarter_child(q), q->r->pool);
-    sb_jw_str(checks, "time", sb_time_iso(when, apr_time_now()));
-    sb_jw_str(checks, "status", healthy ? "ok" : "failed");
-    sb_jw_end(checks);
-    sb_jw_text(checks, &len);
-    if (len >= REPORT_MAX) { /* very many tenants */
-        sb_jw_object(w, NULL);
-        sb_jw_str(w, "status", healthy ? "ok" : "failed");
-        sb_jw_end(w);
-        checks = w;
-    }
-    apr_thread_mutex_lock(h->mutex);
-    apr_cpystrn(h->json, sb_jw_text(checks, NULL), sizeof(h->json));
-    h->healthy = healthy;
-    h->when = apr_time_now();
-    apr_thread_mutex_unlock(h->mutex);
-}
-
-static apr_time_t last_look(smarter_heartbeat_t *h)
-{
-    apr_time_t when;
-
-    apr_thread_mutex_lock(h->mutex);
-    when = h->when;
-    apr_thread_mutex_unlock(h->mutex);
-    return when;
-}
-
-/* Who finds another thread looking repeats its last finding, or waits for the first. */
-static void look_if_stale(smarter_heartbeat_t *h, sb_req_t *q)
-{
-    apr_time_t when = last_look(h);
-    apr_status_t rv;
-
-    if (apr_time_now() - when <= FRESH_FOR) {
-        return;
-    }
-    rv = when ? apr_thread_mutex_trylock(h->looking)
-              : apr_thread_mutex_timedlock(h->looking, FIRST_WAIT);
-    if (rv == APR_SUCCESS) {
-        if (last_look(h) == when) { /* nobody else has, while we waited */
-            look(h, q);
-        }
-        apr_thread_mutex_unlock(h->looking);
-    }
+    sb_jw_object(w, NULL);
+    healthy = ask_around(w, smarter_child(q), q->r->pool);
+    sb_jw_str(w, "time", sb_time_iso(when, apr_time_now()));
+    sb_jw_str(w, "status", healthy ? "ok" : "failed");
+    sb_jw_end(w);
+    *pjson = sb_jw_text(w, NULL);
+    return healthy;
 }
 
 const char *smarter_services_monitors(const apr_array_header_t **pmonitors, const char *text,
@@ -261,29 +205,18 @@ static int tell_status(sb_req_t *q, int healthy, apr_time_t when)
 
 int smarter_services_heartbeat(sb_req_t *q)
 {
-    smarter_heartbeat_t *h = smarter_child(q)->heartbeat;
-    const char *json;
-    apr_time_t when;
-    int healthy;
+    sb_heartbeat_finding_t found;
+    apr_status_t rv = sb_heartbeat_ask(&found, smarter_child(q)->heartbeat, look, q);
 
-    if (!h) {
-        return sb_web_fail(q->r, APR_ENOMEM, SBLOGNO(3031), "heartbeat");
+    if (rv != APR_SUCCESS) {
+        return sb_web_fail(q->r, rv, SBLOGNO(3032), "heartbeat");
     }
-    look_if_stale(h, q);
-    apr_thread_mutex_lock(h->mutex);
-    json = apr_pstrdup(q->r->pool, h->json);
-    healthy = h->healthy;
-    when = h->when;
-    apr_thread_mutex_unlock(h->mutex);
-    if (when == 0) { /* another thread looks for the first time, and takes long */
-        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3032), "heartbeat: no finding yet");
-    }
-    if (!may_hear_all(q)) {
-        return tell_status(q, healthy, when);
+    if (!*found.json || !may_hear_all(q)) { /* no report: very many tenants */
+        return tell_status(q, found.healthy, found.when);
     }
     apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
-    return sb_web_send(q->r, healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
-                       "application/json; charset=UTF-8", json, strlen(json));
+    return sb_web_send(q->r, found.healthy ? HTTP_OK : HTTP_INTERNAL_SERVER_ERROR,
+                       "application/json; charset=UTF-8", found.json, strlen(found.json));
 }
 
 /* ---- userinfo ---------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ use IO::Socket::INET;
 use IO::Socket::SSL;
 use Test::More;
 use Time::HiRes qw(time sleep);
+use Smarter::Between;
 use Smarter::Test;
 use Smarter::Pickup;
 
@@ -181,4 +182,56 @@ chmod 02770, $depot;
 allow_log(qr/SB3213/);
 sleep 1.1;
 is(http('GET', inside('/services/heartbeat'))->{status}, 200, '... until it can');
+
+# ---- a database that hangs: whoever asks for the heartbeat, and needs no right for it, holds no thread that others want
+
+my $between = Smarter::Between->new(env('PGPORT'));
+my $ini_file = env('SMARTER_PICKUP_INI');
+my $ini = slurp($ini_file);
+
+sub reload_with {
+    my ($text) = @_;
+    my %old = map { $_ => 1 } children('internal');
+    spew($ini_file, $text);
+    kill 'USR1', server_pid('pickup-internal');
+    wait_until(30, 'other processes', sub { my @now = children('internal'); @now && !grep { $old{$_} } @now });
+}
+
+END {
+    my $status = $?;
+    reload_with($ini) if defined $ini && slurp($ini_file) ne $ini;
+    $? = $status;
+}
+
+# A connection that holds no thread: it has been answered once.
+sub kept_alive {
+    my $socket = IO::Socket::SSL->new(PeerAddr => $peer, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
+    print {$socket} "GET /services/ready HTTP/1.1\r\nHost: $peer\r\n\r\n";
+    my ($answer, $n) = ('');
+    $answer .= $n while $answer !~ /"ready"\}/ && sysread $socket, $n, 4096;
+    return $socket;
+}
+
+reload_with($ini =~ s/^(hpz\.db\.url = \S+\@[^:\n]+:)\d+/$1 . $between->port/emr);
+is(http('GET', inside('/services/heartbeat'))->{status}, 200, 'the database by way of our port');
+sleep 1.1;
+my @many = map { kept_alive() } 1 .. 100;    # the face has 64 threads
+$between->stop;
+print {$_} "GET /services/heartbeat HTTP/1.1\r\nHost: $peer\r\n\r\n" for @many;
+my %said;
+my $until = time + 2;    # whoever looks is told after three seconds that there is no answer
+$_->blocking(0) for @many;
+while (@many && time < $until) {
+    @many = grep {
+        my $n = sysread $_, my $answer, 4096;
+        $said{ $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : 'what?' }++ if $n;
+        !defined $n;    # nothing yet; 0: closed, as idle while the others connected
+    } @many;
+    sleep 0.05;
+}
+cmp_ok($said{200} // 0, '>=', 30, 'a hundred ask for the heartbeat: they are told the last finding at once') or diag(explain(\%said));
+is(http('GET', inside('/services/ready'), timeout => 10)->{status}, 200, '... and others are answered');
+wait_until(15, 'the finding', sub { http('GET', inside('/services/heartbeat'))->{status} == 500 });
+$between->resume;
+wait_until(20, 'the heartbeat to be well again', sub { http('GET', inside('/services/heartbeat'))->{status} == 200 });
 finish();
