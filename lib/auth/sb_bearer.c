@@ -243,13 +243,11 @@ static const char *make_bearer(sb_bearer_t *b, const sb_token_claims_t *claims,
     apr_time_t until = apr_time_now() + bearers->config->cache;
 
     sb_identity_parse(id, &bearers->config->parser, claims->attributes, bearers->tenants, p);
-    id->guid = id->guid ? id->guid : id->uid;
-    id->uid = id->uid ? id->uid : id->guid;
     b->identity = id;
     b->client = claims->client;
     b->perms = claims->perms;
     b->until = claims->expires && claims->expires < until ? claims->expires : until;
-    return id->guid ? NULL : "no_user"; /* nobody could be told what he did */
+    return sb_identity_is_somebody(id) ? NULL : "no_user";
 }
 
 static apr_status_t judge(const char **precord, apr_time_t *puntil, sb_bearer_told_t *told,

@@ -201,6 +201,13 @@ void sb_identity_build(sb_identity_t *id, const apr_array_header_t *raw,
     id->states = states;
 }
 
+int sb_identity_is_somebody(sb_identity_t *id)
+{
+    id->guid = id->guid ? id->guid : id->uid;
+    id->uid = id->uid ? id->uid : id->guid;
+    return id->guid != NULL;
+}
+
 int sb_identity_may(const sb_identity_t *id, sb_perm_t perm)
 {
     int i;

@@ -59,6 +59,10 @@ const char *sb_tenant_of_state(const apr_array_header_t *tenants, const char *st
 void sb_identity_build(sb_identity_t *id, const apr_array_header_t *raw_grants,
                        const apr_array_header_t *tenants, apr_pool_t *p);
 
+/** Guid and uid stand in for each other where one is missing.
+ *  @return 0 both are: nobody could be told whose session it is, or who did something */
+int sb_identity_is_somebody(sb_identity_t *id) SB_MUST_CHECK;
+
 int sb_identity_may(const sb_identity_t *id, sb_perm_t perm);
 /** Tenants the whole of which he holds it for: by a role for the tenant or its state, not for a part of them.
  *  @return array of const char * */

@@ -390,7 +390,7 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
     res->not_after = claims->session_end;
     res->identity = apr_pcalloc(p, sizeof(*res->identity));
     sb_identity_parse(res->identity, &c->parser, claims->attributes, saml->tenants, p);
-    return NULL;
+    return sb_identity_is_somebody(res->identity) ? NULL : "no_user";
 }
 
 /* What single logout needs of Lasso later. */

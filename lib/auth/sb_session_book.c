@@ -358,7 +358,7 @@ apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_sessio
         "       (extract(epoch FROM not_after) * 1000000)::bigint"
         "  FROM {schema}.session"
         " WHERE not_after > now() AND ended_by IS NULL"
-        "   AND ($1::text IS NULL OR guid = $1 OR guid IS NULL AND uid = $1)"
+        "   AND ($1::text IS NULL OR guid = $1)"
         "   AND ($2::text IS NULL OR guid = $2 OR uid = $2)"
         "   AND ($3::text IS NULL OR hash >= $3 AND hash < $3 || 'g')"
         "   AND ($4::text IS NULL OR tenants <> '{{}' AND tenants <@ string_to_array($4, ','))"

@@ -54,7 +54,7 @@ apr_status_t sb_session_book_ended(int *pended, sb_session_book_t *book,
 
 /** Which sessions a list is to have: those that are not over, and for which all that is given holds. */
 typedef struct {
-    const char *user;        /* guid, or uid where there is no guid; NULL any */
+    const char *user;        /* his guid; NULL any */
     const char *guid_or_uid; /* as an operator knows somebody: either of them; NULL any */
     const char *ref;         /* the hash begins so; NULL any */
     const apr_array_header_t

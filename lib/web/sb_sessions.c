@@ -69,11 +69,10 @@ static const char *my_ref(const sb_req_t *q)
     return sb_session_ref(q->session->id, q->r->pool);
 }
 
-/* Whose: his own. Who has no id at all has this one session. */
+/* Whose: his own, by guid: another's uid may read the same. A session of before guids were wanted is alone. */
 static sb_session_query_t of_mine(const sb_req_t *q)
 {
-    sb_session_query_t query = {.user = q->user->guid ? q->user->guid : q->user->uid,
-                                .batch = q->user->batch != NULL};
+    sb_session_query_t query = {.user = q->user->guid, .batch = q->user->batch != NULL};
 
     if (!query.user) {
         query.ref = my_ref(q);

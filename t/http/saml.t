@@ -450,8 +450,11 @@ subtest 'what values become' => sub {
     is($info->{name}{fullName}, undef, 'a value with elements is none');
     is($info->{name}{lastName}, 'Forged', 'the others are there');
 
-    $b = accepted('no attribute at all', response(attributes => {}));
-    is(get('/services/userinfo', jar => $b->{jar})->{status}, 403, 'gives no rights');
+    $b = accepted('a person without guid', response(attributes => { uid => ['x1'], memberOf => ['||GENERAL||||||nc|NC|||||||||'] }));
+    $info = json(get('/services/userinfo', jar => $b->{jar}))->{user_info}{_User__info};
+    is_deeply([@$info{qw(guid uid)}], ['x1', 'x1'], 'is known by his uid');
+    refused('roles, but nobody who has them', 'no_user', response(attributes => { memberOf => ['||PII||||||nc|NC|||||||||'] }));
+    refused('no attribute at all', 'no_user', response(attributes => {}));
 };
 
 cmp_ok($refusals, '>=', 111, "$refusals messages were refused");

@@ -27,7 +27,7 @@ static sb_session_t *sign_in(const char *guid, const char *batch)
     *(sb_grant_t *)apr_array_push(raw) = (sb_grant_t){"PII", t->name, t->state_code, NULL, NULL};
     s->identity = apr_pcalloc(p, sizeof(*s->identity));
     s->identity->guid = guid;
-    s->identity->uid = apr_pstrcat(p, "uid of ", guid, NULL);
+    s->identity->uid = guid ? apr_pstrcat(p, "uid of ", guid, NULL) : me;
     s->identity->batch = batch;
     sb_identity_build(s->identity, raw, one.tenants, p);
     s->browser = "Firefox on Windows";
@@ -145,7 +145,8 @@ static void lists(void)
     const char *other = sb_random_hex(8, p);
     const char *tenant = APR_ARRAY_IDX(one.tenants, 0, const sb_tenant_t).name;
     sb_session_t *mine = sign_in(me, NULL), *theirs = sign_in(other, NULL),
-                 *program = sign_in(other, "night work");
+                 *program = sign_in(other, "night work"), *nameless = sign_in(NULL, NULL);
+    const sb_session_query_t by_guid = {.user = me}, by_either = {.guid_or_uid = me};
     const struct {
         sb_session_query_t query;
         int mine, theirs, program;
@@ -172,6 +173,8 @@ static void lists(void)
                listed(&cases[i].query, program) == cases[i].program,
            "%s", cases[i].what);
     }
+    ok(listed(&by_guid, nameless) == 0 && listed(&by_either, nameless) == 1,
+       "whose uid reads like another's guid is not he");
     ok(sb_session_book_count(&all, &batch, one.book) == APR_SUCCESS && all >= 3 && batch >= 1,
        "how many there are");
     ok(sb_cache_delete(one.cache, key_of(theirs)) == APR_SUCCESS &&
