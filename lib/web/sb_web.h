@@ -17,7 +17,7 @@
 #define SB_WEB_ID_HEADER "X-Request-Id"
 
 /**
- * The request's id: the client's X-Request-Id if it is 8 to 64 of [A-Za-z0-9._-], else a new UUID.
+ * The request's id: the client's X-Request-Id if it is a UUID or 32 hexadecimal digits, else a new UUID.
  * Goes into the answer's header and into every log line of this thread; a handler ends that with
  * sb_log_set_id(NULL) before it returns.
  */

@@ -66,11 +66,11 @@ subtest 'userinfo' => sub {
 };
 
 subtest 'the audit log' => sub {
-    my $id = "audit-$$-" . time;
+    my $id = sprintf '%08x-%04x-1000-8000-%08x', time, $$ % 65536, rand 1e9;    # and four digits
     my $who = json(get('/services/userinfo', jar => $jar{district}))->{user_info}{_User__info};
-    get("$report?stateCode=$state&grade=04&grade=03", jar => $jar{district}, headers => { 'X-Request-Id' => $id });
-    get("$report?stateCode=$state&grade=4", jar => $jar{district}, headers => { 'X-Request-Id' => "$id-bad" });
-    get("$report?stateCode=ZZ", jar => $jar{district}, headers => { 'X-Request-Id' => "$id-state" });
+    get("$report?stateCode=$state&grade=04&grade=03", jar => $jar{district}, headers => { 'X-Request-Id' => "${id}0001" });
+    get("$report?stateCode=$state&grade=4", jar => $jar{district}, headers => { 'X-Request-Id' => "${id}0002" });
+    get("$report?stateCode=ZZ", jar => $jar{district}, headers => { 'X-Request-Id' => "${id}0003" });
     my @lines = map { JSON::PP->new->utf8->decode($_) } grep { /\Q$id\E/ } log_since('audit');
     is(scalar @lines, 1, 'one line for the report, none for what was refused before');
     my $line = $lines[0];
@@ -79,9 +79,9 @@ subtest 'the audit log' => sub {
     is_deeply($line->{msg}{params}{args}{params}, { stateCode => $state, grade => ['03', '04'] }, 'with which parameters');
     is($line->{msg}{session_id}, $who->{guid}, 'who, by guid');
     is_deeply([sort @{ $line->{msg}{principals} }], [sort @{ $who->{roles} }], 'in which roles');
-    is_deeply([@$line{qw(request_id status)}], [$id, 200], 'as which request, with which status');
+    is_deeply([@$line{qw(request_id status)}], ["${id}0001", 200], 'as which request, with which status');
 
-    my @denied = map { JSON::PP->new->utf8->decode($_) } grep { /\Q$id-state\E/ } log_since('security');
+    my @denied = map { JSON::PP->new->utf8->decode($_) } grep { /\Q${id}0003\E/ } log_since('security');
     is(scalar @denied, 1, 'the other state is a security event');
     is_deeply([$denied[0]{msg}{type}, $denied[0]{msg}{user}{guid}], [1, $who->{guid}], 'a warning, by guid');
     my @way = grep { /\Q$id\E/ } log_since('httpd');

@@ -117,19 +117,19 @@ for my $report (@{ json(get('/data', jar => $jar{state})) }) {
     ok($callable && !$callables{$callable}++, "report $report has a name of its own in the audit stream");
 }
 
-my $before = "au-$$-" . time;
+my $before = sprintf '%08x-%04x-1000-8000', time, $$ % 65536;
 for my $i (0 .. $#table) {
     my ($route, $who, $params, $status, undef, undef, $path, $headers) = @{ $table[$i] };
     my ($method, $address) = split / /, $route;
     $path //= $address;
     $path .= '?' . join '&', map { "$_=$params->{$_}" } sort keys %$params if $method eq 'GET' && $params;
     my $answer = http($method, $path, $who ? (jar => $jar{$who}) : (), $method eq 'POST' && $params ? (json => $params) : (),
-        headers => { 'X-Request-Id' => "$before-$i.", %{ $headers // {} } });
+        headers => { 'X-Request-Id' => sprintf("$before-%012d", $i), %{ $headers // {} } });
     is($answer->{status}, $status, "$route $path: " . ($who // 'nobody'));
 }
 my (%audit, %security);
-for (map { [\%audit, $_] } log_since('audit')) { push @{ $_->[0]{$1} }, JSON::PP->new->utf8->decode($_->[1]) if $_->[1] =~ /"\Q$before\E-(\d+)\."/ }
-for (map { [\%security, $_] } log_since('security')) { push @{ $_->[0]{$1} }, JSON::PP->new->utf8->decode($_->[1]) if $_->[1] =~ /"\Q$before\E-(\d+)\."/ }
+for (map { [\%audit, $_] } log_since('audit')) { push @{ $_->[0]{$1} }, JSON::PP->new->utf8->decode($_->[1]) if $_->[1] =~ /"\Q$before\E-0*(\d+)"/ }
+for (map { [\%security, $_] } log_since('security')) { push @{ $_->[0]{$1} }, JSON::PP->new->utf8->decode($_->[1]) if $_->[1] =~ /"\Q$before\E-0*(\d+)"/ }
 for my $i (0 .. $#table) {
     my ($route, $who, $params, $status, $callable, $event, $path, undef, $args) = @{ $table[$i] };
     my $what = "$route " . ($path // '') . ' ' . ($who // 'nobody') . " $status";

@@ -132,9 +132,10 @@ is_deeply(json(http('OPTIONS', '/data/academic_year', jar => $jar)),
     { stateCode => { type => 'string', required => JSON::PP::true } }, 'of another report');
 
 # ---- request ids -----------------------------------------------------------------------------------
-my $given = 'test-' . time . '.id_1';
-is(get('/services/ready', headers => { 'X-Request-Id' => $given })->{headers}{'x-request-id'}, $given, 'a good id is kept');
-for my $id ('short', 'x' x 65, 'with blank in it', '"quoted-value"', 'a=b;c=defgh') {
+for my $given ('0B0f9a3c-8a35-1f6e-1d6f-8d4d6f1f7a10', '0b0f9a3c8a351f6e1d6f8d4d6f1f7a10') {
+    is(get('/services/ready', headers => { 'X-Request-Id' => $given })->{headers}{'x-request-id'}, $given, "$given is kept");
+}
+for my $id ('short', 'call-555-0100-for-support', '0b0f9a3c-8a35-1f6e-1d6f-8d4d6f1f7a1', '0b0f9a3c-8a35-1f6e-1d6f-8d4d6f1f7a100', '0b0f9a3c-8a351f6e-1d6f-8d4d-6f1f7a10', '0b0f9a3c8a351f6e1d6f8d4d6f1f7a1g', '0' x 31, '0' x 33, 'x' x 65, 'with blank in it', '"quoted-value"', 'a=b;c=defgh') {
     like(get('/services/ready', headers => { 'X-Request-Id' => $id })->{headers}{'x-request-id'},
         qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/, "'" . substr($id, 0, 20) . "' is replaced");
 }
