@@ -143,7 +143,8 @@ static int admit(sb_req_t *q, const sb_route_t *route)
         sb_signin_refused(q, rv);
         return DONE;
     }
-    if (route->audience == SB_FOR_SCRIPTS && is_embedded_elsewhere(q->r)) {
+    /* Signing out judges that itself, more strictly. */
+    if (route->perm != SB_PERM_LOGOUT && is_embedded_elsewhere(q->r)) {
         return refuse(q, route, "asked for by a page from elsewhere",
                       "want a request from our own pages");
     }

@@ -59,6 +59,13 @@ is(scalar grep({ /R.sultats/ } log_since()), 0, 'no log names it');
 
 # ---- who may
 
+sub from { return fetch($id, $jar, headers => { map { ("Sec-Fetch-$_->[0]" => $_->[1]) } @_ })->{status} }
+is(from(['Site', 'same-site'], ['Mode', 'no-cors'], ['Dest', 'iframe']), 403, "a neighbour's page cannot embed it");
+is(from(['Site', 'same-site'], ['Mode', 'navigate'], ['Dest', 'iframe']), 403, '... nor in a frame');
+is(from(['Site', 'cross-site'], ['Mode', 'cors'], ['Dest', 'empty']), 403, 'nor another site read it');
+is(from(['Site', 'same-site'], ['Mode', 'navigate'], ['Dest', 'document']), 200, 'but one may follow a link of theirs');
+is(from(['Site', 'same-origin'], ['Mode', 'cors'], ['Dest', 'empty']), 200, 'and our own pages fetch it');
+
 is(http('GET', outside("/validate/$id"), jar => $jar)->{status}, 200, 'validate: its owner');
 my $waiting = announce($uid);
 my $gone = announce($uid);
