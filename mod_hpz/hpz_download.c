@@ -14,6 +14,8 @@
 #include "core/sb_log.h"
 #include "core/sb_uuid.h"
 
+#define SECONDS_OF_A_DAY 86400
+
 /* ---- which file, and may he have it? ------------------------------------------------------------ */
 
 /**
@@ -47,6 +49,9 @@ static apr_status_t find_file(sb_deposit_t **pd, apr_file_t **pfile, sb_req_t *q
     }
     if (!(*pd)->sha256) {
         return APR_NOTFOUND; /* not yet */
+    }
+    if ((*pd)->age > (apr_int64_t)child->days * SECONDS_OF_A_DAY) {
+        return APR_NOTFOUND; /* its time is up, whether or not somebody has tidied up */
     }
     rv = sb_depot_fetch(pfile, child->depot, q->rest, (*pd)->size, p);
     if (rv != APR_SUCCESS) {

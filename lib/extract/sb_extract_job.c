@@ -12,6 +12,7 @@
 #include "core/sb_file.h"
 #include "core/sb_log.h"
 #include "core/sb_path.h"
+#include "core/sb_time.h"
 #include "core/sb_uuid.h"
 
 #define TASK_MAKE "extract.make"
@@ -229,11 +230,17 @@ static apr_status_t progress(void *ctx, apr_int64_t done, apr_int64_t all)
     return sb_task_stop(m->task) ? APR_EINTR : APR_SUCCESS;
 }
 
+#define SWEEP_EACH 3600.0                     /* seconds */
+#define DATA_PATIENCE apr_time_from_sec(3600) /* one COPY of the largest state */
+#define STATS_PATIENCE apr_time_from_sec(10)  /* a row */
+
+/* Without a limit a server that is connected and silent would hold the task for ever: its lease lives on. */
 static apr_status_t connect_to(sb_db_t **pdb, const char *url, const char *schema,
-                               const sb_conf_t *conf, apr_pool_t *p)
+                               apr_interval_time_t patience, const sb_conf_t *conf, apr_pool_t *p)
 {
     sb_db_opts_t opts = {.app = "smarter-worker-extract",
                          .schema = schema,
+                         .statement_timeout = patience,
                          .no_prepare = !sb_conf_bool(conf, "edware.db.prepare")};
 
     return sb_db_open(pdb, sb_conf_db_url(url, p), &opts, p);
@@ -260,7 +267,7 @@ static apr_status_t make_archives(make_t *m)
         rv = connect_to(
             &run.db,
             sb_conf_tenant_str(conf, "edware.db.<tenant>.url", sb_scope_tenant(m->x.scope)),
-            m->x.schema, conf, m->p);
+            m->x.schema, DATA_PATIENCE, conf, m->p);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_extract_make(&m->result, &m->x, &run, m->p);
@@ -352,8 +359,19 @@ static void open_stats(make_t *m)
     const char *url = sb_conf_str(m->w->conf, "edware_stats.db.url");
 
     if (url && connect_to(&m->stats, url, sb_conf_str(m->w->conf, "edware_stats.db.schema_name"),
-                          m->w->conf, m->p) != APR_SUCCESS) {
+                          STATS_PATIENCE, m->w->conf, m->p) != APR_SUCCESS) {
         m->stats = NULL;
+    }
+}
+
+/* What a dead worker left, or one whose last step another host did. */
+static void sweep_now_and_then(sb_extract_worker_t *w, apr_pool_t *p)
+{
+    double now = sb_time_monotonic();
+
+    if (now - w->swept > SWEEP_EACH) {
+        w->swept = now;
+        sb_extract_sweep(w->conf, p);
     }
 }
 
@@ -362,8 +380,10 @@ apr_status_t sb_extract_work(sb_task_t *task, void *worker)
     make_t m = {.task = task, .w = worker, .p = task->pool};
     sb_extract_env_t env = {m.w->conf, sb_tenants(m.w->conf, task->pool)};
     const char *complaint;
-    apr_status_t rv =
-        sb_extract_load(&m.x, &complaint, sb_json_get(task->args, "request"), &env, task->pool);
+    apr_status_t rv;
+
+    sweep_now_and_then(worker, task->pool);
+    rv = sb_extract_load(&m.x, &complaint, sb_json_get(task->args, "request"), &env, task->pool);
 
     if (rv == APR_SUCCESS) {
         rv = dir_of(&m.dir, m.w->conf, &m.x, task->pool);

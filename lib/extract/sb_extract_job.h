@@ -33,6 +33,7 @@ typedef struct {
     const sb_pickup_client_t *pickup;
     int (*stopping)(void);
     apr_pool_t *p; /* of the program */
+    double swept;  /* when old work zones were looked for last; 0 never */
 } sb_extract_worker_t;
 
 /** Do a task of these jobs: a sb_task_fn, with a sb_extract_worker_t. */

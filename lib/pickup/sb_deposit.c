@@ -106,7 +106,8 @@ static const sb_stmt_t add_row = {
 static const sb_stmt_t find_row = {
     .name = "hpz_find",
     .nargs = 1,
-    .sql = "SELECT user_id, email, role, tenant, state_code, places, file_name, sha256, size"
+    .sql = "SELECT user_id, email, role, tenant, state_code, places, file_name, sha256, size,"
+           " extract(epoch FROM now() - create_dt)::bigint"
            " FROM {schema}.file_registry WHERE registration_id = $1"};
 static const sb_stmt_t lock_row = {.name = "hpz_lock",
                                    .nargs = 1,
@@ -210,6 +211,7 @@ apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, apr
     d->name = sb_rows_text(rows, 0, 6);
     d->sha256 = sb_rows_text(rows, 0, 7);
     d->size = sb_rows_int(rows, 0, 8, 0);
+    d->age = sb_rows_int(rows, 0, 9, 0);
     rv = places_from_row(&d->owner.places, sb_rows_text(rows, 0, 5), p);
     if (rv == APR_SUCCESS) {
         *pd = d;

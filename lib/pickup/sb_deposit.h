@@ -17,6 +17,7 @@ typedef struct {
     const char *name;        /* of the file; NULL until it was uploaded, as sha256 */
     const char *sha256;
     apr_int64_t size;
+    apr_int64_t age; /* seconds since the file came */
 } sb_deposit_t;
 
 /**

@@ -177,14 +177,15 @@ static exchange_t *begin_exchange(CURLcode *prc, const sb_pickup_client_t *clien
 static apr_status_t meaning_of(long status)
 {
     switch (status) {
-    case 403:
-        return SB_EDENIED;
     case 404:
         return APR_NOTFOUND;
     case 409:
         return SB_ECONFLICT;
     case 413:
         return SB_ETOOBIG;
+    case 401: /* this host is not let in: an operator mends that, and nothing is lost by waiting */
+    case 403:
+    case 407:
     case 408:
     case 425:
     case 429:

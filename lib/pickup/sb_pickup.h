@@ -50,7 +50,7 @@ typedef struct {
  * Announce a file.
  * @param perror the complaint, unless APR_SUCCESS; names no person
  * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, or not now: try again; SB_EINPUT the pickup zone
- *         refuses what it was told; SB_EDENIED it does not take it from here. Trying again makes another
+ *         refuses what it was told. Trying again makes another
  *         registration; the first one is forgotten when its time is up.
  */
 apr_status_t sb_pickup_register(sb_pickup_t *pickup, const char **perror,
@@ -72,7 +72,7 @@ typedef struct {
  * @param receipt  compared with what was sent
  * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, it stood still, the disk there is full, or stopping: try
  *         again. Final: APR_NOTFOUND no such registration (any more); SB_ECONFLICT another content was
- *         delivered already; SB_ETOOBIG over hpz.frs.file_size_limit; SB_EDENIED; SB_EINPUT anything else
+ *         delivered already; SB_ETOOBIG over hpz.frs.file_size_limit; SB_EINPUT anything else
  *         it refuses; an errno the file cannot be read
  */
 apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
@@ -81,7 +81,7 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
 
 /**
  * Take a registration back, with its file if there is one. Not there (any more) is success.
- * @return APR_SUCCESS; SB_EUNAVAILABLE try again; SB_EDENIED; SB_EINPUT
+ * @return APR_SUCCESS; SB_EUNAVAILABLE try again; SB_EINPUT
  */
 apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *client, const char *id,
                               apr_pool_t *p) SB_MUST_CHECK;

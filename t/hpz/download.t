@@ -51,6 +51,12 @@ deliver($empty, file_of(0));
 $answer = fetch($empty, $jar);
 is("$answer->{status} $answer->{headers}{'content-length'} $answer->{body}", '200 0 ', 'an empty file');
 
+my $over = announce($uid);
+deliver($over, file_of(10));
+is(fetch($over, $jar)->{status}, 200, 'a file that is there');
+sql("UPDATE hpz.file_registry SET create_dt = now() - interval '8 days' WHERE registration_id = '$over'");
+is(fetch($over, $jar)->{status}, 404, '... is not given out when its time is up, though nobody removed it yet');
+
 my @audit = grep { /"callable":"download_file"/ } log_since('audit');
 cmp_ok(scalar @audit, '>=', 10, 'every download is an audit event');
 like($audit[0], qr/"session_id":"guid-$uid"/, 'of the person');
