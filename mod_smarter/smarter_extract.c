@@ -88,6 +88,11 @@ static int judge(sb_extract_t *x, sb_req_t *q, sb_extract_kind_t kind)
         sb_web_fail(q->r, rv, SBLOGNO(3081), "reading the request of an extract");
         return DONE;
     }
+    if (x->async && q->r->header_only) { /* asks what GET would say, not for a job */
+        apr_table_setn(q->r->err_headers_out, "Allow", "GET, POST");
+        sb_web_problem(q->r, HTTP_METHOD_NOT_ALLOWED, "want GET or POST with async");
+        return DONE;
+    }
     if (x->async && !sb_signin_may_change(q)) { /* of the same address as what changes nothing */
         return refuse(q, x, "asked for from elsewhere");
     }

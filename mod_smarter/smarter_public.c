@@ -24,10 +24,9 @@ static void name_report(sb_req_t *q)
 int smarter_public_report(sb_req_t *q)
 {
     /* Whoever is signed in is told what he may do; that nobody is, or that the session store does not
-     * answer, makes no difference. */
-    if (sb_signin_find(q) != APR_SUCCESS) {
+     * answer, makes no difference. A token brings nothing here. */
+    if (sb_signin_find_session(q) != APR_SUCCESS) {
         q->session = NULL;
-        q->bearer = NULL;
         q->user = NULL;
     }
     name_report(q);

@@ -187,7 +187,7 @@ static int may_hear_all(sb_req_t *q)
             return 1;
         }
     }
-    return sb_signin_find(q) == APR_SUCCESS && !q->bearer &&
+    return sb_signin_find_session(q) == APR_SUCCESS &&
            sb_identity_may_everywhere(q->user, SB_PERM_SUPER_ADMIN, smarter_child(q)->tenants);
 }
 

@@ -267,7 +267,13 @@ static apr_status_t judge(const char **precord, apr_time_t *puntil, sb_bearer_to
     return APR_SUCCESS;
 }
 
-/* One question over one connection. @return as sb_bearer_find */
+/* Does it complain about the question? Then it is neither down nor busy (408, 429), whatever is wrong. */
+static int is_complaint(int status)
+{
+    return status >= 400 && status < 500 && status != 407 && status != 408 && status != 429;
+}
+
+/* One question over one connection. @return as sb_bearer_ask */
 static apr_status_t ask(const char **precord, apr_time_t *puntil, sb_bearer_told_t *told,
                         sb_bearers_t *bearers, sb_verifier_t *v, const char *token, apr_pool_t *p)
 {
@@ -277,7 +283,7 @@ static apr_status_t ask(const char **precord, apr_time_t *puntil, sb_bearer_told
     sb_token_claims_t claims;
     const char *body, *why;
     apr_size_t len;
-    int status;
+    int status = 0;
 
     if (pass == SB_BREAKER_NO) {
         told->reason = "verifier_down";
@@ -292,7 +298,8 @@ static apr_status_t ask(const char **precord, apr_time_t *puntil, sb_bearer_told
     else {
         told->reason = "no_answer";
     }
-    change = sb_breaker_leave(bearers->breaker, pass, verdict != SB_TOKEN_UNKNOWN);
+    change = sb_breaker_leave(bearers->breaker, pass,
+                              verdict != SB_TOKEN_UNKNOWN || is_complaint(status));
     told->down = change == SB_BREAKER_OPENED;
     told->up = change == SB_BREAKER_CLOSED;
     if (verdict == SB_TOKEN_UNKNOWN) {
@@ -307,7 +314,7 @@ static apr_status_t ask(const char **precord, apr_time_t *puntil, sb_bearer_told
     return judge(precord, puntil, told, verdict, &claims, bearers, p);
 }
 
-/* What is the token worth? Another node may know. @param key NULL: nothing is kept */
+/* What is the token worth? Another node may know by now. @param key NULL: nothing is kept */
 static apr_status_t learn(const char **precord, sb_bearer_told_t *told, sb_bearers_t *bearers,
                           const char *key, const char *token, apr_pool_t *p)
 {
@@ -392,7 +399,7 @@ static void tell_others(flight_t *f, apr_status_t rv, const sb_bearer_told_t *to
     f->record = record ? apr_pstrdup(f->pool, record) : NULL;
 }
 
-/* @param key, hash as in sb_bearer_find() */
+/* @param key, hash as in sb_bearer_ask() */
 static apr_status_t fly(const char **precord, sb_bearer_told_t *told, sb_bearers_t *bearers,
                         const char *key, const char *hash, const char *token, apr_pool_t *p)
 {
@@ -446,12 +453,23 @@ static const char *key_of(const sb_bearers_t *bearers, const char *hash, apr_poo
     return apr_psprintf(p, "g%" APR_INT64_T_FMT ":smarter_bearer_%s", generation, hash);
 }
 
-apr_status_t sb_bearer_find(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
-                            const char *token, apr_pool_t *p)
+/* By which it is kept, together with the rules; hash of SB_SHA256_HEX_SIZE. */
+static void hash_token(char *hash, sb_bearer_told_t *told, const sb_bearers_t *bearers,
+                       const char *token, apr_pool_t *p)
 {
-    char hex[SB_SHA256_HEX_SIZE];
+    const char *text = apr_pstrcat(p, bearers->rules, "\n", token, NULL);
+
+    memset(told, 0, sizeof(*told));
+    told->ref = apr_pstrndup(p, sb_sha256_hex(hash, token, strlen(token)), 12);
+    sb_sha256_hex(hash, text, strlen(text));
+}
+
+apr_status_t sb_bearer_known(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
+                             const char *token, apr_pool_t *p)
+{
+    char hash[SB_SHA256_HEX_SIZE];
     const char *text, *key;
-    apr_status_t rv;
+    apr_size_t len;
 
     *pb = NULL;
     memset(told, 0, sizeof(*told));
@@ -459,15 +477,27 @@ apr_status_t sb_bearer_find(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_b
         told->reason = "syntax";
         return SB_EDENIED;
     }
-    told->ref = apr_pstrndup(p, sb_sha256_hex(hex, token, strlen(token)), 12);
-    text = apr_pstrcat(p, bearers->rules, "\n", token, NULL);
-    sb_sha256_hex(hex, text, strlen(text));
-    key = key_of(bearers, hex, p);
+    hash_token(hash, told, bearers, token, p);
+    key = key_of(bearers, hash, p);
     *pb = key ? sb_near_get(bearers->near, key, p) : NULL;
     if (*pb && (*pb)->until > apr_time_now()) {
         return APR_SUCCESS;
     }
-    rv = fly(&text, told, bearers, key, hex, token, p);
+    text = from_cache(&len, bearers, key, p);
+    *pb = text ? open_record(bearers, key, text, len, p) : NULL;
+    return *pb ? APR_SUCCESS : APR_NOTFOUND;
+}
+
+apr_status_t sb_bearer_ask(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
+                           const char *token, apr_pool_t *p)
+{
+    char hash[SB_SHA256_HEX_SIZE];
+    const char *text, *key;
+    apr_status_t rv;
+
+    hash_token(hash, told, bearers, token, p);
+    key = key_of(bearers, hash, p);
+    rv = fly(&text, told, bearers, key, hash, token, p);
     *pb = rv == APR_SUCCESS ? open_record(bearers, key, text, strlen(text), p) : NULL;
     return rv == APR_SUCCESS && !*pb ? APR_EGENERAL : rv;
 }

@@ -38,8 +38,8 @@ typedef struct {
     /* what an answer must say; empty and NULL: anything */
     const apr_array_header_t *audience, *clients; /* const char * */
     const char *issuer;
-    const char *scope_view, *scope_load;
-    apr_interval_time_t skew; /* between its clock and ours */
+    const char *scope_view, *scope_load; /* NULL: nobody; both: no scope is wanted */
+    apr_interval_time_t skew;            /* between its clock and ours */
     sb_identity_parser_t parser;
     const char *fingerprint; /* of all that decides about a token */
 } sb_bearer_config_t;
@@ -87,13 +87,20 @@ typedef struct {
 } sb_bearer_told_t;
 
 /**
- * Whose token is it?
+ * Whose token is it, as far as that is known already? Asks nobody.
  * @param token straight from the header, may be nonsense
  * @param pb    valid until p is cleared
+ * @return APR_SUCCESS; APR_NOTFOUND it has to be asked about; SB_EDENIED it is no token
+ */
+apr_status_t sb_bearer_known(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
+                             const char *token, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Whose is one that is not known? The verifier is asked.
  * @return APR_SUCCESS; SB_EDENIED it is refused, for told->reason; SB_EUNAVAILABLE nobody knows now
  */
-apr_status_t sb_bearer_find(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
-                            const char *token, apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_bearer_ask(const sb_bearer_t **pb, sb_bearer_told_t *told, sb_bearers_t *bearers,
+                           const char *token, apr_pool_t *p) SB_MUST_CHECK;
 
 /** Do its scopes allow this? Roles have to, too. */
 int sb_bearer_may(const sb_bearer_t *b, sb_perm_t perm);

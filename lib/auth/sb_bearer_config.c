@@ -116,19 +116,41 @@ static const char *fingerprint_of(const sb_bearer_config_t *c, const sb_conf_t *
     return apr_pstrdup(p, sb_sha256_hex(hex, text, strlen(text)));
 }
 
-static void read_rules(sb_bearer_config_t *c, const sb_conf_t *conf, apr_pool_t *p)
+/* Names a token must have one of. "*" is said on purpose: any will do. */
+static const apr_array_header_t *names_of(int *psaid, const char *key, const sb_conf_t *conf,
+                                          apr_pool_t *p)
 {
+    const apr_array_header_t *names = sb_conf_list(conf, key, p);
+
+    *psaid |= names->nelts > 0;
+    for (int i = 0; i < names->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(names, i, const char *), "*")) {
+            return apr_array_make(p, 1, sizeof(const char *));
+        }
+    }
+    return names;
+}
+
+/* @return NULL, or the complaint */
+static const char *read_rules(sb_bearer_config_t *c, const sb_conf_t *conf, apr_pool_t *p)
+{
+    int said = 0;
+
     c->timeout = sb_conf_interval(conf, TOKENINFO ".timeout");
     c->connections = (int)sb_conf_int(conf, "auth.oauth2.connections");
     c->cache = sb_conf_interval(conf, "auth.oauth2.cache");
     c->breaker_failures = (int)sb_conf_int(conf, "auth.oauth2.breaker.failures");
     c->breaker_pause = sb_conf_interval(conf, "auth.oauth2.breaker.pause");
-    c->audience = sb_conf_list(conf, "auth.oauth2.audience", p);
-    c->clients = sb_conf_list(conf, "auth.oauth2.clients", p);
+    c->audience = names_of(&said, "auth.oauth2.audience", conf, p);
+    c->clients = names_of(&said, "auth.oauth2.clients", conf, p);
     c->issuer = sb_conf_str(conf, "auth.oauth2.issuer");
     c->scope_view = sb_conf_str(conf, "auth.oauth2.scope.view");
     c->scope_load = sb_conf_str(conf, "auth.oauth2.scope.load");
     c->skew = sb_conf_interval(conf, "auth.clock_skew");
+    return said ? NULL
+                : "auth.oauth2.audience, auth.oauth2.clients: want one of them, to say whose "
+                  "tokens are"
+                  " good here; * for any token of that server";
 }
 
 const char *sb_bearer_config_load(sb_bearer_config_t **pconfig, const sb_conf_t *conf,
@@ -157,10 +179,12 @@ const char *sb_bearer_config_load(sb_bearer_config_t **pconfig, const sb_conf_t 
     if (!bad && ca_file) {
         bad = read_text(&c->authority, "auth.oauth2.ca_file", ca_file, p);
     }
+    if (!bad) {
+        bad = read_rules(c, conf, p);
+    }
     if (bad) {
         return bad;
     }
-    read_rules(c, conf, p);
     c->fingerprint = fingerprint_of(c, conf, p);
     *pconfig = c;
     return NULL;

@@ -162,16 +162,22 @@ static int says_active(const sb_json_t *o, const sb_bearer_config_t *c)
     return active && active->type == SB_JSON_BOOL && active->truth;
 }
 
+/* Without any scope configured, everything; with one, what has none is for nobody. */
+static int allows(const sb_bearer_config_t *c, const char *wanted, const sb_json_t *scope)
+{
+    return wanted ? has_scope(scope, wanted) : !c->scope_view && !c->scope_load;
+}
+
 /* Programs read reports and hand in scores. What an operator does is not for tokens. */
 static unsigned perms_of(const sb_json_t *o, const sb_bearer_config_t *c)
 {
     const sb_json_t *scope = sb_json_get(o, "scope");
     unsigned perms = 0;
 
-    if (!c->scope_view || has_scope(scope, c->scope_view)) {
+    if (allows(c, c->scope_view, scope)) {
         perms |= 1u << SB_PERM_VIEW | 1u << SB_PERM_DOWNLOAD;
     }
-    if (!c->scope_load || has_scope(scope, c->scope_load)) {
+    if (allows(c, c->scope_load, scope)) {
         perms |= 1u << SB_PERM_LOAD;
     }
     return perms;

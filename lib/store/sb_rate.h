@@ -24,4 +24,8 @@ typedef struct {
 apr_status_t sb_rate_take(sb_rate_t *rate, sb_cache_t *cache, const char *what, const char *who,
                           apr_int64_t per_minute, apr_pool_t *p) SB_MUST_CHECK;
 
+/** Is the limit of this minute reached already? Counts nothing; parameters as above. */
+int sb_rate_is_reached(sb_cache_t *cache, const char *what, const char *who, apr_int64_t per_minute,
+                       apr_pool_t *p);
+
 #endif

@@ -385,6 +385,10 @@ int sb_signin_answer(sb_req_t *q)
     if (!sb_web_has_type(q->r, "application/x-www-form-urlencoded")) {
         return refuse_stray(q, "form");
     }
+    /* In this browser no sign-in was begun: it need not be read to be a stray. */
+    if (!browser.id && !q->signin->idp_initiated && sb_signin_admit_stray(q) != OK) {
+        return OK;
+    }
     rv = sb_web_body(&text, &len, q->r, ANSWER_MAX);
     if (rv == APR_SUCCESS && strlen(text) != len) {
         rv = SB_EINPUT;

@@ -51,6 +51,23 @@ static void tell(const sb_req_t *q, const sb_bearer_told_t *told, apr_status_t r
     }
 }
 
+/* Whoever sends one token after another that nobody vouches for is not to keep the verifier, and the places of
+ * those who ask it, from everybody else. */
+static apr_status_t ask(sb_req_t *q, sb_bearer_told_t *told, const char *token)
+{
+    apr_status_t rv = sb_signin_admit_token(q);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = sb_bearer_ask(&q->bearer, told, q->signin->bearers, token, q->r->pool);
+    if (rv == SB_EDENIED || (rv != APR_SUCCESS && told->asked)) {
+        (void)sb_signin_count_token(q); /* the next one of them may be too much */
+    }
+    q->retry_after = told->wait;
+    return rv;
+}
+
 apr_status_t sb_signin_find_bearer(sb_req_t *q)
 {
     const char *token = token_of(q);
@@ -65,11 +82,13 @@ apr_status_t sb_signin_find_bearer(sb_req_t *q)
                         "request refused: it has both a session's cookie and a bearer token");
         return SB_EINPUT;
     }
-    rv = sb_bearer_find(&q->bearer, &told, q->signin->bearers, token, q->r->pool);
+    rv = sb_bearer_known(&q->bearer, &told, q->signin->bearers, token, q->r->pool);
+    if (rv == APR_NOTFOUND) {
+        rv = ask(q, &told, token);
+    }
     if (rv == APR_SUCCESS) {
         q->user = q->bearer->identity;
     }
-    q->retry_after = told.wait;
     tell(q, &told, rv);
     return rv;
 }
@@ -93,6 +112,11 @@ int sb_signin_refused(sb_req_t *q, apr_status_t rv)
         return challenge(
             q, HTTP_BAD_REQUEST, "invalid_request",
             "A request comes with a session's cookie or with a bearer token, not with both");
+    }
+    if (rv == SB_EBUSY) {
+        apr_table_setn(q->r->err_headers_out, "Retry-After", apr_itoa(q->r->pool, q->retry_after));
+        return sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS,
+                              "Too many bearer tokens from this address were not good");
     }
     if (rv == SB_EUNAVAILABLE && q->retry_after) {
         apr_table_setn(q->r->err_headers_out, "Retry-After", apr_itoa(q->r->pool, q->retry_after));

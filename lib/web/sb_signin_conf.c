@@ -149,6 +149,7 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
     s->idp_initiated = o->config->saml->idp_initiated;
     s->limits.begun = sb_conf_int(o->conf, "auth.signin.per_minute");
     s->limits.strays = sb_conf_int(o->conf, "auth.signin.strays_per_minute");
+    s->limits.tokens = sb_conf_int(o->conf, "auth.oauth2.refused_per_minute");
     s->limits.at_once = (apr_uint32_t)sb_conf_int(o->conf, "auth.signin.at_once");
     name_cookies(s, p);
     store->tenants = o->tenants;

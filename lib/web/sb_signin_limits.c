@@ -1,7 +1,8 @@
 /**
  * How often and how many at once. Signing in costs signatures, and anybody may begin it: whoever begins too
  * often from one address waits for the next minute, and so does who sends forms that belong to nothing. A
- * sign-in begun here is never held up by what others send: its form is looked at whatever came before.
+ * sign-in begun here is never held up by what others send: its form is looked at whatever came before. Nor is
+ * a token that is known to be good; who sends others waits before anybody is asked about one more.
  */
 
 #include "web/sb_signin_private.h"
@@ -28,16 +29,31 @@ static const char *source_of(const request_rec *r)
                         a[4], a[5], a[6], a[7]);
 }
 
+/* Count one more. @return SB_EBUSY it is too much; the first time that is an event */
+static apr_status_t count(sb_rate_t *rate, sb_req_t *q, const char *what, const char *event,
+                          apr_int64_t per_minute)
+{
+    apr_status_t rv = sb_rate_take(rate, q->signin->sessions.cache, what, source_of(q->r),
+                                   per_minute, q->r->pool);
+
+    if (rate->first) {
+        sb_signin_event(q, SB_SECURITY_WARNING, event);
+    }
+    return rv;
+}
+
+static int is_over(const sb_req_t *q, const char *what, apr_int64_t per_minute)
+{
+    return sb_rate_is_reached(q->signin->sessions.cache, what, source_of(q->r), per_minute,
+                              q->r->pool);
+}
+
 static int too_often(sb_req_t *q, const char *what, const char *event, apr_int64_t per_minute)
 {
     sb_rate_t rate;
 
-    if (sb_rate_take(&rate, q->signin->sessions.cache, what, source_of(q->r), per_minute,
-                     q->r->pool) == APR_SUCCESS) {
+    if (count(&rate, q, what, event, per_minute) == APR_SUCCESS) {
         return OK;
-    }
-    if (rate.first) {
-        sb_signin_event(q, SB_SECURITY_WARNING, event);
     }
     apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
     sb_web_page(
@@ -60,6 +76,27 @@ int sb_signin_limit_stray(sb_req_t *q)
                      q->signin->limits.strays);
 }
 
+int sb_signin_admit_stray(sb_req_t *q)
+{
+    return is_over(q, "stray", q->signin->limits.strays) ? sb_signin_limit_stray(q) : OK;
+}
+
+apr_status_t sb_signin_count_token(sb_req_t *q)
+{
+    sb_rate_t rate;
+    apr_status_t rv = count(&rate, q, "bearer",
+                            "rate limited: bearer tokens from one address that nobody vouches for",
+                            q->signin->limits.tokens);
+
+    q->retry_after = rate.wait;
+    return rv;
+}
+
+apr_status_t sb_signin_admit_token(sb_req_t *q)
+{
+    return is_over(q, "bearer", q->signin->limits.tokens) ? sb_signin_count_token(q) : APR_SUCCESS;
+}
+
 int sb_signin_enter(sb_req_t *q)
 {
     sb_signin_limits_t *limits = &q->signin->limits;
@@ -69,8 +106,8 @@ int sb_signin_enter(sb_req_t *q)
     }
     apr_atomic_dec32(&limits->inside);
     apr_table_setn(q->r->headers_out, "Retry-After", RETRY_SECS);
-    sb_web_page(q->r, HTTP_SERVICE_UNAVAILABLE, "Very many people are signing in",
-                "Wait a moment, then send the form again by reloading this page.", "/login",
+    sb_web_page(q->r, HTTP_SERVICE_UNAVAILABLE, "Very many people are signing in or out",
+                "Wait a moment, then send this again by reloading the page.", "/login",
                 "Sign in again");
     return DONE;
 }

@@ -8,7 +8,7 @@
 #include "web/sb_signin.h"
 
 typedef struct {
-    apr_int64_t begun, strays; /* of one address in a minute; 0 no limit */
+    apr_int64_t begun, strays, tokens; /* of one address in a minute; 0 no limit */
     apr_uint32_t at_once;
     apr_uint32_t inside; /* atomic: answers being judged in this process */
 } sb_signin_limits_t;
@@ -53,14 +53,20 @@ void sb_signin_drop_cookie(sb_req_t *q);
 int sb_signin_limit_begun(sb_req_t *q);
 /** One more message of signing in or out that belongs to nothing. */
 int sb_signin_limit_stray(sb_req_t *q);
+/** One that may be such a message has come; before it costs anything. It is counted only if it is too much. */
+int sb_signin_admit_stray(sb_req_t *q);
 /** An answer is to be judged; after OK follows sb_signin_leave(). */
 int sb_signin_enter(sb_req_t *q);
 void sb_signin_leave(sb_req_t *q);
 
+/** Bearer tokens: one that nobody vouches for has come; may somebody be asked about one more?
+ *  @return APR_SUCCESS; SB_EBUSY too many, with q->retry_after */
+apr_status_t sb_signin_count_token(sb_req_t *q);
+apr_status_t sb_signin_admit_token(sb_req_t *q) SB_MUST_CHECK;
+
 /* ---- who asks? --------------------------------------------------------------------------------- */
 
-/** The halves of sb_signin_find(), for those whom a token does not concern. */
-apr_status_t sb_signin_find_session(sb_req_t *q) SB_MUST_CHECK;
+/** The other half of sb_signin_find(). @return as that, without a session; SB_EBUSY as it says */
 apr_status_t sb_signin_find_bearer(sb_req_t *q) SB_MUST_CHECK;
 
 /* ---- answers: sb_signin.c ---------------------------------------------------------------------- */

@@ -105,6 +105,10 @@ int sb_signin_logout(sb_req_t *q)
     const char *lasso;
     apr_status_t rv;
 
+    if (q->r->header_only) { /* asks what GET would say: that is no wish to leave */
+        apr_table_setn(q->r->err_headers_out, "Allow", "GET, POST");
+        return sb_web_page(q->r, HTTP_METHOD_NOT_ALLOWED, NULL, NULL, NULL, NULL);
+    }
     if (admit_change(q) != OK) {
         return OK;
     }
@@ -171,19 +175,14 @@ static int logout_answered(sb_req_t *q, const sb_saml_logout_t *message)
     return sb_signin_redirect(q, HTTP_SEE_OTHER, sb_signin_ours(q, "/logout_redirect"));
 }
 
-int sb_signin_logout_redirect(sb_req_t *q)
+static int judge_message(sb_req_t *q, const char *query, int is_answer)
 {
     const sb_signin_t *in = q->signin;
-    const char *query = q->r->args;
     sb_saml_logout_t message = {0};
     sb_relay_t relay = {0};
-    apr_status_t rv = APR_NOTFOUND;
+    apr_status_t rv;
 
-    if (!query || !*query) {
-        return signed_out_page(
-            q, "To be sure that nobody goes on where you stopped, close the browser.");
-    }
-    if (strstr(query, "SAMLResponse=")) {
+    if (is_answer) {
         rv = sb_relay_take(&relay, SB_RELAY_SIGN_OUT, q->signin->sessions.cache, in->relay_keys,
                            sb_saml_query_relay(query, q->r->pool), sb_browser_of(q).id, q->r->pool);
         if (rv == APR_NOTFOUND || rv == SB_EDENIED) {
@@ -203,4 +202,23 @@ int sb_signin_logout_redirect(sb_req_t *q)
         return sb_signin_unavailable(q, rv, SBLOGNO(3110), "judging a sign-out message");
     }
     return message.is_request ? logout_asked(q, &message) : logout_answered(q, &message);
+}
+
+int sb_signin_logout_redirect(sb_req_t *q)
+{
+    const char *query = q->r->args;
+    int is_answer, rc;
+
+    if (!query || !*query) {
+        return signed_out_page(
+            q, "To be sure that nobody goes on where you stopped, close the browser.");
+    }
+    /* An answer belongs to a question of ours, or is not read either. Anybody can write a question. */
+    is_answer = strstr(query, "SAMLResponse=") != NULL;
+    if ((!is_answer && sb_signin_admit_stray(q) != OK) || sb_signin_enter(q) != OK) {
+        return OK;
+    }
+    rc = judge_message(q, query, is_answer);
+    sb_signin_leave(q);
+    return rc;
 }

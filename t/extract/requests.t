@@ -75,6 +75,9 @@ for my $path (sort keys %paths) {
 }
 is(post_json('/services/extract', { %asked, async => 'true' }, jar => $jar{state})->{status}, 403, 'for later: not from elsewhere either');
 
+my $head = http('HEAD', "/services/extract?stateCode=$state&asmtYear=$year&asmtType=SUMMATIVE&asmtSubject=Math&async=true", jar => $jar{state}, headers => { %ours });
+is_deeply([$head->{status}, $head->{headers}{allow}], [405, 'GET, POST'], 'HEAD makes nothing for later');
+
 # ---- what is refused ---------------------------------------------------------------------------------
 
 for my $bad (['stateCode missing', { %asked, stateCode => undef }], ['two states', { %asked, stateCode => [$state, 'ZZ'] }], ['no year', do { my %a = %asked; delete $a{asmtYear}; \%a }],

@@ -51,7 +51,8 @@ FUZZ(data, size)
     must(!(choice & 4) || !strcmp(sb_json_str(sb_json_get(o, "client_id"), ""), "c"));
     must(!(choice & 8) || !strcmp(sb_json_str(sb_json_get(o, "iss"), ""), "i"));
     must(!(choice & 2) || sb_json_get(o, "aud"));
-    must(!(claims.perms & 1u << SB_PERM_LOAD) || !(choice & 32) || sb_json_get(o, "scope"));
+    must(!(claims.perms & 1u << SB_PERM_LOAD) || !(choice & 48) ||
+         (choice & 32 && sb_json_get(o, "scope")));
     for (int i = 0; i < claims.attributes->nelts; i++) {
         const sb_attribute_t *a = &APR_ARRAY_IDX(claims.attributes, i, const sb_attribute_t);
 

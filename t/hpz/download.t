@@ -141,6 +141,8 @@ like($answer->{headers}{'content-security-policy'}, qr/default-src 'none'; scrip
 is(get(outside($_))->{status}, 200, "$_ is there") for '/assets/public/pickup.js', '/assets/public/message.css', '/', '/error';
 is(get(outside('/download/%22%3E%3Cscript%3E'))->{status}, 404, 'a link that is none');
 
+is(get(outside('/logout_redirect'))->{headers}{'clear-site-data'}, '"cache"', 'who has signed out leaves nothing in the browser');
+
 # ---- routes of both faces
 
 my %table = (

@@ -299,6 +299,41 @@ subtest 'the breaker' => sub {
     pass('once it answers, tokens are good again');
 };
 
+# ---- strangers --------------------------------------------------------------------------------------------------
+subtest 'tokens that nobody vouches for' => sub {
+    my %flood = (args => ['--interface', '127.0.9.4']);
+    my $known = $as->give('before', @everywhere);
+    settings('auth.oauth2.refused_per_minute' => 4);
+    is(ask($WHO, $known, %flood)->{status}, 200, 'a good token from there');
+    sleep 61 - time % 60 if time % 60 > 45;    # limits count by the clock
+    events();
+    my @answers = map { ask($WHO, "stranger-$_", %flood) } 1 .. 7;
+    is(join(' ', map { $_->{status} } @answers), '401 401 401 401 429 429 429', 'refused, then not looked at');
+    like($answers[6]{headers}{'retry-after'}, qr/\A(?:[1-9]|[1-5]\d|60)\z/, 'with the time to wait');
+    is(scalar(() = map { $as->asked("stranger-$_") } 5 .. 7), 0, 'nor asked about');
+    my @told = events();
+    is(scalar(grep { /refused: inactive\z/ } @told), 4, 'four events');
+    is(join('|', grep { !/refused: inactive\z/ } @told), 'rate limited: bearer tokens from one address that nobody vouches for', 'and one that there were too many');
+    is(ask($WHO, $known, %flood)->{status}, 200, 'a token that is known goes on');
+    my $fresh = $as->give('fresh', @everywhere);
+    is(ask($WHO, $fresh, %flood)->{status}, 429, 'a new one from there waits');
+    is(ask($WHO, $fresh)->{status}, 200, 'from elsewhere it does not');
+    is(join(' ', map { ask($WHO, $as->give("busy$_", status => 429), args => ['--interface', '127.0.9.5'])->{status} } 1 .. 5), '503 503 503 503 429',
+        'one that the verifier is too busy for counts, too');
+    my %stranger = (args => ['--interface', '127.0.9.3']);
+    my $asked = () = $as->asked;
+    is(ask('/services/heartbeat', 'open-1', %stranger)->{status}, 200, 'where it is open to all');
+    isnt(ask("/public_data/comparing_populations?stateCode=$state", 'open-2', %stranger)->{status}, 401, 'a token means nothing');
+    is(scalar(() = $as->asked), $asked, 'and nobody is asked about it');
+};
+
+subtest 'a verifier that complains' => sub {
+    settings('auth.oauth2.breaker.failures' => 1);
+    my $processes = () = $server->children;
+    ask($WHO, $as->give("c$_", status => 400)) for 1 .. 4 * $processes;
+    is(join(' ', map { ask($WHO, $as->give("w$_", @everywhere))->{status} } 1 .. 2 * $processes), join(' ', (200) x (2 * $processes)), 'is not down');
+};
+
 # ---- the verifier's identity -----------------------------------------------------------------------------------
 subtest 'somebody else in its place' => sub {
     my $dir = tmpdir();

@@ -188,6 +188,9 @@ subtest 'forged requests' => sub {
         is(scalar(grep { /\Aforbidden: \Q$method $path\E asked for (?:from elsewhere|by a page from elsewhere)\z/ } @events), scalar @forged, 'each an event');
         isnt(http('HEAD', $where, jar => $mine, headers => { Origin => env('SMARTER_URL') })->{status}, 200, 'HEAD does nothing') if $method eq 'GET';
     }
+    my $head = http('HEAD', '/logout', jar => $mine, headers => { Origin => env('SMARTER_URL') });
+    is_deeply([$head->{status}, $head->{headers}{allow}], [405, 'GET, POST'], 'HEAD /logout is no wish to leave');
+    is(get('/services/userinfo', jar => $mine)->{status}, 200, 'nobody is signed out');
     is(http('DELETE', '/services/cache/data', jar => $mine, headers => { 'X-CSRF-Token' => $token })->{status}, 200, 'with the session\'s token');
     is(http('DELETE', '/services/cache/data', jar => $mine, headers => { Origin => env('SMARTER_URL') })->{status}, 200, 'from our pages');
     is(http('DELETE', '/services/cache/data', jar => $jar, headers => { 'X-CSRF-Token' => $token })->{status}, 403, 'not with the token of another session');
@@ -327,10 +330,28 @@ sub fresh_minute { sleep 61 - time % 60 if time % 60 > 45 }
 
 my $victim = idp_answer('school', jar => jar());
 my $searcher = sign_in('state', jar => jar());
+my $leaver = sign_in('state', jar => jar());
+my $leave = env('SMARTER_IDP_URL') . '/saml2/idp/SingleLogoutService.php?ReturnTo=' . env('SMARTER_IDP_URL') . '/';
+for (1 .. 5) {    # hop by hop, to the provider's message that he has left
+    last if $leave =~ m{/logout_redirect\?SAMLRequest=};
+    $leave = get($leave, jar => $leaver, headers => { Accept => 'text/html' })->{headers}{location} // last;
+}
 my @forms = map { idp_answer('school', jar => jar()) } 1 .. 12;
 my $ini = slurp(env('SMARTER_INI'));
 spew(env('SMARTER_INI'), $ini =~ s/^(auth\.signin\.per_minute) = .*/$1 = 6/mr =~ s/^(auth\.signin\.strays_per_minute) = .*/$1 = 4\nauth.signin.at_once = 2\nsmarter.search.per_minute = 3/mr);
 stack('restart', 'httpd');
+
+# How a form that is only announced is answered.
+sub first_line {
+    my ($from, $cookie) = @_;
+    my $socket = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', LocalAddr => $from, PeerPort => $PORT, SSL_verify_mode => 0, SSL_hostname => 'localhost', Timeout => 5) or die "connect: $!";
+    print {$socket} "POST /saml_post HTTP/1.1\r\n${tls}${cookie}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n";
+    local $SIG{ALRM} = sub { die "open\n" };
+    alarm 8;
+    my $line = eval { <$socket> } // 'nothing';
+    alarm 0;
+    return $line =~ s/\s+\z//r;
+}
 
 subtest 'not too often' => sub {
     my %flood = (args => ['--interface', '127.0.9.4']);
@@ -356,6 +377,12 @@ subtest 'not too often' => sub {
     is(join(' ', map { $_->{status} } @stray), '403 403 403 403 429 429 429', 'forms that belong to nothing');
     is(join('|', texts(events())), join('|', ('sign-in refused: relay_state') x 4, 'rate limited: messages from one address that belong to no sign-in'), 'refused four times, limited once');
     is(get('/logout_redirect?SAMLRequest=x', %flood)->{status}, 429, 'nor sign-out messages');
+    like($leave, qr/SAMLRequest=.*&Signature=/, 'one that is good');
+    is(get($leave, %flood, jar => $leaver)->{status}, 429, 'is not read either');
+    is(get('/services/userinfo', jar => $leaver)->{status}, 200, 'and ends nothing');
+    is(get($leave, jar => $leaver)->{status}, 302, 'from elsewhere it is');
+    is(first_line('127.0.9.4', ''), 'HTTP/1.1 429 Too Many Requests', 'a form of a browser that began nothing is not waited for');
+    is(first_line('127.0.9.4', "Cookie: __Host-signin-$PORT=" . ('0' x 64) . "\r\n"), 'HTTP/1.1 100 Continue', 'that of another one is');
     is(deliver_answer($victim, %flood)->{status}, 303, 'who began his sign-in gets in, whatever others of his address send');
     ok(get('/services/userinfo', jar => $victim->{jar}, %flood)->{status} == 200, 'and is not held up');
 
@@ -383,7 +410,10 @@ subtest 'not too many at once' => sub {
         spew("$dir/$i", join ' ', $answer->{status}, $answer->{headers}{'retry-after'} // ());
         POSIX::_exit(0);
     }
+    sleep 0.7;
+    my @leaving = map { get('/logout_redirect?SAMLRequest=x', args => ['--interface', "127.0.10.$_"])->{status} } 1 .. 12;
     waitpid $_, 0 for @pids, $psql;
+    cmp_ok(scalar(grep { $_ == 503 } @leaving), '>=', 1, 'messages of signing out have no places of their own') or diag("@leaving");
     my @told = map { slurp("$dir/$_") } 0 .. $#forms;
     cmp_ok(scalar(grep { $_ eq '503 2' } @told), '>=', 4, 'who comes while as many are judged as may is asked to come again') or diag("@told");
     cmp_ok(scalar(grep { $_ eq '303' } @told), '>=', 2, 'the others sign in') or diag("@told");

@@ -54,6 +54,7 @@ my @bad = (
     ['nowhere to remember used assertions', with('security.db.url', undef), qr/security\.db\.url is not set/],
     ['an address without TLS', with('auth.saml.acs_url', 'http://localhost/saml_post'), qr/auth\.saml\.acs_url.*https/],
     ['an identity parser that is none', with('auth.saml.identity_parser', 'SbacIdentityParser'), qr/auth\.saml\.identity_parser.*want sbac, sbac-live or basic/],
+    ['tokens of anybody, unsaid', with('auth.oauth2.idp_server_verify_url', 'https://sso.example.org/tokeninfo'), qr/auth\.oauth2\.audience, auth\.oauth2\.clients: want one/],
     ['no metadata of the identity provider', with('auth.idp.metadata', '/nowhere.xml'), qr{auth\.idp\.metadata.*/nowhere\.xml}],
     ['a log target that is none', with('logging.audit', '/var/log/audit'), qr/logging\.audit/],
     ['a log that cannot be opened', with('logging.security', 'file:/nowhere/security.log'), qr{logging\.security.*/nowhere}],

@@ -46,7 +46,8 @@ sub url { return "https://localhost:$_[0]{port}$_[1]" }
 sub ini {
     my ($self) = @_;
     return ('auth.oauth2.introspection_url' => $self->url('/introspect'), 'auth.oauth2.client_id' => 'smarter',
-        'auth.oauth2.client_secret' => 'verifier-sesame', 'auth.oauth2.ca_file' => env('SMARTER_CA'));
+        'auth.oauth2.client_secret' => 'verifier-sesame', 'auth.oauth2.ca_file' => env('SMARTER_CA'),
+        'auth.oauth2.audience' => '*', 'auth.oauth2.refused_per_minute' => 0);
 }
 
 sub mode { spew("$_[0]{dir}/mode", $_[1]) }
