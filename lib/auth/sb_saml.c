@@ -168,8 +168,8 @@ static const sb_stmt_t use_answer = {
            " INSERT INTO {schema}.used_request (request_id, not_after)"
            " VALUES ($4, to_timestamp($5::bigint))"};
 
-const sb_stmt_t sb_saml_use_message = {
-    .name = "saml_use_message",
+static const sb_stmt_t use_unasked = {
+    .name = "saml_use_unasked",
     .nargs = 3,
     .sql = "INSERT INTO {schema}.used_assertion (issuer, assertion_id, not_after)"
            " VALUES ($1, $2, to_timestamp($3::bigint))"};
@@ -192,8 +192,9 @@ static void forget_sometimes(sb_db_t *db, apr_pool_t *p)
     }
 }
 
-apr_status_t sb_saml_use_once(const char **preason, const sb_saml_t *saml, const sb_stmt_t *st,
-                              const char *const *args, apr_pool_t *p)
+/* @return APR_SUCCESS; SB_EDENIED used before; SB_EUNAVAILABLE; the latter two with a reason */
+static apr_status_t use_once(const char **preason, const sb_saml_t *saml, const sb_stmt_t *st,
+                             const char *const *args, apr_pool_t *p)
 {
     apr_pool_t *sub;
     sb_db_t *db;
@@ -222,7 +223,8 @@ apr_status_t sb_saml_use_once(const char **preason, const sb_saml_t *saml, const
     return rv == SB_ECONFLICT ? SB_EDENIED : SB_EUNAVAILABLE;
 }
 
-const char *sb_saml_seconds(apr_time_t t, apr_pool_t *p)
+/* A time as argument of the statements above: whole seconds, rounded up. */
+static const char *seconds(apr_time_t t, apr_pool_t *p)
 {
     return apr_psprintf(p, "%" APR_TIME_T_FMT, apr_time_sec(t) + 1);
 }
@@ -414,11 +416,10 @@ static apr_status_t use_up(sb_saml_result_t *res, const sb_saml_t *saml,
                            const sb_saml_claims_t *claims, const char *request_id, apr_pool_t *p)
 {
     const char *args[] = {saml->config->idp_id, claims->id,
-                          sb_saml_seconds(claims->not_after + saml->config->skew, p), request_id,
-                          sb_saml_seconds(apr_time_now() + REQUEST_KEPT, p)};
+                          seconds(claims->not_after + saml->config->skew, p), request_id,
+                          seconds(apr_time_now() + REQUEST_KEPT, p)};
 
-    return sb_saml_use_once(&res->reason, saml, request_id ? &use_answer : &sb_saml_use_message,
-                            args, p);
+    return use_once(&res->reason, saml, request_id ? &use_answer : &use_unasked, args, p);
 }
 
 /* A message that Lasso may be given. @param psigned the response around an encrypted assertion was signed */

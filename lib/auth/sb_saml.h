@@ -120,23 +120,26 @@ apr_status_t sb_saml_logout_begin(const char **predirect, const char **prequest_
 
 /** A verified message that arrived at slo_url. */
 typedef struct {
-    const char *reason;         /* as above */
-    int is_request;             /* LogoutRequest: end sessions, then sb_saml_logout_answer */
-    const char *issuer;         /* entity id of the sender */
-    const char *name_id;        /* request only */
-    const char *session_index;  /* request only; NULL: all sessions of name_id */
-    const char *relay_key;      /* RelayState, decoded; NULL none. Text of the sender: only a key */
+    const char *reason;        /* as above */
+    int is_request;            /* LogoutRequest: sb_session_end_named, then sb_saml_logout_answer */
+    const char *issuer;        /* entity id of the sender */
+    const char *message_id;    /* request only: it may be followed once */
+    apr_time_t message_end;    /* request only: by then it is too old anyway */
+    const char *name_id;       /* request only */
+    const char *session_index; /* request only; NULL: all sessions of name_id */
+    const char *relay_key;     /* RelayState, decoded; NULL none. Text of the sender: only a key */
     const char *in_response_to; /* response only */
     int success;                /* response only: the top-level status */
     struct _LassoLogout *lasso; /* internal; released with the pool */
 } sb_saml_logout_t;
 
 /**
- * Verify a redirect-binding message.
+ * Verify a redirect-binding message. Whether a LogoutRequest came before is not looked at: using it up and ending
+ * the sessions is one step.
  * @param query       the raw query string, undecoded: the signature covers these octets
  * @param expected_id request id stored for this browser by sb_saml_logout_begin; NULL none. A
  *                    LogoutResponse is refused unless it answers it; a LogoutRequest ignores it.
- * @return APR_SUCCESS; SB_EDENIED refused for out->reason; SB_EUNAVAILABLE as sb_saml_finish
+ * @return APR_SUCCESS; SB_EDENIED refused for out->reason
  */
 apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, const char *query,
                                  const char *expected_id, apr_pool_t *p) SB_MUST_CHECK;

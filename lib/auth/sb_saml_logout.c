@@ -82,7 +82,7 @@ static const char *session_index_of(LassoSamlp2LogoutRequest *q, apr_pool_t *p)
     return index;
 }
 
-/* A LogoutRequest is for us, fresh and new. */
+/* A LogoutRequest is for us and fresh. */
 static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t *saml,
                                          apr_pool_t *p)
 {
@@ -91,7 +91,6 @@ static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t 
     LassoSamlp2LogoutRequest *q = LASSO_SAMLP2_LOGOUT_REQUEST(profile->request);
     LassoSamlp2RequestAbstract *abstract = LASSO_SAMLP2_REQUEST_ABSTRACT(q);
     apr_time_t issued, end, now = apr_time_now();
-    const char *args[3];
 
     if (!is(abstract->Destination, c->slo_url)) {
         out->reason = "destination";
@@ -125,10 +124,9 @@ static apr_status_t judge_logout_request(sb_saml_logout_t *out, const sb_saml_t 
     }
     out->name_id = apr_pstrdup(p, q->NameID->content);
     out->session_index = session_index_of(q, p);
-    args[0] = c->idp_id;
-    args[1] = abstract->ID;
-    args[2] = sb_saml_seconds(end + c->skew, p);
-    return sb_saml_use_once(&out->reason, saml, &sb_saml_use_message, args, p);
+    out->message_id = apr_pstrdup(p, abstract->ID);
+    out->message_end = end + c->skew;
+    return APR_SUCCESS;
 }
 
 static apr_status_t judge_logout_response(sb_saml_logout_t *out, const sb_saml_t *saml,

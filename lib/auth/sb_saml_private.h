@@ -24,13 +24,4 @@ apr_status_t sb_saml_failed(const char *doing, int rc);
 /** Cleanup of a pool for a GObject. */
 apr_status_t sb_saml_free_object(void *object);
 
-/** A time as argument of the statements below: whole seconds, rounded up. */
-const char *sb_saml_seconds(apr_time_t t, apr_pool_t *p);
-/** Issuer, id, end. Requests of the identity provider share the table with its assertions: their ids are
- *  as unique. */
-extern const sb_stmt_t sb_saml_use_message;
-/** @return APR_SUCCESS; SB_EDENIED used before; SB_EUNAVAILABLE; the latter two with a reason */
-apr_status_t sb_saml_use_once(const char **preason, const sb_saml_t *saml, const sb_stmt_t *st,
-                              const char *const *args, apr_pool_t *p) SB_MUST_CHECK;
-
 #endif

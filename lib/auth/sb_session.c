@@ -1,4 +1,4 @@
-/* Sessions in memcached: sealed records, limits, and the way from a name to its sessions. */
+/* Sessions in memcached: sealed records and limits; and the ways to end them. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +11,9 @@
 
 #define ID_BYTES 32
 #define CSRF_BYTES 16
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define SEEN_GAP apr_time_from_sec(60) /* how stale "seen" may get, at most */
 #define NEAR_BYTES 16384               /* what an opened record takes, about */
-
-/* What a slot of a name holds. */
-typedef struct {
-    const char *hash; /* of the session's id */
-    const char *session_index;
-} slot_t;
 
 static apr_time_t now_of(const sb_session_store_t *store)
 {
@@ -78,11 +72,6 @@ static const char *record_key(const char *hash, apr_pool_t *p)
 static const char *lasso_key(const char *hash, apr_pool_t *p)
 {
     return apr_pstrcat(p, "smarter_lasso_", hash, NULL);
-}
-
-static const char *slot_key(const char *name_id, int slot, apr_pool_t *p)
-{
-    return apr_psprintf(p, "smarter_name_%s_%d", hash_of(name_id, p), slot);
 }
 
 /* The key as it stands in the cache: in front of it the generation, to which what is sealed is bound, too. */
@@ -146,7 +135,7 @@ static apr_status_t drop(const sb_session_store_t *store, const char *key, apr_p
 /* ---- the record -------------------------------------------------------------------------------- */
 
 static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, const sb_session_t *s,
-                               int slot, apr_pool_t *p)
+                               apr_pool_t *p)
 {
     apr_interval_time_t left = s->not_after - s->seen;
     apr_interval_time_t expire = s->identity->batch ? left : store->idle + seen_gap(store);
@@ -161,7 +150,6 @@ static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, cons
     sb_jw_int(w, "not_after", s->not_after);
     sb_jw_str(w, "name_id", s->name_id);
     sb_jw_str(w, "session_index", s->session_index);
-    sb_jw_int(w, "slot", slot);
     sb_jw_str(w, "csrf", s->csrf);
     sb_identity_save(w, "identity", s->identity);
     sb_jw_str(w, "batch", s->identity->batch);
@@ -177,20 +165,18 @@ static int read_time(apr_time_t *pt, const sb_json_t *root, const char *name)
 }
 
 /* @return APR_NOTFOUND for anything but a record of this version */
-static apr_status_t parse_record(sb_session_t *s, int *pslot, const char *text, apr_size_t len,
+static apr_status_t parse_record(sb_session_t *s, const char *text, apr_size_t len,
                                  const sb_session_store_t *store, apr_pool_t *p)
 {
-    apr_int64_t version, slot;
+    apr_int64_t version;
     sb_json_t *root;
 
     if (sb_json_parse(&root, NULL, text, len, NULL, p) != APR_SUCCESS ||
         sb_json_int(&version, sb_json_get(root, "v")) != APR_SUCCESS || version != RECORD_VERSION ||
         !read_time(&s->created, root, "created") || !read_time(&s->seen, root, "seen") ||
-        !read_time(&s->not_after, root, "not_after") ||
-        sb_json_int(&slot, sb_json_get(root, "slot")) != APR_SUCCESS) {
+        !read_time(&s->not_after, root, "not_after")) {
         return APR_NOTFOUND;
     }
-    *pslot = (int)slot;
     s->name_id = sb_json_str(sb_json_get(root, "name_id"), NULL);
     s->session_index = sb_json_str(sb_json_get(root, "session_index"), NULL);
     s->csrf = sb_json_str(sb_json_get(root, "csrf"), NULL);
@@ -225,117 +211,35 @@ static void mark_ended(const sb_session_store_t *store, const char *hash)
     }
 }
 
-static apr_status_t find_by_hash(sb_session_t *s, int *pslot, const sb_session_store_t *store,
-                                 const char *hash, apr_pool_t *p)
+static apr_status_t find_by_hash(sb_session_t *s, const sb_session_store_t *store, const char *hash,
+                                 apr_pool_t *p)
 {
     apr_status_t rv;
     apr_size_t len;
     char *text;
 
     rv = fetch(&text, &len, store, record_key(hash, p), p);
-    return rv == APR_SUCCESS ? parse_record(s, pslot, text, len, store, p) : rv;
+    return rv == APR_SUCCESS ? parse_record(s, text, len, store, p) : rv;
 }
 
-/* ---- the sessions of one name ------------------------------------------------------------------ */
-
-static const char *slot_text(const slot_t *slot, apr_size_t *plen, apr_pool_t *p)
+/* What lets somebody in, as far as memcached has it. */
+static apr_status_t drop_records(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
 {
-    sb_jw_t *w = sb_jw_make(p);
-
-    sb_jw_object(w, NULL);
-    sb_jw_str(w, "hash", slot->hash);
-    sb_jw_str(w, "session_index", slot->session_index);
-    sb_jw_end(w);
-    return sb_jw_text(w, plen);
-}
-
-static apr_status_t read_slot(slot_t *slot, const sb_session_store_t *store, const char *key,
-                              apr_pool_t *p)
-{
-    apr_status_t rv;
-    sb_json_t *root;
-    apr_size_t len;
-    char *text;
-
-    rv = fetch(&text, &len, store, key, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (sb_json_parse(&root, NULL, text, len, NULL, p) != APR_SUCCESS) {
-        return APR_NOTFOUND;
-    }
-    slot->hash = sb_json_str(sb_json_get(root, "hash"), NULL);
-    slot->session_index = sb_json_str(sb_json_get(root, "session_index"), NULL);
-    return slot->hash ? APR_SUCCESS : APR_NOTFOUND;
-}
-
-/* The book first, then the record: these are what lets somebody in. What is over by the book is over, whatever
- * memcached does; but all is done that can be done. */
-static apr_status_t end_by_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
-{
-    apr_status_t booked = store->book ? sb_session_book_end(store->book, hash) : APR_SUCCESS;
     apr_status_t rv = drop(store, record_key(hash, p), p);
     apr_status_t rest = drop(store, lasso_key(hash, p), p);
 
     mark_ended(store, hash); /* behind it, or it could be opened once more under the new mark */
-    return store->book ? booked : rv != APR_SUCCESS ? rv : rest;
+    return rv != APR_SUCCESS ? rv : rest;
 }
 
-/* Adding is atomic, so two sign-ins of one name never take the same slot. */
-static apr_status_t take_slot(int *pslot, const sb_session_store_t *store, const sb_session_t *s,
-                              apr_interval_time_t expire, apr_pool_t *p)
+/* The book first, then the record. What is over by the book is over, whatever memcached does; but all is done
+ * that can be done. */
+static apr_status_t end_by_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
 {
-    slot_t mine = {hash_of(s->id, p), s->session_index}, other;
-    apr_size_t len;
-    const char *text = slot_text(&mine, &len, p);
-    apr_status_t rv = APR_EEXIST;
-    const char *key;
-    unsigned char any;
-    int i;
+    apr_status_t booked = store->book ? sb_session_book_end(store->book, hash) : APR_SUCCESS;
+    apr_status_t dropped = drop_records(store, hash, p);
 
-    *pslot = -1;
-    if (!s->name_id) {
-        return APR_SUCCESS;
-    }
-    for (i = 0; i < SB_SESSIONS_OF_ONE_NAME && rv == APR_EEXIST; i++) {
-        *pslot = i;
-        rv = put(sb_cache_add, store, slot_key(s->name_id, i, p), text, len, expire, p);
-    }
-    if (rv != APR_EEXIST) {
-        return rv;
-    }
-    rv = sb_random(&any, sizeof(any));
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *pslot = any % SB_SESSIONS_OF_ONE_NAME;
-    key = slot_key(s->name_id, *pslot, p);
-    rv = read_slot(&other, store, key, p);
-    if (rv == APR_SUCCESS) {
-        rv = end_by_hash(store, other.hash, p);
-    }
-    if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
-        return rv;
-    }
-    return put(sb_cache_set, store, key, text, len, expire, p);
-}
-
-/* Free a slot, unless it has gone to another session meanwhile. */
-static void free_slot(const sb_session_store_t *store, const sb_session_t *s, int slot,
-                      const char *hash, apr_pool_t *p)
-{
-    const char *key;
-    slot_t have;
-
-    if (!s->name_id || slot < 0) {
-        return;
-    }
-    key = slot_key(s->name_id, slot, p);
-    if (read_slot(&have, store, key, p) == APR_SUCCESS && !strcmp(have.hash, hash) &&
-        drop(store, key, p) != APR_SUCCESS) {
-        sb_log(SB_LOG_DEBUG, SBLOGNO(1600), SB_NO_STATUS,
-               "a slot of a name stays until it expires");
-    }
+    return store->book ? booked : dropped;
 }
 
 /* ---- the calls --------------------------------------------------------------------------------- */
@@ -349,6 +253,9 @@ static apr_status_t book_session(const sb_session_store_t *store, const sb_sessi
                                 .uid = s->identity->uid,
                                 .tenants = s->identity->tenants,
                                 .batch = s->identity->batch != NULL,
+                                .name_hash = s->name_id ? hash_of(s->name_id, p) : NULL,
+                                .index_hash =
+                                    s->session_index ? hash_of(s->session_index, p) : NULL,
                                 .browser = s->browser ? s->browser : "",
                                 .created = s->created,
                                 .not_after = s->not_after};
@@ -360,7 +267,6 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
 {
     apr_interval_time_t left;
     apr_status_t rv;
-    int slot;
 
     s->created = s->seen = now_of(store);
     if (!s->identity->batch && (s->not_after == 0 || s->not_after > s->created + store->absolute)) {
@@ -376,20 +282,16 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
         return APR_EGENERAL;
     }
     rv = book_session(store, s, p);
-    if (rv == APR_SUCCESS) {
-        rv = take_slot(&slot, store, s, left, p);
-    }
     if (rv == APR_SUCCESS && s->lasso_dump) {
         rv = put(sb_cache_set, store, lasso_key(hash_of(s->id, p), p), s->lasso_dump,
                  strlen(s->lasso_dump), left, p);
     }
-    return rv == APR_SUCCESS ? put_record(sb_cache_set, store, s, slot, p) : rv;
+    return rv == APR_SUCCESS ? put_record(sb_cache_set, store, s, p) : rv;
 }
 
-/* A record as this process keeps it: the session, and what is needed to write it again. */
+/* A record as this process keeps it. */
 typedef struct {
     sb_session_t session;
-    int slot;
     apr_uint32_t mark; /* of its group before it was read */
 } opened_t;
 
@@ -409,7 +311,7 @@ static apr_status_t open_record(const opened_t **popened, const sb_session_store
     }
     o = apr_pcalloc(own, sizeof(*o));
     o->mark = mark_of(store, hash);
-    rv = find_by_hash(&o->session, &o->slot, store, hash, own);
+    rv = find_by_hash(&o->session, store, hash, own);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -449,9 +351,8 @@ apr_time_t sb_session_ends(apr_time_t *pabsolute, const sb_session_store_t *stor
     return idle < *pabsolute ? idle : *pabsolute;
 }
 
-/* @param pslot its name's slot */
-static apr_status_t find(sb_session_t **ps, int *pslot, const sb_session_store_t *store,
-                         const char *id, apr_pool_t *p)
+apr_status_t sb_session_look(sb_session_t **ps, const sb_session_store_t *store, const char *id,
+                             apr_pool_t *p)
 {
     const opened_t *opened;
     const char *hash;
@@ -479,35 +380,25 @@ static apr_status_t find(sb_session_t **ps, int *pslot, const sb_session_store_t
     if (now_of(store) >= sb_session_ends(&absolute, store, s)) {
         return APR_NOTFOUND;
     }
-    *pslot = opened->slot;
     *ps = s;
     return APR_SUCCESS;
 }
 
-apr_status_t sb_session_look(sb_session_t **ps, const sb_session_store_t *store, const char *id,
-                             apr_pool_t *p)
-{
-    int slot;
-
-    return find(ps, &slot, store, id, p);
-}
-
 /* @return APR_NOTFOUND ended while we looked */
-static apr_status_t use(sb_session_t *s, int slot, const sb_session_store_t *store, apr_pool_t *p)
+static apr_status_t use(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
 {
     s->seen = now_of(store);
-    return put_record(sb_cache_replace, store, s, slot, p);
+    return put_record(sb_cache_replace, store, s, p);
 }
 
 apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
                              apr_pool_t *p)
 {
     apr_status_t rv;
-    int slot;
 
-    rv = find(ps, &slot, store, id, p);
+    rv = sb_session_look(ps, store, id, p);
     if (rv == APR_SUCCESS && now_of(store) - (*ps)->seen >= seen_gap(store)) {
-        rv = use(*ps, slot, store, p);
+        rv = use(*ps, store, p);
     }
     if (rv != APR_SUCCESS) {
         *ps = NULL;
@@ -519,21 +410,9 @@ apr_status_t sb_session_touch(sb_session_t *s, const sb_session_store_t *store, 
 {
     sb_session_t *found;
     apr_status_t rv;
-    int slot;
 
-    rv = find(&found, &slot, store, s->id, p);
-    return rv == APR_SUCCESS ? use(s, slot, store, p) : rv;
-}
-
-static apr_status_t end_hash(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
-{
-    sb_session_t s = {0};
-    int slot;
-
-    if (find_by_hash(&s, &slot, store, hash, p) == APR_SUCCESS) {
-        free_slot(store, &s, slot, hash, p);
-    }
-    return end_by_hash(store, hash, p);
+    rv = sb_session_look(&found, store, s->id, p);
+    return rv == APR_SUCCESS ? use(s, store, p) : rv;
 }
 
 apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)
@@ -548,45 +427,9 @@ apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = end_hash(store, hash_of(id, p), p);
+    rv = end_by_hash(store, hash_of(id, p), p);
     apr_pool_destroy(p);
     return rv;
-}
-
-apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_session_store_t *store,
-                                  const char *name_id, const char *session_index, apr_pool_t *p)
-{
-    apr_status_t worst = APR_SUCCESS, rv;
-    int i;
-
-    *pended = 0;
-    *plasso = NULL;
-    for (i = 0; i < SB_SESSIONS_OF_ONE_NAME; i++) {
-        const char *key = slot_key(name_id, i, p);
-        apr_size_t len;
-        char *lasso;
-        slot_t slot;
-
-        rv = read_slot(&slot, store, key, p);
-        if (rv == APR_SUCCESS && session_index && slot.session_index &&
-            strcmp(session_index, slot.session_index)) {
-            continue;
-        }
-        if (rv == APR_SUCCESS) {
-            if (!*plasso && fetch(&lasso, &len, store, lasso_key(slot.hash, p), p) == APR_SUCCESS) {
-                *plasso = lasso;
-            }
-            rv = end_by_hash(store, slot.hash, p);
-            *pended += rv == APR_SUCCESS;
-        }
-        if (rv == APR_SUCCESS) {
-            rv = drop(store, key, p);
-        }
-        if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
-            worst = rv;
-        }
-    }
-    return worst;
 }
 
 const char *sb_session_lasso(const sb_session_store_t *store, const sb_session_t *s, apr_pool_t *p)
@@ -603,7 +446,37 @@ const char *sb_session_lasso(const sb_session_store_t *store, const sb_session_t
 apr_status_t sb_session_end_listed(const sb_session_store_t *store, const sb_session_entry_t *entry,
                                    apr_pool_t *p)
 {
-    return end_hash(store, entry->hash, p);
+    return end_by_hash(store, entry->hash, p);
+}
+
+apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_session_store_t *store,
+                                  const sb_session_named_t *named, apr_pool_t *p)
+{
+    sb_session_order_t order = {.issuer = named->issuer,
+                                .message_id = named->message_id,
+                                .message_end = named->message_end,
+                                .name_hash = hash_of(named->name_id, p),
+                                .index_hash =
+                                    named->session_index ? hash_of(named->session_index, p) : NULL};
+    const apr_array_header_t *hashes;
+    apr_status_t rv = sb_session_book_end_named(&hashes, store->book, &order, p);
+
+    *pended = hashes->nelts;
+    *plasso = NULL;
+    for (int i = 0; i < hashes->nelts; i++) {
+        const char *hash = APR_ARRAY_IDX(hashes, i, const char *);
+        apr_size_t len;
+        char *lasso;
+
+        if (!*plasso && fetch(&lasso, &len, store, lasso_key(hash, p), p) == APR_SUCCESS) {
+            *plasso = lasso;
+        }
+        if (drop_records(store, hash, p) != APR_SUCCESS) { /* over by the book all the same */
+            sb_log(SB_LOG_DEBUG, SBLOGNO(1600), SB_NO_STATUS,
+                   "the record of an ended session stays until it expires");
+        }
+    }
+    return rv;
 }
 
 /* One of the book that memcached has no more, or that was not used for too long, is over. */
@@ -612,9 +485,8 @@ static int is_alive(sb_session_listed_t *listed, const sb_session_store_t *store
     apr_time_t absolute;
     sb_session_t s = {0};
     apr_status_t rv;
-    int slot;
 
-    rv = find_by_hash(&s, &slot, store, listed->entry->hash, p);
+    rv = find_by_hash(&s, store, listed->entry->hash, p);
     if (rv == APR_SUCCESS) {
         listed->seen = s.seen;
         return now_of(store) < sb_session_ends(&absolute, store, &s);

@@ -5,11 +5,10 @@
  * Sessions: an opaque 256-bit id in the browser, a sealed record in memcached under the id's hash.
  * Losing the record means signing in again by a silent round trip. Idle and absolute limits.
  *
- * In memcached (all sealed; H is the SHA-256 of the id, N of the name id):
+ * In memcached (all sealed; H is the SHA-256 of the id):
  *   smarter_session_H    the record; replaced, never set, once it is there: an ended session cannot
  *                        come back by a request that was under way
  *   smarter_lasso_H      Lasso's session, needed only at sign-out
- *   smarter_name_N_I     slot I of the sessions of one name: H and the session index
  * Where sessions have generations, each key begins with theirs: raising it signs everybody out.
  *
  * A process that has just opened a record may use it again for a second without asking memcached. Whoever
@@ -17,7 +16,8 @@
  * node share: there it is over at once, on other nodes within that second.
  *
  * Each session is also in the book (sb_session_book.h), before its record is made. Ending one is written there
- * first: a memcached that was cut off meanwhile cannot bring it back.
+ * first: a memcached that was cut off meanwhile cannot bring it back. By the book, too, the sessions of a name are
+ * found: one whose record is out of reach just now ends as well.
  *
  * A batch session belongs to a program, not to a person: identity->batch is its name. It has no idle limit, and
  * its end is its own.
@@ -30,10 +30,9 @@
 #include "store/sb_near.h"
 #include "store/sb_generation.h"
 
-#define SB_SESSION_ID_LEN 64       /* hex digits */
-#define SB_SESSION_KEYS "session"  /* label of the key ring */
-#define SB_SESSIONS_OF_ONE_NAME 16 /* more: one of the others is ended */
-#define SB_SESSION_GROUPS 4096     /* counters of ended sessions */
+#define SB_SESSION_ID_LEN 64      /* hex digits */
+#define SB_SESSION_KEYS "session" /* label of the key ring */
+#define SB_SESSION_GROUPS 4096    /* counters of ended sessions */
 #define SB_SESSION_TRUST apr_time_from_sec(1)
 #define SB_SESSION_REF_LEN 12 /* digits of a reference */
 
@@ -108,17 +107,6 @@ apr_time_t sb_session_ends(apr_time_t *pabsolute, const sb_session_store_t *stor
 /** @return APR_SUCCESS it is no more (nor perhaps ever was); SB_EUNAVAILABLE perhaps not for good */
 apr_status_t sb_session_end(const sb_session_store_t *store, const char *id) SB_MUST_CHECK;
 
-/**
- * End the sessions that a LogoutRequest means.
- * @param session_index NULL: all of the name. Sessions without an index are ended too.
- * @param pended how many there were
- * @param plasso Lasso's session of one of them, in p; NULL there was none
- * @return APR_SUCCESS; SB_EUNAVAILABLE at least one could not be ended
- */
-apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_session_store_t *store,
-                                  const char *name_id, const char *session_index,
-                                  apr_pool_t *p) SB_MUST_CHECK;
-
 /** Lasso's session, in p; NULL if there is none (any more). */
 const char *sb_session_lasso(const sb_session_store_t *store, const sb_session_t *s, apr_pool_t *p);
 
@@ -141,6 +129,23 @@ apr_status_t sb_session_list(const apr_array_header_t **plist, int *pmore,
 /** End one of a list. @return as sb_session_end */
 apr_status_t sb_session_end_listed(const sb_session_store_t *store, const sb_session_entry_t *entry,
                                    apr_pool_t *p) SB_MUST_CHECK;
+
+/** A LogoutRequest that was judged but for whether it came before. */
+typedef struct {
+    const char *issuer, *message_id;
+    apr_time_t message_end; /* past it the message itself is too old */
+    const char *name_id;
+    const char *session_index; /* NULL: all of the name. Sessions without an index are ended too */
+} sb_session_named_t;
+
+/**
+ * End the sessions that a LogoutRequest means, and use it up: both or none, so that the sender may try again.
+ * @param pended how many there were
+ * @param plasso Lasso's session of one of them, in p; NULL there was none, or memcached has lost it
+ * @return APR_SUCCESS; SB_EDENIED it was used before; else: nothing was ended
+ */
+apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_session_store_t *store,
+                                  const sb_session_named_t *named, apr_pool_t *p) SB_MUST_CHECK;
 
 /** Has a text from outside the form of a reference? */
 int sb_session_ref_is_valid(const char *ref);

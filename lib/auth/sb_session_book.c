@@ -273,12 +273,13 @@ static const char *joined(const apr_array_header_t *texts, apr_pool_t *p)
 apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry_t *e)
 {
     static const sb_stmt_t st = {
-        "session_add", 8,
+        "session_add", 10,
         "INSERT INTO {schema}.session"
-        "       (hash, guid, uid, tenants, batch, browser, created, not_after)"
+        "       (hash, guid, uid, tenants, batch, browser, created, not_after,"
+        "        name_hash, index_hash)"
         " VALUES ($1, $2, $3, string_to_array($4, ','), $5::text::boolean, $6,"
         "         to_timestamp($7::text::numeric / 1000000), to_timestamp($8::text::numeric / "
-        "1000000))"};
+        "1000000), $9, $10)"};
     apr_status_t rv;
     apr_pool_t *p;
 
@@ -290,7 +291,9 @@ apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry
                           e->batch ? "t" : "f",
                           e->browser,
                           microseconds(e->created, p),
-                          microseconds(e->not_after, p)};
+                          microseconds(e->not_after, p),
+                          e->name_hash,
+                          e->index_hash};
     rv = write_row(book, &st, args, 1);
     apr_pool_destroy(p);
     return rv;
@@ -308,6 +311,63 @@ apr_status_t sb_session_book_end(sb_session_book_t *book, const char *hash)
     if (rv == APR_SUCCESS) {
         note_ended(book, hash);
     }
+    return rv;
+}
+
+/* The first row is there in any case: it says whether the message was new. */
+static apr_status_t follow(sb_rows_t **prows, sb_db_t *db, const sb_session_order_t *order,
+                           apr_pool_t *p)
+{
+    static const sb_stmt_t st = {
+        "session_end_named", 5,
+        "WITH used AS ("
+        "    INSERT INTO {schema}.used_assertion (issuer, assertion_id, not_after)"
+        "    VALUES ($1, $2, to_timestamp($3::text::numeric / 1000000))"
+        "    ON CONFLICT DO NOTHING RETURNING 1),"
+        " gone AS ("
+        "    UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()"
+        "     WHERE EXISTS (SELECT FROM used) AND ended_by IS NULL AND name_hash = $4"
+        "       AND ($5::text IS NULL OR index_hash IS NULL OR index_hash = $5)"
+        "    RETURNING hash)"
+        " SELECT EXISTS (SELECT FROM used), gone.hash FROM (SELECT) one LEFT JOIN gone ON true"};
+    const char *args[] = {order->issuer, order->message_id, microseconds(order->message_end, p),
+                          order->name_hash, order->index_hash};
+    apr_status_t rv = sb_db_query(prows, db, &st, args, p);
+
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(1745), rv, "ending the sessions of a name: %s",
+               sb_db_error(db));
+    }
+    return rv;
+}
+
+apr_status_t sb_session_book_end_named(const apr_array_header_t **phashes, sb_session_book_t *book,
+                                       const sb_session_order_t *order, apr_pool_t *p)
+{
+    apr_array_header_t *hashes = apr_array_make(p, 2, sizeof(const char *));
+    sb_rows_t *rows = NULL;
+    apr_status_t rv;
+    apr_pool_t *sub;
+    sb_db_t *db;
+
+    *phashes = hashes;
+    apr_pool_create(&sub, p);
+    rv = sb_dbpool_get(&db, book->write, sub); /* logs what goes wrong */
+    if (rv == APR_SUCCESS) {
+        rv = follow(&rows, db, order, sub);
+    }
+    if (rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) != 1) {
+        rv = SB_EDENIED;
+    }
+    for (int i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        const char *hash = sb_rows_text(rows, i, 1);
+
+        if (hash) {
+            APR_ARRAY_PUSH(hashes, const char *) = apr_pstrdup(p, hash);
+            note_ended(book, hash);
+        }
+    }
+    apr_pool_destroy(sub);
     return rv;
 }
 

@@ -25,9 +25,10 @@ typedef struct sb_session_book_t sb_session_book_t;
 typedef struct {
     const char *hash;       /* SHA-256 of the id, 64 hex digits; 12 of them are the reference */
     const char *guid, *uid; /* NULL: not known */
-    const apr_array_header_t *tenants; /* const char * */
-    const char *browser;               /* in words */
-    int batch;                         /* made by an operator for a program */
+    const apr_array_header_t *tenants;  /* const char * */
+    const char *browser;                /* in words */
+    const char *name_hash, *index_hash; /* SHA-256 of name id and session index; NULL none */
+    int batch;                          /* made by an operator for a program */
     apr_time_t created, not_after;
 } sb_session_entry_t;
 
@@ -44,6 +45,23 @@ apr_status_t sb_session_book_add(sb_session_book_t *book,
 
 /** It is over, durably. One that is not in the book, or over already, is success. @return as above */
 apr_status_t sb_session_book_end(sb_session_book_t *book, const char *hash) SB_MUST_CHECK;
+
+/** A LogoutRequest: who is to be signed out, and what makes sure that it is followed once. */
+typedef struct {
+    const char *issuer, *message_id;
+    apr_time_t message_end; /* past it the message itself is too old */
+    const char *name_hash;
+    const char *index_hash; /* NULL: all sessions of the name. Those without an index end, too */
+} sb_session_order_t;
+
+/**
+ * Use up the message and end its sessions: both or none, so that the sender may try again.
+ * @param phashes const char *: those it ended
+ * @return APR_SUCCESS; SB_EDENIED the message was used before; SB_EUNAVAILABLE, SB_EDB, SB_ECONFLICT nothing is done
+ */
+apr_status_t sb_session_book_end_named(const apr_array_header_t **phashes, sb_session_book_t *book,
+                                       const sb_session_order_t *order,
+                                       apr_pool_t *p) SB_MUST_CHECK;
 
 /**
  * Was it ended, as far as this process knows?

@@ -140,13 +140,21 @@ static int refuse_logout(sb_req_t *q, const char *reason)
 /* The identity provider says that somebody has signed out elsewhere. */
 static int logout_asked(sb_req_t *q, const sb_saml_logout_t *message)
 {
+    sb_session_named_t named = {.issuer = message->issuer,
+                                .message_id = message->message_id,
+                                .message_end = message->message_end,
+                                .name_id = message->name_id,
+                                .session_index = message->session_index};
     const char *lasso, *url;
     apr_status_t rv;
     int ended;
 
-    rv = sb_session_end_named(&ended, &lasso, &q->signin->sessions, message->name_id,
-                              message->session_index, q->r->pool);
+    rv = sb_session_end_named(&ended, &lasso, &q->signin->sessions, &named, q->r->pool);
+    if (rv == SB_EDENIED) {
+        return refuse_logout(q, "replay");
+    }
     if (rv != APR_SUCCESS) {
+        sb_signin_event(q, SB_SECURITY_WARNING, "sign-out message refused: replay_store");
         return sb_signin_unavailable(q, rv, SBLOGNO(3107),
                                      "ending sessions for the identity provider");
     }
@@ -194,12 +202,8 @@ static int judge_message(sb_req_t *q, const char *query, int is_answer)
         }
     }
     rv = sb_saml_logout_read(&message, in->saml, query, relay.request_id, q->r->pool);
-    if (rv == SB_EDENIED) {
-        return refuse_logout(q, message.reason);
-    }
     if (rv != APR_SUCCESS) {
-        sb_signin_event(q, SB_SECURITY_WARNING, "sign-out message refused: replay_store");
-        return sb_signin_unavailable(q, rv, SBLOGNO(3110), "judging a sign-out message");
+        return refuse_logout(q, message.reason);
     }
     return message.is_request ? logout_asked(q, &message) : logout_answered(q, &message);
 }

@@ -166,6 +166,42 @@ subtest 'requests that are followed' => sub {
     unlike($xml, qr/RequestDenied|UnknownPrincipal|Responder/, 'without a doubt');
 };
 
+# ---- what is lost or refused must not make us say that somebody is signed out who is not -----------------
+
+sub followed { my ($who) = @_; my $answer = arrive($IDP->query('SAMLRequest', $IDP->logout_request(map { $_ => $who->{$_} } 'name_id', 'session_index')));
+    return $answer->{status} == 302 && message_of($answer->{headers}{location}, 'SAMLResponse') =~ /\Q$Forge::SUCCESS\E/ }
+
+subtest 'the book cannot be written' => sub {
+    my @super = ({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') });
+    my $p = person();
+    my $query = $IDP->query('SAMLRequest', $IDP->logout_request(map { $_ => $p->{$_} } 'name_id', 'session_index'));
+    allow_log(qr/SB(?:1745|3107)\b/);
+    sql(@super, 'REVOKE UPDATE (ended_at, ended_by) ON signin.session FROM smarter_web');
+    new_events(1);
+    my $answer = eval { arrive($query) };
+    sql(@super, 'GRANT UPDATE (ended_at, ended_by) ON signin.session TO smarter_web');
+    is($answer->{status}, 503, 'try again');
+    is(join('|', new_events(1)), 'sign-out message refused: replay_store', 'one security event');
+    ok(signed_in($p), 'the person is still signed in');
+    is(arrive($query)->{status}, 302, 'the same message, tried again, is followed');
+    ok(!signed_in($p), 'now it is over');
+    is(arrive($query)->{status}, 403, 'and the message is used up');
+};
+
+subtest 'a node of the cache is lost' => sub {
+    my @persons = map { person() } 1 .. 16;    # on one node only: once in 32,000 runs
+    my $pid = server_pid('memcached2');
+    allow_log(qr/SB1260\b/);
+    kill 'TERM', $pid;
+    wait_until(10, 'it to end', sub { !-d "/proc/$pid" || slurp("/proc/$pid/stat") =~ /\) [ZX] / });
+    my @left = grep { signed_in($_) } @persons;
+    cmp_ok(scalar @left, '>=', 1, 'some are signed in all the same');
+    is(scalar(grep { followed($_) } @left), scalar @left, 'the identity provider signs them out and is told: success');
+    is(scalar(grep { signed_in($_) } @left), 0, 'and so it is');
+    stack('up', 'memcached');
+    wait_until(15, 'every process to use it again', sub { !grep { !signed_in(person()) } 1 .. 4 });
+};
+
 # ---- responses ----------------------------------------------------------------------------------
 
 # Somebody signs out here: { jar, relay, request }

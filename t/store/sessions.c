@@ -18,7 +18,9 @@ static void quiet(void *ctx, sb_log_level_t level, int number, apr_status_t rv, 
     (void)ctx, (void)level, (void)number, (void)rv, (void)text;
 }
 
-static sb_session_t *sign_in(const char *guid, const char *batch)
+/* @param name_id, index as the identity provider has them; NULL none */
+static sb_session_t *sign_in_as(const char *guid, const char *batch, const char *name_id,
+                                const char *index)
 {
     apr_array_header_t *raw = apr_array_make(p, 1, sizeof(sb_grant_t));
     const sb_tenant_t *t = &APR_ARRAY_IDX(one.tenants, 0, const sb_tenant_t);
@@ -31,12 +33,20 @@ static sb_session_t *sign_in(const char *guid, const char *batch)
     s->identity->batch = batch;
     sb_identity_build(s->identity, raw, one.tenants, p);
     s->browser = "Firefox on Windows";
+    s->name_id = name_id;
+    s->session_index = index;
+    s->lasso_dump = name_id ? apr_pstrcat(p, "<dump of ", name_id, "/>", NULL) : NULL;
     s->not_after = batch ? apr_time_now() + 1000 * one.absolute : 0;
     if (sb_session_create(s, &one, p) != APR_SUCCESS) {
         puts("Bail out! no session can be made");
         exit(EXIT_FAILURE);
     }
     return s;
+}
+
+static sb_session_t *sign_in(const char *guid, const char *batch)
+{
+    return sign_in_as(guid, batch, NULL, NULL);
 }
 
 static int alive(const sb_session_store_t *store, const sb_session_t *s)
@@ -188,6 +198,52 @@ static void lists(void)
        "and can be ended like others");
 }
 
+/* A new LogoutRequest, or the one of the id. @return how many it ended; -1 used before; -2 else */
+static int logout(const char **plasso, const char *id, const char *name_id, const char *index)
+{
+    sb_session_named_t named = {.issuer = "https://idp.invalid/",
+                                .message_id = id ? id : sb_random_hex(16, p),
+                                .message_end = apr_time_now() + apr_time_from_sec(300),
+                                .name_id = name_id,
+                                .session_index = index};
+    apr_status_t rv;
+    int ended;
+
+    rv = sb_session_end_named(&ended, plasso, &one, &named, p);
+    return rv == APR_SUCCESS ? ended : rv == SB_EDENIED && ended == 0 ? -1 : -2;
+}
+
+static void single_logout(void)
+{
+    const char *name = sb_random_hex(8, p), *id = sb_random_hex(16, p), *lasso;
+    sb_session_t *home = sign_in_as(me, NULL, name, "i1"),
+                 *school = sign_in_as(me, NULL, name, "i2"),
+                 *mobile = sign_in_as(me, NULL, name, NULL),
+                 *other = sign_in_as(me, NULL, sb_random_hex(8, p), "i1");
+    int many = 0;
+
+    ok(alive(&two, home) && alive(&two, mobile), "sessions of a name");
+    is_int(logout(&lasso, id, name, "i1"), 2,
+           "one session index ends that session, and the one without an index");
+    is_str(lasso, apr_pstrcat(p, "<dump of ", name, "/>", NULL),
+           "and gives Lasso's part for the answer");
+    ok(!alive(&one, home) && !alive(&one, mobile) && alive(&one, school) && alive(&one, other),
+       "the others live on");
+    is_int(logout(&lasso, id, name, NULL), -1, "the message is used up");
+    ok(alive(&one, school), "it ends nothing any more");
+    ok(sb_cache_delete(one.cache, key_of(home)) == APR_SUCCESS, "whatever memcached forgets");
+    for (int i = 0; i < 40; i++) {
+        many += alive(&one, sign_in_as(me, NULL, name, NULL));
+    }
+    is_int(many, 40, "forty more of the name");
+    is_int(logout(&lasso, NULL, name, NULL), 41, "no session index ends all of the name");
+    ok(!alive(&one, school) && alive(&one, other), "and of no other");
+    is_int(logout(&lasso, NULL, name, NULL), 0, "there is none any more");
+    ok(!lasso, "nothing for the answer");
+    apr_sleep(SB_SESSION_BOOK_FRESH + APR_USEC_PER_SEC / 10);
+    ok(!alive(&two, school), "other processes know it within a second");
+}
+
 /* Nobody can be told that a session is over for sure. */
 static void without_book(void)
 {
@@ -233,6 +289,7 @@ int main(void)
     comes_back();
     late_commit();
     lists();
+    single_logout();
     without_book();
     return done();
 }

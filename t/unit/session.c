@@ -1,4 +1,4 @@
-/* lib/auth/sb_session against a real memcached: limits, sealing, and what single logout ends. */
+/* lib/auth/sb_session against a real memcached: limits, sealing, and what ends them. */
 
 #include "tap.h"
 #include "server.h"
@@ -218,16 +218,11 @@ static void keys_change(void)
 static void ends(void)
 {
     sb_session_t *s = created("name-e", NULL);
-    int ended;
-    const char *lasso;
 
     is_int(sb_session_end(&store, s->id), APR_SUCCESS, "end it");
     ok(!alive(s) && !sb_session_lasso(&store, s, p), "nothing is left");
     is_int(sb_session_end(&store, s->id), APR_SUCCESS, "again");
     is_int(sb_session_end(&store, "nonsense"), APR_SUCCESS, "or what never was");
-    is_int(sb_session_end_named(&ended, &lasso, &store, "name-e", NULL, p), APR_SUCCESS,
-           "its name");
-    ok(ended == 0 && !lasso, "has no session any more");
 
     s = created("name-f", NULL);
     fake_now += 2 * MINUTE; /* the next look writes "seen" */
@@ -237,58 +232,12 @@ static void ends(void)
            "cannot be written back");
 }
 
-static void single_logout(void)
-{
-    sb_session_t *home = created("pupil", "i1"), *school = created("pupil", "i2"),
-                 *mobile = created("pupil", NULL), *other = created("other", "i1");
-    const char *lasso;
-    int ended;
-
-    is_int(sb_session_end_named(&ended, &lasso, &store, "pupil", "i1", p), APR_SUCCESS,
-           "one session index");
-    is_int(ended, 2, "ends that one, and the one without an index");
-    is_str(lasso, "<dump of pupil/>", "and gives Lasso's part for the answer");
-    ok(!alive(home) && !alive(mobile) && alive(school) && alive(other), "the others live on");
-    is_int(sb_session_end_named(&ended, &lasso, &store, "pupil", NULL, p), APR_SUCCESS,
-           "no session index");
-    ok(ended == 1 && !alive(school) && alive(other), "ends all of the name, and of no other");
-    is_int(sb_session_end_named(&ended, &lasso, &store, "nobody", NULL, p), APR_SUCCESS,
-           "an unknown name");
-    is_int(ended, 0, "has none");
-}
-
-static void many(void)
-{
-    sb_session_t *s[SB_SESSIONS_OF_ONE_NAME + 4];
-    const char *lasso;
-    int i, n, ended;
-
-    for (i = 0; i < SB_SESSIONS_OF_ONE_NAME + 4; i++) {
-        s[i] = created("busy", apr_itoa(p, i));
-    }
-    for (i = n = 0; i < SB_SESSIONS_OF_ONE_NAME + 4; i++) {
-        n += alive(s[i]);
-    }
-    is_int(n, SB_SESSIONS_OF_ONE_NAME, "no more sessions of one name than slots");
-    ok(alive(s[SB_SESSIONS_OF_ONE_NAME + 3]), "the newest is one of them");
-    is_int(sb_session_end_named(&ended, &lasso, &store, "busy", NULL, p), APR_SUCCESS, "end all");
-    is_int(ended, SB_SESSIONS_OF_ONE_NAME, "every one is found");
-    for (i = n = 0; i < 3; i++) {
-        sb_session_t *again = created("busy", NULL);
-
-        n += sb_session_end(&store, again->id) == APR_SUCCESS;
-    }
-    is_int(n, 3, "slots are freed");
-}
-
 /* Two processes of one node share the counters; a third one, of another node, does not. */
 static void near_at_hand(void)
 {
     static apr_uint32_t node[SB_SESSION_GROUPS], other_node[SB_SESSION_GROUPS];
     sb_session_store_t one = store, two = store, far = store;
     sb_session_t *s = created("name-n", "index-n"), *found;
-    const char *lasso;
-    int ended;
 
     one.ended = two.ended = node;
     far.ended = other_node;
@@ -319,12 +268,6 @@ static void near_at_hand(void)
        "it is over at once on that node");
     apr_sleep(SB_SESSION_TRUST + APR_USEC_PER_SEC / 20);
     is_int(sb_session_find(&found, &far, s->id, p), APR_NOTFOUND, "on the others a second later");
-
-    s = created("name-m", "index-m");
-    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS, "opened");
-    is_int(sb_session_end_named(&ended, &lasso, &two, "name-m", "index-m", p), APR_SUCCESS,
-           "the identity provider ends it");
-    ok(ended == 1 && sb_session_find(&found, &one, s->id, p) == APR_NOTFOUND, "over at once");
 }
 
 int main(void)
@@ -370,8 +313,6 @@ int main(void)
     tampering();
     keys_change();
     ends();
-    single_logout();
-    many();
     near_at_hand();
     s = created("last", NULL);
     server_stop(pid, SIGKILL);
