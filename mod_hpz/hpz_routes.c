@@ -23,6 +23,8 @@ static const sb_route_t external[] = {
     {.path = "/validate/{}", .methods = SB_GET, .perm = SB_PERM_DOWNLOAD, .run = hpz_validate},
     {.path = "/file/{}", .methods = SB_GET, .perm = SB_PERM_DOWNLOAD, .audience = SB_FOR_PEOPLE, .run = hpz_file,
      .audit = "download_file", .programs = 1},
+    {.path = "/files/{}", .methods = SB_GET, .perm = SB_PERM_DOWNLOAD, .audience = SB_FOR_PEOPLE, .run = hpz_file,
+     .audit = "download_file", .programs = 1},
     {.path = "/error", .methods = SB_ANY, .open = 1, .audience = SB_FOR_PEOPLE, .run = hpz_error},
     {.path = "/services/ready", .methods = SB_GET, .open = 1, .run = hpz_ready, .params = sb_no_params},
     {.path = "/services/heartbeat", .methods = SB_GET, .open = 1, .run = hpz_heartbeat, .params = sb_no_params},

@@ -29,6 +29,10 @@ my $h = $answer->{headers};
 is($h->{'content-disposition'}, q(attachment; filename="R__sultats _2015_.zip"; filename*=UTF-8''R%C3%A9sultats%20%222015%22.zip), 'its name, for old and new browsers');
 is_deeply([@$h{qw(content-length content-type etag accept-ranges cache-control x-content-type-options)}],
     [$size, 'application/zip', "\"$sha256\"", 'bytes', 'private, no-store', 'nosniff'], 'its other headers');
+$answer = get(outside("/files/$id"), jar => $jar);
+is($answer->{status}, 200, 'as download_url says, too');
+ok($answer->{body} eq $content, '... the same');
+is(get(outside("/files/$id"), jar => $other)->{status}, 404, '... for nobody else');
 my $head = http('HEAD', outside("/file/$id"), jar => $jar);
 is("$head->{status} $head->{headers}{'content-length'} $head->{headers}{etag}", "200 $size \"$sha256\"", 'HEAD says the same');
 
@@ -147,7 +151,7 @@ is(get(outside('/logout_redirect'))->{headers}{'clear-site-data'}, '"cache"', 'w
 
 my %table = (
     inside => { 'PUT /registration' => 'open', 'POST /files/{}' => 'open', 'DELETE /files/{}' => 'open', 'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open' },
-    outside => { 'GET /' => 'open', 'GET /download/{}' => 'open', 'GET /validate/{}' => 'closed', 'GET /file/{}' => 'closed', 'ANY /error' => 'open',
+    outside => { 'GET /' => 'open', 'GET /download/{}' => 'open', 'GET /validate/{}' => 'closed', 'GET /file/{}' => 'closed', 'GET /files/{}' => 'closed', 'ANY /error' => 'open',
         'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open', 'GET /login' => 'open', 'POST /saml_post' => 'open',
         'GET /logout' => 'closed', 'POST /logout' => 'closed', 'GET /logout_redirect' => 'open', 'GET /saml_metadata' => 'open' },
 );
@@ -184,7 +188,8 @@ for my $face (sort keys %table) {
         }
     }
 }
-is(http('GET', outside($_))->{status}, 403, "the external face denies $_") for '/registration', "/files/$id";
+is(http('GET', outside('/registration'))->{status}, 403, 'the external face denies /registration');
+is(http($_, outside("/files/$id"), jar => $jar, body => '')->{status}, 405, "... and to $_ a file") for 'POST', 'DELETE';
 is(http('GET', inside($_))->{status}, 403, "the internal face denies $_") for "/download/$id", "/file/$id", "/validate/$id", '/login', '/assets/public/error.html';
 is(http('GET', inside('/registration'))->{status}, 405, 'a wrong method is said to be one');
 is(http('POST', outside("/file/$id"), jar => $jar, body => '')->{status}, 405, 'there, too');
