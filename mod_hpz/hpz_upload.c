@@ -283,6 +283,25 @@ static int send_receipt(sb_req_t *q, const sb_arrival_t *a)
     return sb_web_json(q->r, json, len);
 }
 
+static void tell_what_is_there(sb_jw_t *w, const void *ctx)
+{
+    const sb_deposit_t *d = ctx;
+
+    sb_jw_int(w, "size", d->size);
+    sb_jw_str(w, "sha256", d->sha256);
+}
+
+/* 409, with what is there: whoever delivers may find it good enough. */
+static int refuse_another(sb_req_t *q, sb_db_t *db)
+{
+    static const char detail[] = "another content was delivered already";
+    sb_deposit_t *d;
+
+    return sb_deposit_find(&d, db, q->rest, q->r->pool) == APR_SUCCESS && d->sha256
+               ? sb_web_problem_with(q->r, HTTP_CONFLICT, detail, tell_what_is_there, d)
+               : sb_web_problem(q->r, HTTP_CONFLICT, detail);
+}
+
 int hpz_upload(sb_req_t *q)
 {
     hpz_child_t *child = hpz_child(q);
@@ -302,7 +321,7 @@ int hpz_upload(sb_req_t *q)
     rv = sb_deposit_receive(db, q->rest, name, u.arrival, child->depot, child->with_mail,
                             q->r->pool);
     if (rv == SB_ECONFLICT) {
-        return sb_web_problem(q->r, HTTP_CONFLICT, "another content was delivered already");
+        return refuse_another(q, db);
     }
     if (is_full(rv)) {
         return disk_failed(&u, rv);

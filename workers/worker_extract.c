@@ -152,7 +152,7 @@ static int once(program_t *prog, const char *request, const char *out)
 /* Until the program is to end, or has a new configuration. @return SB_ECONFIG it cannot work with this one */
 static apr_status_t work(program_t *prog, const char *name, apr_pool_t *p)
 {
-    sb_extract_worker_t worker = {.conf = prog->conf, .stopping = program_stopping, .p = p};
+    sb_extract_worker_t worker = {.conf = prog->conf, .p = p};
     sb_job_worker_opts_t opts = {.conf = prog->conf,
                                  .queue = sb_conf_str(prog->conf, "extract.job.queue.async"),
                                  .worker = name,

@@ -17,6 +17,7 @@
 
 #define TASK_MAKE "extract.make"
 #define TASK_CLEAN "extract.clean_up"
+#define VERSION_MAX 1024
 #define MAKING 0.9 /* the share of making in the progress; the rest is delivering */
 
 /* ---- asking for one -------------------------------------------------------------------------------- */
@@ -246,7 +247,8 @@ static apr_status_t connect_to(sb_db_t **pdb, const char *url, const char *schem
     return sb_db_open(pdb, sb_conf_db_url(url, p), &opts, p);
 }
 
-/* The file that says that all archives are made; an attempt that finds it only delivers. */
+/* The file that says that all archives are made, and of which version of the data; an attempt that finds it only
+ * delivers. */
 static const char *done_path(const make_t *m)
 {
     return apr_pstrcat(m->p, m->dir, "/made", NULL);
@@ -256,11 +258,17 @@ static apr_status_t make_archives(make_t *m)
 {
     const sb_conf_t *conf = m->w->conf;
     sb_extract_run_t run = {.conf = conf, .open = open_part, .progress = progress, .ctx = m};
-    struct stat st;
-    apr_status_t rv;
+    const char *version;
+    apr_size_t len;
+    char *made;
+    apr_status_t rv = sb_file_read(&made, &len, done_path(m), VERSION_MAX, m->p);
 
-    if (!stat(done_path(m), &st)) {
-        return APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        m->result.moved = len && m->x.version && strcmp(m->x.version, made);
+        return rv;
+    }
+    if (!APR_STATUS_IS_ENOENT(rv)) {
+        return rv;
     }
     rv = sb_dir_make(m->dir, 0700, m->p);
     if (rv == APR_SUCCESS) {
@@ -280,13 +288,33 @@ static apr_status_t make_archives(make_t *m)
                              : "");
     }
     if (rv == APR_SUCCESS) {
-        rv = sb_file_write(done_path(m), "", 0, 0600, m->p);
+        version = m->result.plan.version;
+        rv = sb_file_write(done_path(m), version, strlen(version), 0600, m->p);
     }
     return rv;
 }
 
-/* One archive to the pickup zone. That it has another one already is as good: an attempt of which we know
- * nothing made it from the same data. */
+static int is_stopping(void *ctx)
+{
+    return sb_task_stop(ctx);
+}
+
+/* The pickup zone has another archive: one of an attempt whose work zone is gone, maybe of other data. Alone it
+ * is as good as ours; beside parts of ours it would be a mixture. */
+static apr_status_t take_theirs(const make_t *m, int part, const sb_pickup_receipt_t *theirs)
+{
+    if (m->x.parts == 1 && theirs->size >= 0) {
+        sb_log(SB_LOG_NOTICE, SBLOGNO(2302), SB_ECONFLICT, "extract %s: it was delivered before",
+               m->x.id);
+        return APR_SUCCESS;
+    }
+    sb_log(SB_LOG_WARN, SBLOGNO(2306), SB_ECONFLICT,
+           "extract %s: part %d was delivered with other data", m->x.id, part);
+    sb_task_reason(m->task, "An earlier attempt delivered other data. Please ask again.");
+    return SB_EINPUT; /* for good */
+}
+
+/* One archive to the pickup zone. */
 static apr_status_t deliver(make_t *m, int part)
 {
     const sb_json_t *f = file_at(m, part);
@@ -300,12 +328,16 @@ static apr_status_t deliver(make_t *m, int part)
         return SB_EINPUT;
     }
     sb_extract_note(m->stats, m->x.id, "COPYING", m->message, m->message, NULL);
-    rv = sb_pickup_upload(&receipt, &error, m->w->pickup, path_of(m, part), id, name,
-                          m->w->stopping, m->p);
+    rv = sb_pickup_upload(&receipt, &error, m->w->pickup, path_of(m, part), id, name, is_stopping,
+                          m->task, m->p);
     if (rv == SB_ECONFLICT) {
-        sb_log(SB_LOG_NOTICE, SBLOGNO(2302), rv, "extract %s: part %d was delivered before",
-               m->x.id, part);
-        rv = APR_SUCCESS;
+        rv = take_theirs(m, part, &receipt);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    if (APR_STATUS_IS_EINTR(rv)) {
+        return rv;
     }
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_WARN, SBLOGNO(2303), rv, "extract %s: delivering part %d: %s", m->x.id, part,
@@ -313,10 +345,8 @@ static apr_status_t deliver(make_t *m, int part)
         sb_task_reason(m->task, "The file could not be brought to where you fetch it.");
         return rv;
     }
-    made = (sb_job_file_t){.name = name,
-                           .pickup_id = id,
-                           .size = receipt.size,
-                           .sha256 = receipt.size >= 0 ? receipt.sha256 : NULL};
+    made = (sb_job_file_t){
+        .name = name, .pickup_id = id, .size = receipt.size, .sha256 = receipt.sha256};
     sb_task_file(m->task, &made);
     sb_extract_note(m->stats, m->x.id, "COPIED", m->message, m->message, NULL);
     return APR_SUCCESS;
@@ -347,7 +377,7 @@ static apr_status_t make_and_deliver(make_t *m)
         sb_task_notice(m->task, "The data changed between the request and the making of the file.");
     }
     for (int part = 0; part < m->x.parts && rv == APR_SUCCESS; part++) {
-        rv = deliver(m, part);
+        rv = sb_task_stop(m->task) ? APR_EINTR : deliver(m, part);
         sb_task_progress(m->task, MAKING + (1 - MAKING) * (part + 1) / m->x.parts);
     }
     return rv;

@@ -31,7 +31,6 @@ apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **p
 typedef struct {
     const sb_conf_t *conf;
     const sb_pickup_client_t *pickup;
-    int (*stopping)(void);
     apr_pool_t *p; /* of the program */
     double swept;  /* when old work zones were looked for last; 0 never */
 } sb_extract_worker_t;

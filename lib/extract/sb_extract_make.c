@@ -10,6 +10,12 @@
 #define SORT_MEMORY "SET LOCAL work_mem = '64MB'" /* of the server, for the order of names */
 #define PROGRESS_EACH 1000                        /* rows */
 
+apr_status_t sb_extract_look(sb_extract_work_t *k)
+{
+    return k->run->progress ? k->run->progress(k->run->ctx, k->result->rows, k->result->plan.rows)
+                            : APR_SUCCESS;
+}
+
 apr_status_t sb_extract_did(sb_extract_work_t *k, apr_int64_t n)
 {
     sb_extract_result_t *r = k->result;
@@ -21,9 +27,7 @@ apr_status_t sb_extract_did(sb_extract_work_t *k, apr_int64_t n)
         return APR_SUCCESS;
     }
     rv = sb_zip_status(k->zip);
-    return rv == APR_SUCCESS && k->run->progress
-               ? k->run->progress(k->run->ctx, r->rows, r->plan.rows)
-               : rv;
+    return rv == APR_SUCCESS ? sb_extract_look(k) : rv;
 }
 
 apr_status_t sb_extract_next_part(sb_extract_work_t *k)

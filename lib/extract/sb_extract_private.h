@@ -17,6 +17,8 @@ typedef struct {
 
 /** Another n rows are written. @return as run->progress, and what failed in the archive */
 apr_status_t sb_extract_did(sb_extract_work_t *k, apr_int64_t n) SB_MUST_CHECK;
+/** Is it to go on, though nothing was written? @return as run->progress */
+apr_status_t sb_extract_look(sb_extract_work_t *k) SB_MUST_CHECK;
 /** End the archive and open the next part's. */
 apr_status_t sb_extract_next_part(sb_extract_work_t *k) SB_MUST_CHECK;
 

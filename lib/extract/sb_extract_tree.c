@@ -9,12 +9,16 @@
 #include <apr_strings.h>
 #include "core/sb_path.h"
 
+#define LOOK_EACH 100 /* students; their files may be far away */
+
 typedef struct {
     sb_extract_student_fn *fn;
     void *ctx;
     const char *top;    /* STATE/year/TYPE */
     const char *bottom; /* SUBJECT/grade */
-    apr_pool_t *p;      /* of one student */
+    sb_extract_work_t *k;
+    apr_int64_t students; /* so far */
+    apr_pool_t *p;        /* of one student */
 } walk_t;
 
 /* Upper case, one word. */
@@ -52,7 +56,7 @@ static apr_status_t component(const char **pname, const char *text, apr_pool_t *
 
 static apr_status_t visit(void *ctx, const char *row, apr_size_t len)
 {
-    const walk_t *w = ctx;
+    walk_t *w = ctx;
     const char *end = row + len, *date, *district, *student;
     sb_extract_leaf_t leaf;
     apr_status_t rv;
@@ -70,6 +74,9 @@ static apr_status_t visit(void *ctx, const char *row, apr_size_t len)
                                district, NULL);
         rv = w->fn(w->ctx, &leaf);
     }
+    if (rv == APR_SUCCESS && ++w->students % LOOK_EACH == 0) {
+        rv = sb_extract_look(w->k);
+    }
     apr_pool_clear(w->p);
     return rv;
 }
@@ -84,7 +91,7 @@ apr_status_t sb_extract_each_student(sb_extract_work_t *k, sb_extract_student_fn
     const char *sql;
     apr_int64_t rows;
     apr_status_t rv;
-    walk_t w = {.fn = fn, .ctx = ctx, .p = p};
+    walk_t w = {.fn = fn, .ctx = ctx, .k = k, .p = p};
 
     apr_pool_create(&q, k->p);
     args = apr_array_make(q, 16, sizeof(const char *));

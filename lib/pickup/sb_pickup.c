@@ -45,7 +45,9 @@ typedef struct {
     apr_time_t moved;  /* when the number of bytes sent last grew */
     curl_off_t so_far; /* that number */
     apr_int64_t size;
-    int (*stopping)(void);
+    int (*stopping)(void *ctx);
+    void *stop_ctx;
+    int is_stopped;
     const char *gave_up; /* why */
 } exchange_t;
 
@@ -231,6 +233,9 @@ static apr_status_t exchange(const sb_json_t **panswer, const char **perror, exc
     }
     if (rc != CURLE_OK) {
         *perror = x->gave_up ? x->gave_up : curl_easy_strerror(rc);
+        if (x->is_stopped) {
+            return APR_EINTR;
+        }
         return rc == CURLE_OUT_OF_MEMORY ? APR_ENOMEM : SB_EUNAVAILABLE;
     }
     if (status != 200 ||
@@ -352,7 +357,8 @@ static int watch(void *ctx, curl_off_t dl, curl_off_t dlnow, curl_off_t ul, curl
         x->so_far = ulnow;
         x->moved = now;
     }
-    if (x->stopping && x->stopping()) {
+    if (x->stopping && x->stopping(x->stop_ctx)) {
+        x->is_stopped = 1;
         x->gave_up = "asked to stop";
     }
     else if (now - x->moved > apr_time_from_sec(limit)) {
@@ -400,14 +406,35 @@ static apr_status_t check_receipt(sb_pickup_receipt_t *receipt, const char **per
 {
     const char *theirs = sb_json_str(sb_json_get(answer, "sha256"), "");
     const char *ours = sb_digest_hex(x->digest);
+    apr_int64_t size;
 
-    if (!ours || sb_json_int(&receipt->size, sb_json_get(answer, "size")) != APR_SUCCESS ||
-        receipt->size != x->sent || strcmp(ours, theirs)) {
+    if (!ours || sb_json_int(&size, sb_json_get(answer, "size")) != APR_SUCCESS ||
+        size != x->sent || strcmp(ours, theirs)) {
         *perror = "the pickup zone has another content than was sent";
         return SB_EUNAVAILABLE;
     }
+    receipt->size = size;
     apr_cpystrn(receipt->sha256, theirs, sizeof(receipt->sha256));
     return APR_SUCCESS;
+}
+
+/* What it has instead, by its refusal. */
+static void read_conflict(sb_pickup_receipt_t *receipt, exchange_t *x)
+{
+    const char *sha256;
+    sb_json_t *problem;
+
+    if (sb_json_parse(&problem, NULL, x->answer, x->len, NULL, x->p) != APR_SUCCESS) {
+        return;
+    }
+    sha256 = sb_json_str(sb_json_get(problem, "sha256"), "");
+    if (strlen(sha256) != sizeof(receipt->sha256) - 1 ||
+        sb_json_int(&receipt->size, sb_json_get(problem, "size")) != APR_SUCCESS ||
+        receipt->size < 0) {
+        receipt->size = -1;
+        return;
+    }
+    apr_cpystrn(receipt->sha256, sha256, sizeof(receipt->sha256));
 }
 
 static const char *file_name_header(const char *path, const char *name, apr_pool_t *p)
@@ -425,7 +452,8 @@ static const char *file_name_header(const char *path, const char *name, apr_pool
 
 apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
                               const sb_pickup_client_t *client, const char *path, const char *id,
-                              const char *name, int (*stopping)(void), apr_pool_t *p)
+                              const char *name, int (*stopping)(void *ctx), void *ctx,
+                              apr_pool_t *p)
 {
     const sb_json_t *answer;
     apr_status_t rv;
@@ -433,11 +461,12 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
     exchange_t *x;
     apr_pool_t *own;
 
-    memset(receipt, 0, sizeof(*receipt));
+    *receipt = (sb_pickup_receipt_t){.size = -1};
     *perror = NULL;
     apr_pool_create(&own, p);
     x = begin_exchange(&rc, client, apr_pstrcat(own, client->upload_base, "/", id, NULL), own);
     x->stopping = stopping;
+    x->stop_ctx = ctx;
     x->moved = apr_time_now();
     rv = open_file(x, path);
     if (rv != APR_SUCCESS) {
@@ -456,6 +485,9 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
     rv = exchange(&answer, perror, x, rc);
     if (rv == APR_SUCCESS) {
         rv = check_receipt(receipt, perror, x, answer);
+    }
+    else if (rv == SB_ECONFLICT) {
+        read_conflict(receipt, x);
     }
     *perror = apr_pstrdup(p, *perror);
     apr_pool_destroy(own);

@@ -42,7 +42,7 @@ typedef struct {
 
 typedef struct {
     const char *id;      /* UUID as text */
-    const char *url;     /* download_url of the answers of old: the address it is delivered to */
+    const char *url;     /* download_url of the answers: where a program of the owner fetches it */
     const char *web_url; /* web_download_url: what the owner opens in his browser */
 } sb_pickup_t;
 
@@ -68,16 +68,18 @@ typedef struct {
  * those that are final worth another try.
  * @param path     of the file
  * @param name     what it is called where it is fetched; NULL: the last part of path
- * @param stopping asked now and then whether to give up; NULL: never
- * @param receipt  compared with what was sent
- * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, it stood still, the disk there is full, or stopping: try
- *         again. Final: APR_NOTFOUND no such registration (any more); SB_ECONFLICT another content was
+ * @param stopping asked with ctx now and then whether to give up; NULL: never
+ * @param receipt  compared with what was sent; with SB_ECONFLICT what is there, as far as it says
+ *                 so; else, and where it does not, the size is -1
+ * @return APR_SUCCESS; APR_EINTR stopping; SB_EUNAVAILABLE nobody answers, it stood still, or the disk there is
+ *         full: try again. Final: APR_NOTFOUND no such registration (any more); SB_ECONFLICT another content was
  *         delivered already; SB_ETOOBIG over hpz.frs.file_size_limit; SB_EINPUT anything else
  *         it refuses; an errno the file cannot be read
  */
 apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
                               const sb_pickup_client_t *client, const char *path, const char *id,
-                              const char *name, int (*stopping)(void), apr_pool_t *p) SB_MUST_CHECK;
+                              const char *name, int (*stopping)(void *ctx), void *ctx,
+                              apr_pool_t *p) SB_MUST_CHECK;
 
 /**
  * Take a registration back, with its file if there is one. Not there (any more) is success.

@@ -17,6 +17,8 @@ my $year = 2075;
 my $base = env('SMARTER_VAR') . "/extraction/$tenant";
 my $school = school('FD1', 'Fault District', 'FS1', 'Fault School');
 results($school, year => $year, subject => 'Math', grade => sprintf('%02d', $_), level => 1, count => 6000) for 3 .. 8;
+# So many files of results, a year later, that they are two parts of raw data; no file is there, which is nobody's fault.
+results($school, year => $year + 1, subject => 'Math', grade => '03', level => 1, count => 150);
 put();
 add_user('f-state', ['SAREXTRACTS', $tenant, $state]);
 my $jar = sign_in('f-state');
@@ -67,12 +69,59 @@ is(sql_one("SELECT count(*) FROM jobs.task WHERE name = 'extract.make' AND args:
 kill 'STOP', worker_pid('worker-extract');
 ($said, $id) = ask();
 stack('down', 'pickup');
+sql(sprintf 'UPDATE %s.data_version SET version = version + 1', env('SMARTER_SCHEMA'));
 kill 'CONT', worker_pid('worker-extract');
 wait_until(30, 'the file to be made', sub { -e "$base/$id/made" });
 wait_until(30, 'a delivery to fail', sub { noted($id, 'FAILED') });
 is(sql_one("SELECT state IN ('queued', 'running') FROM jobs.task WHERE name = 'extract.make' AND args::text LIKE '%$id%'"), 't', 'gone: the task waits');
 stack('up', 'pickup');
 whole($said, $id, 'gone');
+like(sql_one("SELECT j.notice FROM jobs.job j JOIN jobs.task t USING (job_id) WHERE t.name = 'extract.make' AND t.args::text LIKE '%$id%'"),
+    qr/\AThe data changed/, 'gone: that the data changed before is told by the attempt that only delivered');
+
+# ---- an earlier attempt delivered --------------------------------------------------------------------
+
+sub pickup_id { my ($said, $part) = @_; return $said->{files}[$part]{web_download_url} =~ s{.*/}{}r }
+my $other = file_of(12_345);
+kill 'STOP', worker_pid('worker-extract');
+($said, $id) = ask();
+my ($one) = pickup_id($said, 0);
+is(deliver($one, $other)->{status}, 200, 'an earlier attempt delivered all there is');
+kill 'CONT', worker_pid('worker-extract');
+wait_until(60, 'the job', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'") eq 'ready' });
+is(sql_one("SELECT size || ' ' || sha256 FROM jobs.file WHERE pickup_id = '$one'"), '12345 ' . sha256_of($other), '... which is good enough, and known for what it is');
+
+sub ask_raw {
+    my $r = post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
+        jar => $jar, headers => { Origin => env('SMARTER_URL') });
+    is($r->{status}, 200, 'asked for raw data') or die "$r->{body}\n";
+    return json($r);
+}
+File::Path::make_path(env('SMARTER_VAR') . '/raw_data');
+kill 'STOP', worker_pid('worker-extract');
+$said = ask_raw();
+is(scalar @{ $said->{files} }, 2, 'two parts');
+$one = pickup_id($said, 0);
+is(deliver($one, $other)->{status}, 200, 'an earlier attempt delivered one of them');
+kill 'CONT', worker_pid('worker-extract');
+wait_until(60, 'the job to end', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'") =~ /ready|failed/ });
+is(sql_one("SELECT state || ': ' || error FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'"),
+    'failed: An earlier attempt delivered other data. Please ask again.', '... which is not mixed with ours');
+
+# ---- cancelled while it is delivered -----------------------------------------------------------------
+
+my ($parent) = slurp(env('SMARTER_VAR') . '/pickup-internal/httpd.pid') =~ /(\d+)/;
+my @zone = ($parent, split ' ', qx(pgrep -P $parent));
+kill 'STOP', worker_pid('worker-extract');
+($said, $id) = ask();
+$one = pickup_id($said, 0);
+kill 'STOP', @zone;
+kill 'CONT', worker_pid('worker-extract');
+wait_until(60, 'the delivery', sub { noted($id, 'COPYING') });
+sql("SELECT jobs.job_cancel(job_id) FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'");
+my $heard = eval { wait_until(15, 'the worker to hear of it', sub { !-e "$base/$id" }) };
+kill 'CONT', @zone;
+ok($heard, 'a job that is cancelled is not delivered to the end');
 
 # ---- what was left -----------------------------------------------------------------------------------
 

@@ -15,13 +15,15 @@ static int say(const char *what, apr_status_t rv, const char *error)
     return rv == APR_SUCCESS ? 0 : 1;
 }
 
-static int never(void)
+static int never(void *ctx)
 {
+    (void)ctx;
     return 0;
 }
 
-static int at_once(void)
+static int at_once(void *ctx)
 {
+    (void)ctx;
     return 1;
 }
 
@@ -68,11 +70,11 @@ int main(int argc, char **argv)
         printf("id %s\nurl %s\nweb_url %s\n", pickup.id, pickup.url, pickup.web_url);
     }
     rv = sb_pickup_upload(&receipt, &error, client, argv[2], pickup.id, "R\xc3\xa9sultats.zip",
-                          getenv("STOP") ? at_once : never, p);
+                          getenv("STOP") ? at_once : never, NULL, p);
+    printf("size %ld\nsha256 %s\n", (long)receipt.size, receipt.sha256);
     if (say("upload", rv, error)) {
         return 1;
     }
-    printf("size %ld\nsha256 %s\n", (long)receipt.size, receipt.sha256);
     if (getenv("REMOVE")) {
         rv = sb_pickup_remove(&error, client, pickup.id, p);
         return say("remove", rv, error);
