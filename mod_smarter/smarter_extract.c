@@ -388,21 +388,35 @@ static void note_queued(sb_req_t *q, const sb_extract_t *x)
     }
 }
 
+static int has_too_many(sb_req_t *q, const char *why)
+{
+    apr_table_setn(q->r->headers_out, "Retry-After", BUSY_RETRY_SECS);
+    sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, why);
+    return DONE;
+}
+
 /* @return OK; DONE the answer is written */
 static int may_have_more(sb_req_t *q, const sb_extract_t *x, sb_db_t *jobs)
 {
-    int open;
-    apr_status_t rv = sb_job_count_open(&open, jobs, sb_scope_tenant(x->scope), q->user->uid,
-                                        SB_EXTRACT_JOB, q->r->pool);
+    const sb_conf_t *conf = smarter_child(q)->conf;
+    const char *tenant = sb_scope_tenant(x->scope);
+    apr_int64_t max_kept = sb_conf_int(conf, "extract.max_kept");
+    int open, kept = 0;
+    apr_status_t rv;
 
+    rv = sb_job_count_open(&open, jobs, tenant, q->user->uid, SB_EXTRACT_JOB, q->r->pool);
+    if (rv == APR_SUCCESS && max_kept) {
+        rv = sb_job_count_kept(&kept, jobs, tenant, q->user->uid, SB_EXTRACT_JOB, q->r->pool);
+    }
     if (rv != APR_SUCCESS) {
         sb_web_fail(q->r, rv, SBLOGNO(3087), "counting extracts");
         return DONE;
     }
-    if (open >= sb_conf_int(smarter_child(q)->conf, "extract.max_open")) {
-        apr_table_setn(q->r->headers_out, "Retry-After", BUSY_RETRY_SECS);
-        sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many extracts of yours are not made yet");
-        return DONE;
+    if (open >= sb_conf_int(conf, "extract.max_open")) {
+        return has_too_many(q, "Too many extracts of yours are not made yet");
+    }
+    if (max_kept && kept >= max_kept) {
+        return has_too_many(q, "Too many extracts of yours are kept: delete some in My downloads");
     }
     return OK;
 }

@@ -143,6 +143,7 @@ const sb_key_t sb_keys[] = {
     PATH("extract.sync.dir", "/var/tmp", "where they are made, without a name"),
     INT("extract.per_minute", "30", 0, 100000, "how often a user may ask for an extract in a minute; 0: as often as he likes"),
     INT("extract.max_open", "20", 1, 100000, "extracts of a user that are not made yet; 429 for more"),
+    INT("extract.max_kept", "50", 0, 100000, "extracts of a user that wait in the pickup zone; 429 for more until he deletes some; 0: as many as he likes"),
     PATH("extract.item_level_base_dir", "/opt/edware/item_level", "tree of item files that score batches write"),
     PATH("extract.raw_data_base_dir", "/opt/edware/raw_data", "tree of XML files that score batches write"),
     INT("extract.partial_file.size.soft_limit", "30000000", -1, 1000000000000, "bytes of a part of item and raw data extracts; not above 0: one part"),
@@ -260,7 +261,7 @@ const sb_key_t sb_keys[] = {
     TEXT("hpz.mail.subject", "Your file is ready", "subject of that mail"),
     TEXT("hpz.mail.smtp_username", NULL, "login at the mail server; default none"),
     SECRET("hpz.mail.smtp_password", "its password"),
-    INT("hpz.mail.max_attempts", "8", 1, 100, "how often a mail is tried"),
+    INT("hpz.mail.max_attempts", "20", 1, 100, "how often a mail is tried"),
 
     /* ---- pickup zone, as its clients see it: section [app:main] of smarter.ini ---- */
     URL("hpz.file_registration_url", "where files are announced: https://HOST:PORT/registration of the internal face"),

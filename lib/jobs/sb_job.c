@@ -37,6 +37,12 @@ static const sb_stmt_t count_stmt = {
     "SELECT count(*) FROM {schema}.job WHERE tenant = $1 AND owner_uid = $2"
     " AND ($3::text IS NULL OR kind = $3) AND state IN ('queued', 'running')"};
 
+static const sb_stmt_t kept_stmt = {
+    "job_count_kept", 3,
+    "SELECT count(*) FROM {schema}.job j WHERE tenant = $1 AND owner_uid = $2"
+    " AND ($3::text IS NULL OR kind = $3) AND state = 'ready' AND deleted_at IS NULL"
+    " AND EXISTS (SELECT FROM {schema}.file f WHERE f.job_id = j.job_id AND size IS NOT NULL)"};
+
 /* ---- planning -------------------------------------------------------------------------------- */
 
 sb_job_t *sb_job_make(const sb_conf_t *conf, apr_pool_t *p)
@@ -239,15 +245,27 @@ apr_status_t sb_job_create(sb_db_t *db, const sb_job_t *job, apr_pool_t *p)
     return sb_db_query(&rows, db, &create_stmt, args, p);
 }
 
-apr_status_t sb_job_count_open(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
-                               const char *kind, apr_pool_t *p)
+static apr_status_t count_jobs(int *pcount, sb_db_t *db, const sb_stmt_t *st, const char *tenant,
+                               const char *uid, const char *kind, apr_pool_t *p)
 {
     const char *args[] = {tenant, uid, kind};
     sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, db, &count_stmt, args, p);
+    apr_status_t rv = sb_db_query(&rows, db, st, args, p);
 
     *pcount = rv == APR_SUCCESS ? (int)sb_rows_int(rows, 0, 0, 0) : 0;
     return rv;
+}
+
+apr_status_t sb_job_count_open(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
+                               const char *kind, apr_pool_t *p)
+{
+    return count_jobs(pcount, db, &count_stmt, tenant, uid, kind, p);
+}
+
+apr_status_t sb_job_count_kept(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
+                               const char *kind, apr_pool_t *p)
+{
+    return count_jobs(pcount, db, &kept_stmt, tenant, uid, kind, p);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */

@@ -110,6 +110,12 @@ apr_status_t sb_job_create(sb_db_t *db, const sb_job_t *job, apr_pool_t *p) SB_M
 apr_status_t sb_job_count_open(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
                                const char *kind, apr_pool_t *p) SB_MUST_CHECK;
 
+/**
+ * How many jobs of a user have files that wait to be fetched: ready and not deleted. @param kind as above
+ */
+apr_status_t sb_job_count_kept(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
+                               const char *kind, apr_pool_t *p) SB_MUST_CHECK;
+
 /* ---- looking at them ------------------------------------------------------------------------- */
 
 typedef enum {

@@ -7,6 +7,7 @@ use Smarter::Test;
 use Smarter::Results;
 use Smarter::Extracts;
 use Smarter::Pickup;
+use Smarter::Jobs;
 
 need('httpd', 'pickup', 'workers');
 
@@ -144,6 +145,21 @@ is_deeply(json($r)->{tasks}, [{ status => 'ok' }], 'raw data');
 is_deeply(unzip(spew(tmpdir() . '/x.zip', archive_of(json($r)->{files}[0], 'state')->{body})), {}, 'an archive, though no files were ever delivered');
 is_deeply(json(post_json('/services/extract/assessment_item_level', { %one, asmtGrade => '08' }, jar => $jar{state}, headers => { %ours })), { tasks =>
     [{ status => 'no_data', message => 'Data is not available' }] }, 'items nobody has');
+
+# ---- what one may lay up -------------------------------------------------------------------------------
+
+my $keeper = json(get('/services/userinfo', jar => $jar{school}))->{user_info}{_User__info}{uid};
+my $later = sub { return post_json('/services/extract', { %asked, asmtYear => ['2001'], async => 'true' }, jar => $jar{school}, headers => { %ours }) };
+sql("DELETE FROM jobs.job WHERE owner_uid = " . quote($keeper));
+my ($first) = map { a_job($keeper, files => [['kept.zip', 1]]) } 1 .. 49;
+a_job($keeper, @$_) for [files => [['never.zip']]], [state => 'expired', files => [['old.zip', 1]]], [deleted_at => 'now', files => [['gone.zip', 1]]];
+is($later->()->{status}, 200, 'below extract.max_kept; what has no file, or none any more, does not count');
+a_job($keeper, files => [['kept.zip', 1]]);
+$r = $later->();
+is($r->{status}, 429, 'as many as one may keep');
+like(json($r)->{detail}, qr/delete some in My downloads/, 'says what to do');
+is(http('DELETE', "/services/jobs/$first", jar => $jar{school}, headers => { %ours })->{status}, 200, 'delete one');
+is($later->()->{status}, 200, 'and ask again');
 
 is(scalar(grep { /Onewood|Twowood|Threewood/ } map { log_since($_) } qw(audit security application httpd)), 0, 'no log names a child');
 
