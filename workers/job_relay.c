@@ -7,15 +7,19 @@
 #include <stdio.h>
 
 #include "core/sb_log.h"
+#include "core/sb_time.h"
 #include "jobs/sb_job_relay.h"
 #include "pickup/sb_pickup.h"
 #include "workers/program.h"
 
-#define WAKE apr_time_from_msec(500) /* how long a stop may go unnoticed */
-#define TURN apr_time_from_msec(20)  /* what is due and not ours, another relay has just now */
+/* Seconds */
+#define WAKE 0.5  /* how long a stop may go unnoticed */
+#define TURN 0.02 /* what is due and not ours, another relay has just now */
 
-#define PICKUP_AGAIN                                                                               \
-    apr_time_from_sec(60) /* after the pickup zone did not answer: it takes our time */
+/* Files are removed between messages, so what waits for the pickup zone makes these wait. */
+#define REMOVE_SECS 2                           /* a turn */
+#define PICKUP_AGAIN 60                         /* after the pickup zone did not answer */
+#define REMOVE_AGAIN apr_time_from_sec(10 * 60) /* one that it would not remove */
 
 static const program_option_t options[] = {
     {"once", 0, NULL, "send what is due now, sweep once, and end", PROGRAM_ONCE},
@@ -38,33 +42,51 @@ static void say(const sb_job_swept_t *s)
     }
 }
 
-/* Take what nobody wants out of the pickup zone. One that is away is asked again, later.
+/* @return the database's health */
+static apr_status_t remove_file(double *pnot_before, sb_job_relay_t *relay,
+                                const sb_pickup_client_t *client, const char *id, apr_pool_t *p)
+{
+    const char *error;
+    apr_status_t rv = sb_pickup_remove(&error, client, id, apr_time_from_sec(REMOVE_SECS), p);
+
+    if (rv == APR_SUCCESS) {
+        return sb_job_relay_removed(relay, id);
+    }
+    if (rv == SB_EUNAVAILABLE) { /* perhaps for this one only: the others are tried first */
+        sb_log(SB_LOG_WARN, SBLOGNO(4555), rv, "files wait to be removed: %s", error);
+        *pnot_before = sb_time_monotonic() + PICKUP_AGAIN;
+        return sb_job_relay_put_off(relay, id, 0);
+    }
+    sb_log(SB_LOG_ERROR, SBLOGNO(4556), rv, "pickup %s cannot be removed: %s", id, error);
+    return sb_job_relay_put_off(relay, id, REMOVE_AGAIN);
+}
+
+/* Take what nobody wants out of the pickup zone. What it does not remove is tried again, later.
  * @return the database's health */
 static apr_status_t remove_files(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 {
-    static apr_time_t not_before;
+    static double not_before;
+    double begun = sb_time_monotonic();
     const sb_pickup_client_t *client;
     apr_array_header_t *ids;
-    apr_status_t rv = sb_job_relay_unwanted(&ids, relay, p);
+    apr_status_t rv;
     int i;
 
-    if (rv != APR_SUCCESS || !ids->nelts || apr_time_now() < not_before ||
+    if (begun < not_before) {
+        return APR_SUCCESS;
+    }
+    rv = sb_job_relay_unwanted(&ids, relay, p);
+    if (rv != APR_SUCCESS || !ids->nelts ||
         sb_pickup_client_make(&client, prog->conf, p)) { /* no pickup zone: files are elsewhere */
         return rv;
     }
     for (i = 0; i < ids->nelts && rv == APR_SUCCESS && !program_stopping(); i++) {
-        const char *id = APR_ARRAY_IDX(ids, i, const char *), *error;
-        apr_status_t gone = sb_pickup_remove(&error, client, id, p);
+        double now = sb_time_monotonic();
 
-        if (gone == SB_EUNAVAILABLE) {
-            sb_log(SB_LOG_WARN, SBLOGNO(4555), gone, "files wait to be removed: %s", error);
-            not_before = apr_time_now() + PICKUP_AGAIN;
-            return APR_SUCCESS;
+        if (now < not_before || now > begun + REMOVE_SECS) {
+            break;
         }
-        if (gone != APR_SUCCESS) { /* it goes when its time is up */
-            sb_log(SB_LOG_ERROR, SBLOGNO(4556), gone, "pickup %s cannot be removed: %s", id, error);
-        }
-        rv = sb_job_relay_removed(relay, id);
+        rv = remove_file(&not_before, relay, client, APR_ARRAY_IDX(ids, i, const char *), p);
     }
     return rv;
 }
@@ -81,42 +103,79 @@ static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
     return rv;
 }
 
-/* Until a message is written or is due, or it is time to sweep. */
-static apr_status_t wait_for_work(sb_job_relay_t *relay, apr_interval_time_t due, apr_time_t until)
+/* Until a message is written, or it is that late. */
+static apr_status_t wait_for_work(sb_job_relay_t *relay, double until)
 {
-    apr_time_t soon = apr_time_now() + (due > TURN ? due : TURN);
-    apr_time_t end = due >= 0 && soon < until ? soon : until;
     apr_status_t rv = APR_TIMEUP;
 
     while (APR_STATUS_IS_TIMEUP(rv) && !program_stopping() && !program_hung_up()) {
-        apr_interval_time_t left = end - apr_time_now();
+        double left = until - sb_time_monotonic();
 
         if (left <= 0) {
             return APR_SUCCESS;
         }
-        rv = sb_db_wait_notify(relay->db, (left < WAKE ? left : WAKE) + 1000);
+        rv = sb_db_wait_notify(
+            relay->db,
+            (apr_interval_time_t)((left < WAKE ? left : WAKE) * APR_USEC_PER_SEC) + 1000);
     }
     return APR_STATUS_IS_TIMEUP(rv) ? APR_SUCCESS : rv;
 }
 
-/* @return why the connections are of no use any more; APR_SUCCESS to end, or when there is a new ini */
+/* Announce what is due. A broker that fails is left, and tried again at *pnext.
+ * @param pnext when there is something to do again; unchanged: nothing before
+ * @return the database's health */
+static apr_status_t announce(program_t *prog, sb_job_relay_t *relay, program_backoff_t *backoff,
+                             double *pbroker, double *pnext, apr_pool_t *p)
+{
+    apr_interval_time_t due = -1, pause;
+    apr_status_t rv = APR_SUCCESS;
+    double soon = *pbroker;
+
+    if (!relay->mq && sb_time_monotonic() >= *pbroker) {
+        rv = sb_job_relay_connect(relay, prog->conf);
+    }
+    if (relay->mq) {
+        rv = sb_job_relay_send(NULL, &due, relay, p);
+        soon = (double)due / APR_USEC_PER_SEC;
+        soon = sb_time_monotonic() + (soon > TURN ? soon : TURN);
+    }
+    if (rv == APR_SUCCESS && relay->mq) {
+        backoff->next = 0;
+    }
+    if (rv != APR_SUCCESS && !relay->mq) {
+        pause = program_backoff(backoff);
+        sb_log(SB_LOG_WARN, SBLOGNO(4557), rv, "no broker; trying again in %d ms",
+               (int)(pause / 1000));
+        soon = *pbroker = sb_time_monotonic() + (double)pause / APR_USEC_PER_SEC;
+        rv = APR_SUCCESS;
+    }
+    if ((due >= 0 || !relay->mq) && soon < *pnext) {
+        *pnext = soon;
+    }
+    return rv;
+}
+
+/* While there is no broker, the database is looked after all the same.
+ * @return why the database is of no use any more; APR_SUCCESS to end, or when there is a new ini */
 static apr_status_t relay_on(program_t *prog, sb_job_relay_t *relay, program_backoff_t *backoff,
                              apr_pool_t *p)
 {
-    apr_time_t next_sweep = 0;
+    double poll = (double)sb_conf_interval(prog->conf, "jobs.relay.poll") / APR_USEC_PER_SEC;
+    double next_sweep = 0, broker = 0;
+    program_backoff_t broker_backoff = {0};
     apr_status_t rv = APR_SUCCESS;
 
     while (rv == APR_SUCCESS && !program_stopping() && !program_hung_up()) {
-        apr_interval_time_t due;
+        double next = sb_time_monotonic() + poll;
 
-        rv = sb_job_relay_send(NULL, &due, relay, p);
-        if (rv == APR_SUCCESS && apr_time_now() >= next_sweep) {
+        rv = announce(prog, relay, &broker_backoff, &broker, &next, p);
+        if (rv == APR_SUCCESS && sb_time_monotonic() >= next_sweep) {
             rv = sweep(prog, relay, p);
-            next_sweep = apr_time_now() + sb_conf_interval(prog->conf, "jobs.relay.poll");
+            next_sweep = sb_time_monotonic() + poll;
         }
         if (rv == APR_SUCCESS) {
             backoff->next = 0;
-            rv = wait_for_work(relay, due, next_sweep);
+            rv = wait_for_work(relay, next < next_sweep ? next : next_sweep);
         }
         apr_pool_clear(p);
     }
@@ -157,16 +216,18 @@ static int once(program_t *prog, apr_pool_t *links, apr_pool_t *p)
 {
     apr_interval_time_t due;
     sb_job_relay_t relay;
-    apr_status_t rv = sb_job_relay_open(&relay, prog->conf, links);
+    apr_status_t connected = APR_SUCCESS, rv = sb_job_relay_open(&relay, prog->conf, links);
     char buf[200];
 
     if (rv == APR_SUCCESS) {
-        relay.since = 0; /* nobody waits for a second look */
+        relay.since -= 3600; /* nobody waits for a second look */
+        connected = sb_job_relay_connect(&relay, prog->conf);
         rv = sweep(prog, &relay, p);
     }
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && relay.mq) {
         rv = sb_job_relay_send(NULL, &due, &relay, p);
     }
+    rv = rv == APR_SUCCESS ? connected : rv;
     if (rv != APR_SUCCESS) {
         fprintf(stderr, "%s: %s\n", prog->def->name, sb_strerror(rv, buf, sizeof buf));
     }

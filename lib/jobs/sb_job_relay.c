@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "core/sb_log.h"
+#include "core/sb_time.h"
 #include "core/sb_uuid.h"
 #include "jobs/sb_job_relay.h"
 
@@ -12,7 +13,7 @@
 #define CONFIRM apr_time_from_sec(10)
 #define STATEMENT apr_time_from_sec(60)
 /* After an outage of the database workers come back with their heartbeats: judge leases only then. */
-#define GRACE apr_time_from_sec(15)
+#define GRACE 15 /* seconds */
 /* A task that nobody claimed while its queue holds messages may just be waiting in there. */
 #define LONG_OVERDUE "3600 s"
 
@@ -67,26 +68,45 @@ static const sb_stmt_t jobs_stmt = {"job_sweep_jobs", 2,
 
 apr_status_t sb_job_relay_open(sb_job_relay_t *relay, const sb_conf_t *conf, apr_pool_t *p)
 {
-    const char *url = sb_conf_str(conf, "jobs.worker.db.url"),
-               *mq_url = sb_conf_str(conf, "jobs.broker.url");
+    const char *url = sb_conf_str(conf, "jobs.worker.db.url");
     sb_db_opts_t opts = {.app = "smarter-job-relay", .statement_timeout = STATEMENT};
-    sb_mq_opts_t mq_opts = {.ca_file = sb_conf_str(conf, "jobs.broker.ca_file")};
     apr_status_t rv;
 
     memset(relay, 0, sizeof *relay);
+    relay->pool = p;
     url = url ? url : sb_conf_str(conf, "jobs.db.url");
-    if (!url || !mq_url) {
+    if (!url || !sb_conf_str(conf, "jobs.broker.url")) {
         sb_log(SB_LOG_ERROR, SBLOGNO(2360), SB_NO_STATUS,
                "%s: jobs.worker.db.url and jobs.broker.url are needed", sb_conf_path(conf));
         return SB_ECONFIG;
     }
     opts.schema = relay->schema = sb_conf_str(conf, "jobs.db.schema_name");
     rv = sb_db_open(&relay->db, sb_conf_db_url(url, p), &opts, p);
-    relay->since = apr_time_now();
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_script(relay->db, sb_sql(p, "LISTEN {channel}", "channel", relay->schema, NULL));
+    relay->since = sb_time_monotonic();
+    return rv == APR_SUCCESS ? sb_db_script(relay->db, sb_sql(p, "LISTEN {channel}", "channel",
+                                                              relay->schema, NULL))
+                             : rv;
+}
+
+static void disconnect(sb_job_relay_t *relay)
+{
+    relay->mq = NULL;
+    apr_pool_destroy(relay->mq_pool);
+}
+
+apr_status_t sb_job_relay_connect(sb_job_relay_t *relay, const sb_conf_t *conf)
+{
+    sb_mq_opts_t opts = {.ca_file = sb_conf_str(conf, "jobs.broker.ca_file")};
+    apr_status_t rv = apr_pool_create(&relay->mq_pool, relay->pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    return rv == APR_SUCCESS ? sb_mq_open(&relay->mq, mq_url, &mq_opts, p) : rv;
+    rv = sb_mq_open(&relay->mq, sb_conf_str(conf, "jobs.broker.url"), &opts, relay->mq_pool);
+    if (rv != APR_SUCCESS) {
+        disconnect(relay);
+    }
+    return rv;
 }
 
 /* ---- the outbox ------------------------------------------------------------------------------ */
@@ -163,6 +183,9 @@ static apr_status_t publish(sb_job_relay_t *relay, const batch_t *b)
         if (rv == APR_SUCCESS) {
             rv = sb_mq_publish_all(relay->mq, b->messages, b->n, CONFIRM);
         }
+    }
+    if (rv != APR_SUCCESS) {
+        disconnect(relay);
     }
     return rv;
 }
@@ -245,53 +268,58 @@ static apr_status_t count_of(int *pn, sb_db_t *db, const sb_stmt_t *st, const ch
     return rv;
 }
 
-static apr_status_t sweep_leases(sb_job_swept_t *swept, sb_job_relay_t *relay,
-                                 const sb_conf_t *conf, apr_pool_t *p)
+/* A part of the sweep: a transaction, of one relay at a time. */
+typedef apr_status_t part_fn(sb_job_swept_t *swept, sb_job_relay_t *relay, const void *what,
+                             apr_pool_t *p);
+
+static apr_status_t in_turn(sb_job_swept_t *swept, sb_job_relay_t *relay, part_fn *part,
+                            const void *what, apr_pool_t *p)
 {
-    apr_interval_time_t lease = sb_conf_interval(conf, "jobs.lease");
+    sb_job_swept_t sum = *swept;
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_begin(relay->db, SB_TX_WRITE);
+
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_query(&rows, relay->db, &lock_stmt, NULL, p);
+    }
+    if (rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) == 1) {
+        rv = part(&sum, relay, what, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(relay->db);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_db_rollback(relay->db);
+        return rv;
+    }
+    *swept = sum;
+    return APR_SUCCESS;
+}
+
+static apr_status_t sweep_leases(sb_job_swept_t *swept, sb_job_relay_t *relay, const void *what,
+                                 apr_pool_t *p)
+{
     const char *args[] = {"0", INTERRUPTED};
 
-    if (apr_time_now() - relay->since < (lease < GRACE ? lease : GRACE)) {
-        return APR_SUCCESS;
-    }
+    (void)what;
     return count_of(&swept->leases, relay->db, &leases_stmt, args, p);
 }
 
-/* Messages of an empty queue were lost, whatever happened to it. */
-static apr_status_t sweep_queues(sb_job_swept_t *swept, sb_job_relay_t *relay,
-                                 const sb_conf_t *conf, apr_pool_t *p)
+static apr_status_t sweep_lost(sb_job_swept_t *swept, sb_job_relay_t *relay, const void *what,
+                               apr_pool_t *p)
 {
-    const char *overdue =
-        apr_psprintf(p, "%" APR_INT64_T_FMT, sb_conf_interval(conf, "jobs.relay.overdue"));
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i, n;
+    int n;
+    apr_status_t rv = count_of(&n, relay->db, &lost_stmt, what, p);
 
-    rv = sb_db_query(&rows, relay->db, &overdue_stmt, &overdue, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        const char *args[] = {sb_rows_text(rows, i, 0), apr_pstrcat(p, overdue, " us", NULL)};
-        apr_int64_t depth = 0;
-
-        rv = sb_mq_depth(&depth, NULL, relay->mq, args[0]);
-        if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
-            return rv;
-        }
-        if (depth) {
-            args[1] = LONG_OVERDUE;
-        }
-        rv = count_of(&n, relay->db, &lost_stmt, args, p);
-        swept->lost += n;
-    }
+    swept->lost += n;
     return rv;
 }
 
-static apr_status_t sweep_jobs(sb_job_swept_t *swept, sb_job_relay_t *relay, const sb_conf_t *conf,
+static apr_status_t sweep_jobs(sb_job_swept_t *swept, sb_job_relay_t *relay, const void *what,
                                apr_pool_t *p)
 {
-    const char *args[] = {TOO_LONG, apr_psprintf(p, "%" APR_INT64_T_FMT,
-                                                 sb_conf_interval(conf, "jobs.forget_after"))};
     sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, relay->db, &jobs_stmt, args, p);
+    apr_status_t rv = sb_db_query(&rows, relay->db, &jobs_stmt, what, p);
 
     if (rv == APR_SUCCESS) {
         swept->given_up = (int)sb_rows_int(rows, 0, 0, 0);
@@ -301,36 +329,62 @@ static apr_status_t sweep_jobs(sb_job_swept_t *swept, sb_job_relay_t *relay, con
     return rv;
 }
 
+/* Messages of an empty queue were lost, whatever happened to it. The broker takes its time to say how
+ * many a queue holds: no transaction waits for it. */
+static apr_status_t sweep_queues(sb_job_swept_t *swept, sb_job_relay_t *relay,
+                                 const sb_conf_t *conf, apr_pool_t *p)
+{
+    const char *overdue =
+        apr_psprintf(p, "%" APR_INT64_T_FMT, sb_conf_interval(conf, "jobs.relay.overdue"));
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    rv = sb_db_query(&rows, relay->db, &overdue_stmt, &overdue, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        const char *args[] = {sb_rows_text(rows, i, 0), apr_pstrcat(p, overdue, " us", NULL)};
+        apr_int64_t depth = 0;
+
+        rv = sb_mq_depth(&depth, NULL, relay->mq, args[0]);
+        if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
+            disconnect(relay);
+            return rv;
+        }
+        if (depth) {
+            args[1] = LONG_OVERDUE;
+        }
+        rv = in_turn(swept, relay, sweep_lost, args, p);
+    }
+    return rv;
+}
+
+static void complain(sb_job_relay_t *relay, apr_status_t rv, const char *what)
+{
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_WARN, SBLOGNO(2361), rv, "sweeping %s: %s", what, sb_db_error(relay->db));
+    }
+}
+
 apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, const sb_conf_t *conf,
                                 apr_pool_t *p)
 {
-    sb_rows_t *rows;
-    apr_status_t rv;
+    double lease = (double)sb_conf_interval(conf, "jobs.lease") / APR_USEC_PER_SEC;
+    const char *args[] = {TOO_LONG, apr_psprintf(p, "%" APR_INT64_T_FMT,
+                                                 sb_conf_interval(conf, "jobs.forget_after"))};
+    apr_status_t rv = APR_SUCCESS;
 
     memset(swept, 0, sizeof *swept);
-    rv = sb_db_begin(relay->db, SB_TX_WRITE);
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_query(&rows, relay->db, &lock_stmt, NULL, p);
+    if (sb_time_monotonic() - relay->since >= (lease < GRACE ? lease : GRACE)) {
+        rv = in_turn(swept, relay, sweep_leases, NULL, p);
     }
-    if (rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) != 1) {
-        sb_db_rollback(relay->db);
-        return APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    if (rv == APR_SUCCESS) {
-        rv = sweep_leases(swept, relay, conf, p);
+    if (relay->mq) {
+        complain(relay, sweep_queues(swept, relay, conf, p), "lost messages");
     }
-    if (rv == APR_SUCCESS) {
-        rv = sweep_queues(swept, relay, conf, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = sweep_jobs(swept, relay, conf, p);
-    }
-    if (rv == APR_SUCCESS) {
-        return sb_db_commit(relay->db);
-    }
-    sb_db_rollback(relay->db);
-    memset(swept, 0, sizeof *swept);
-    return rv;
+    complain(relay, in_turn(swept, relay, sweep_jobs, args, p), "old jobs");
+    return APR_SUCCESS;
 }
 
 /* ---- files that nobody wants --------------------------------------------------------------------- */
@@ -340,11 +394,17 @@ static const sb_stmt_t unwanted_stmt = {
     "SELECT pickup_id FROM {schema}.job JOIN {schema}.file USING (job_id)"
     " WHERE (deleted_at IS NOT NULL OR state = 'cancelled') AND closed_at IS NOT NULL"
     " AND pickup_id IS NOT NULL AND removed_at IS NULL AND state <> 'expired'"
-    " ORDER BY closed_at LIMIT 20"};
+    " AND (not_before IS NULL OR not_before <= clock_timestamp())"
+    " ORDER BY not_before NULLS FIRST, closed_at LIMIT 20"};
 
 static const sb_stmt_t removed_stmt = {
     "job_removed", 1,
     "UPDATE {schema}.file SET removed_at = clock_timestamp() WHERE pickup_id = $1"};
+
+static const sb_stmt_t put_off_stmt = {
+    "job_removal_put_off", 2,
+    "UPDATE {schema}.file SET not_before = clock_timestamp() + $2::bigint * interval '1 us'"
+    " WHERE pickup_id = $1"};
 
 apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *relay, apr_pool_t *p)
 {
@@ -363,4 +423,13 @@ apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *re
 apr_status_t sb_job_relay_removed(sb_job_relay_t *relay, const char *id)
 {
     return sb_db_exec(NULL, relay->db, &removed_stmt, &id);
+}
+
+apr_status_t sb_job_relay_put_off(sb_job_relay_t *relay, const char *id, apr_interval_time_t pause)
+{
+    char us[24];
+    const char *args[] = {id, us};
+
+    apr_snprintf(us, sizeof us, "%" APR_INT64_T_FMT, pause);
+    return sb_db_exec(NULL, relay->db, &put_off_stmt, args);
 }

@@ -14,23 +14,29 @@
 /** Connections of a relay: a database connection that listens, and a broker. */
 typedef struct {
     sb_db_t *db;
-    sb_mq_t *mq;
+    sb_mq_t *mq; /* NULL: not connected, or it failed */
     const char *schema;
-    apr_time_t since; /* when db was opened: leases are judged some time after */
+    double
+        since; /* when db was opened, on the monotonic clock: leases are judged some time after */
+    apr_pool_t *pool, *mq_pool;
 } sb_job_relay_t;
 
 /**
- * Connect both. Closed when p is cleared.
- * @return SB_ECONFIG a key that is needed is missing (logged); others as sb_db_open and sb_mq_open
+ * Connect to the database. Closed when p is cleared.
+ * @return SB_ECONFIG a key that is needed is missing (logged); others as sb_db_open
  */
 apr_status_t sb_job_relay_open(sb_job_relay_t *relay, const sb_conf_t *conf,
                                apr_pool_t *p) SB_MUST_CHECK;
+
+/** Connect to the broker. @return as sb_mq_open */
+apr_status_t sb_job_relay_connect(sb_job_relay_t *relay, const sb_conf_t *conf) SB_MUST_CHECK;
 
 /**
  * Send what is due, oldest first, until nothing is. A row goes when the broker has confirmed its message:
  * after a crash in between the message comes twice, which workers do not mind.
  * @param psent how many messages; may be NULL
  * @param pnext microseconds until the next one is due; -1 none waits
+ * @return with relay->mq NULL afterwards it was the broker that failed
  */
 apr_status_t sb_job_relay_send(int *psent, apr_interval_time_t *pnext, sb_job_relay_t *relay,
                                apr_pool_t *p) SB_MUST_CHECK;
@@ -43,7 +49,11 @@ typedef struct {
     int forgotten; /* jobs removed for good */
 } sb_job_swept_t;
 
-/** Look after everything once. All 0 when another relay is at it. */
+/**
+ * Look after everything once; without a broker, after all but lost messages. Leases, messages and old jobs
+ * are a transaction each: what fails of the last two is logged and does not keep the others from being
+ * done. All 0 when another relay is at it.
+ */
 apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, const sb_conf_t *conf,
                                 apr_pool_t *p) SB_MUST_CHECK;
 
@@ -57,5 +67,9 @@ apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *re
 
 /** The pickup zone has this one no more. */
 apr_status_t sb_job_relay_removed(sb_job_relay_t *relay, const char *id) SB_MUST_CHECK;
+
+/** The pickup zone still has it: it is unwanted again after a pause, behind those not tried yet. */
+apr_status_t sb_job_relay_put_off(sb_job_relay_t *relay, const char *id,
+                                  apr_interval_time_t pause) SB_MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "core/sb_json.h"
 #include "core/sb_log.h"
 #include "core/sb_status.h"
+#include "core/sb_time.h"
 #include "core/sb_uuid.h"
 
 #define ANSWER_MAX (16 * 1024) /* bytes of an answer */
@@ -42,7 +43,7 @@ typedef struct {
     apr_status_t read_rv;
     apr_int64_t sent;
     sb_digest_t *digest;
-    apr_time_t moved;  /* when the number of bytes sent last grew */
+    double moved;      /* when the number of bytes sent last grew, on the monotonic clock */
     curl_off_t so_far; /* that number */
     apr_int64_t size;
     int (*stopping)(void *ctx);
@@ -349,7 +350,7 @@ static int seek_file(void *ctx, curl_off_t offset, int origin)
 static int watch(void *ctx, curl_off_t dl, curl_off_t dlnow, curl_off_t ul, curl_off_t ulnow)
 {
     exchange_t *x = ctx;
-    apr_time_t now = apr_time_now();
+    double now = sb_time_monotonic();
     long limit = ulnow >= x->size ? FINISH_SECS : x->client->stall_secs;
 
     (void)dl, (void)dlnow, (void)ul;
@@ -361,7 +362,7 @@ static int watch(void *ctx, curl_off_t dl, curl_off_t dlnow, curl_off_t ul, curl
         x->is_stopped = 1;
         x->gave_up = "asked to stop";
     }
-    else if (now - x->moved > apr_time_from_sec(limit)) {
+    else if (now - x->moved > (double)limit) {
         x->gave_up = "the delivery stood still";
     }
     return x->gave_up != NULL;
@@ -467,7 +468,7 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
     x = begin_exchange(&rc, client, apr_pstrcat(own, client->upload_base, "/", id, NULL), own);
     x->stopping = stopping;
     x->stop_ctx = ctx;
-    x->moved = apr_time_now();
+    x->moved = sb_time_monotonic();
     rv = open_file(x, path);
     if (rv != APR_SUCCESS) {
         *perror = "the file cannot be read";
@@ -497,8 +498,9 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
 /* ---- taking back -------------------------------------------------------------------------------- */
 
 apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *client, const char *id,
-                              apr_pool_t *p)
+                              apr_interval_time_t limit, apr_pool_t *p)
 {
+    long msecs = limit ? (long)apr_time_as_msec(limit) : client->register_msecs;
     const sb_json_t *answer;
     apr_status_t rv;
     CURLcode rc;
@@ -507,7 +509,7 @@ apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *cli
 
     apr_pool_create(&own, p);
     x = begin_exchange(&rc, client, apr_pstrcat(own, client->upload_base, "/", id, NULL), own);
-    SET(CURLOPT_TIMEOUT_MS, client->register_msecs);
+    SET(CURLOPT_TIMEOUT_MS, msecs);
     SET(CURLOPT_CUSTOMREQUEST, "DELETE");
     rv = exchange(&answer, perror, x, rc);
     if (rv == APR_NOTFOUND) {

@@ -83,9 +83,10 @@ apr_status_t sb_pickup_upload(sb_pickup_receipt_t *receipt, const char **perror,
 
 /**
  * Take a registration back, with its file if there is one. Not there (any more) is success.
+ * @param limit of time; 0: hpz.register_timeout
  * @return APR_SUCCESS; SB_EUNAVAILABLE try again; SB_EINPUT
  */
 apr_status_t sb_pickup_remove(const char **perror, const sb_pickup_client_t *client, const char *id,
-                              apr_pool_t *p) SB_MUST_CHECK;
+                              apr_interval_time_t limit, apr_pool_t *p) SB_MUST_CHECK;
 
 #endif

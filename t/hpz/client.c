@@ -76,7 +76,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (getenv("REMOVE")) {
-        rv = sb_pickup_remove(&error, client, pickup.id, p);
+        rv = sb_pickup_remove(&error, client, pickup.id, 0, p);
         return say("remove", rv, error);
     }
     return 0;

@@ -200,6 +200,30 @@ sql("UPDATE $s.job SET closed_at = now() - interval '31 days' WHERE job_id = '$i
 $j->once;
 is(sql_one("SELECT count(*) FROM $s.job WHERE job_id = '$id'"), 0, 'and is forgotten');
 
+sql("INSERT INTO $s.job (job_id, kind, tenant, owner_uid, title, params, state, max_attempts, retry_delay, keep, give_up_at, closed_at)"
+    . " SELECT gen_random_uuid(), 'old', 'nc', 'me', 'Old', '{}', 'failed', 1, '1 s', '1 s', now(), now() - interval '31 days' FROM generate_series(1, 700)");
+for my $left (200, 0) {
+    $j->once;
+    is(sql_one("SELECT count(*) FROM $s.job WHERE kind = 'old'"), $left, 'many are forgotten in portions');
+}
+
+# ---- without a broker -----------------------------------------------------------------------------
+$id = $j->make(steps => [{ tasks => [part()] }]);
+my $late = $j->make(give_up_ms => 1, steps => [{ tasks => [part()] }]);
+sql("UPDATE $s.task SET state = 'running', attempt = 1, claim = 1, lease_until = now() - interval '1 minute' WHERE job_id = '$id'");
+my $there = slurp($j->{ini});
+spew($j->{ini}, $there =~ s{^(jobs\.broker\.url\s*=).*$}{$1 amqp://nobody:none\@localhost:1/none}mr);
+is($j->once->{exit}, 75, 'no broker: come again');
+is_deeply([$j->tasks($id)], ['1.1 queued 1'], 'the dead worker has lost its task all the same');
+is($j->state($late), 'failed', 'and what waited for too long has failed');
+sql("UPDATE $s.task SET state = 'running', claim = 2, lease_until = now() - interval '1 minute' WHERE job_id = '$id'");
+$relay = $j->relay;
+wait_until(20, 'the relay to see it, too', sub { ($j->tasks($id))[0] =~ /queued/ });
+spew($j->{ini}, $there);
+is($j->stop($relay), 0, 'it ends when it is asked to');
+$j->call('cancel', $id);
+sql("DELETE FROM $s.outbox");
+
 # ---- several relays -----------------------------------------------------------------------------
 my $before = depth();
 $id = $j->make(steps => [{ tasks => [map { part() } 1 .. 1000] }]);

@@ -40,9 +40,15 @@ sql("UPDATE $s.job SET state = 'ready', closed_at = now(), deleted_at = now() WH
 sql("UPDATE $s.file SET pickup_id = '00000000-0000-4000-8000-000000000000'");
 is($j->once->{exit}, 0, 'nobody is there: no failure of the relay');
 is(sql_one("SELECT removed_at FROM $s.file"), undef, 'it waits');
-my $back = slurp($j->{ini});
-$back =~ s{https://localhost:1/files}{env('SMARTER_PICKUP_INTERNAL_URL') . '/files'}e;
-spew($j->{ini}, $back);
+my $away = slurp($j->{ini});
+sub upload_at { spew($j->{ini}, $away =~ s{https://localhost:1/files}{env('SMARTER_PICKUP_INTERNAL_URL') . $_[0]}er) }
+upload_at('/registration?');
+is($j->once->{exit}, 0, 'the zone refuses');
+is_deeply([sql("SELECT removed_at, not_before > now() + interval '1 minute' FROM $s.file")], [[undef, 't']], 'it is not taken for removed, and waits longer');
+upload_at('/files');
+$j->once;
+is(sql_one("SELECT removed_at FROM $s.file"), undef, 'so long, indeed');
+sql("UPDATE $s.file SET not_before = now()");
 is($j->once->{exit}, 0, 'the zone is back');
 isnt(sql_one("SELECT removed_at FROM $s.file"), undef, 'nothing there is as good as removed');
 finish();
