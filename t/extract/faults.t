@@ -20,7 +20,7 @@ results($school, year => $year, subject => 'Math', grade => sprintf('%02d', $_),
 # So many files of results, a year later, that they are two parts of raw data; no file is there, which is nobody's fault.
 results($school, year => $year + 1, subject => 'Math', grade => '03', level => 1, count => 150);
 put();
-add_user('f-state', ['SAREXTRACTS', $tenant, $state]);
+add_user('f-state', map { [$_, $tenant, $state] } qw(SAREXTRACTS AUDITXML));
 my $jar = sign_in('f-state');
 my $outside = sign_in_outside('f-state');
 # The worker says when something it needs is gone.
