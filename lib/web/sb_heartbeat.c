@@ -9,7 +9,7 @@
 
 #define FRESH_FOR apr_time_from_sec(1)
 #define FIRST_WAIT apr_time_from_sec(5)
-#define FIRST_WAITERS 4 /* more are told that nothing is known yet: a first look may hang, too */
+#define FIRST_WAITERS 12 /* more are told that nothing is known yet: a first look may hang, too */
 
 struct sb_heartbeat_t {
     apr_thread_mutex_t *looking; /* held while one thread asks around */
