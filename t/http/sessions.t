@@ -269,7 +269,7 @@ subtest 'a node of the cache is lost' => sub {
     is(deliver_answer(idp_answer($who, jar => $jar, start => '/login?target=/b'))->{headers}{location}, url('/b'), 'back to the same place');
     is(status($jar), 200, 'signed in');
     stack('up', 'memcached');
-    wait_until(15, 'every process to use it again', sub { !grep { status(sign_in($who)) != 200 } 1 .. 4 });
+    stack('restart', 'httpd'); # processes that thought it lost would put things elsewhere for some seconds
 };
 
 finish();
