@@ -1,5 +1,5 @@
-// Builds the pages: one script and one style sheet per page, named by their content, and the HTML
-// that refers to them. `node build.mjs [--test | --watch]`; output web/dist/assets (or web/node_modules/.test).
+// Builds the pages: scripts (what pages share, and what is fetched on first use, are files of their own) and
+// one style sheet per page, named by their content, and the HTML that refers to them. `node build.mjs [--test | --watch]`; output web/dist/assets (or web/node_modules/.test).
 import { build, context } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, copyFileSync, renameSync, existsSync } from 'node:fs';
@@ -69,13 +69,30 @@ function writeLocales(out) {
     return names;
 }
 
+/** The scripts a page begins with: what its entry names, and what that imports in turn. Without being told, a
+ *  browser would learn of each level only from the one before. */
+function firstScripts(outputs, entry) {
+    const named = outputs[entry].imports.map((i) => i.path);
+    const found = new Set();
+    const add = (path) => {
+        if (!found.has(path)) {
+            found.add(path);
+            outputs[path].imports.filter((i) => i.kind === 'import-statement').forEach((i) => add(i.path));
+        }
+    };
+    named.filter((path) => path in outputs).forEach(add);
+    return [...found];
+}
+
 function writePages(out, meta, icon) {
     const en = catalogue('en');
     for (const [file, entry] of Object.entries(pages)) {
         const made = Object.entries(meta.outputs).find(([, o]) => o.entryPoint === `src/${entry}.ts`);
         const url = (path) => '/' + path.slice(path.indexOf('assets/'));
         const font = Object.keys(meta.outputs).find((f) => f.endsWith('.woff2'));
+        const ahead = firstScripts(meta.outputs, made[0]).map((path) => `<link rel="modulepreload" href="${url(path)}">\n`).join('');
         const html = readFileSync(`src/pages/${file.split('/')[1]}`, 'utf8')
+            .replace('<script type="module" src="{{script}}">', (script) => ahead + script)
             .replaceAll('{{script}}', url(made[0]))
             .replaceAll('{{style}}', url(made[1].cssBundle))
             .replaceAll('{{icon}}', icon)
@@ -106,6 +123,8 @@ async function site() {
         outdir: join(out, 'assets/immutable'),
         entryNames: '[name]-[hash]',
         assetNames: '[name]-[hash]',
+        chunkNames: '[name]-[hash]',
+        splitting: true,
         publicPath: '/assets/immutable',
         define: { LOCALE_FILES: JSON.stringify(writeLocales(out)) },
         minify: true,

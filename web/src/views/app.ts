@@ -12,7 +12,6 @@ import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
 import { watchSession } from './timeout.js';
-import './download.js';
 import { BarTip } from './tip.js';
 
 /** Fewer rows than this are found by looking. */
@@ -233,6 +232,17 @@ class SbComparing extends LitElement {
         });
     }
 
+    /** The dialog's script comes with its first use. It is not there any more after an upgrade of the server: begin again. */
+    private async openDownload(): Promise<void> {
+        try {
+            await import('./download.js');
+        } catch {
+            location.reload();
+            return;
+        }
+        this.querySelector('sb-download-dialog')?.open();
+    }
+
     private openFilters(): void {
         this.filtersOpen = !this.filtersOpen;
         if (this.filtersOpen) {
@@ -338,7 +348,7 @@ class SbComparing extends LitElement {
                     ${this.panel === 'legend' ? legend(report, levels[0] ?? 4, aliases(report)[0] ?? 'subject1') : nothing}
                 </div>
             </div>
-            <button type="button" class="button" id="download-button" aria-haspopup="dialog" @click=${() => this.querySelector('sb-download-dialog')?.open()}>${t('tool.download')}</button>
+            <button type="button" class="button" id="download-button" aria-haspopup="dialog" @click=${this.openDownload}>${t('tool.download')}</button>
             <button type="button" class="button" id="print" @click=${() => print()}>${t('tool.print')}</button>
         </div>`;
     }

@@ -1,5 +1,6 @@
 // The download dialog of a report: what is on the page as a table, results of its students, reports and
-// files of the whole state. What the server makes in the background ends up in "My downloads".
+// files of the whole state. What the server makes in the background ends up in "My downloads". Fetched
+// when first opened: see the report page.
 
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { askForFiles, fetchTable, goToSignIn, Problem, registrationYears, saveFile, type FilesAsked, type StateFile } from '../lib/api.js';
@@ -20,12 +21,6 @@ const STATE_FILES: { file: StateFile; right: string; form: 'year' | 'test' }[] =
 ];
 
 type Choice = 'view' | 'results' | StateFile;
-
-/** May he, here or somewhere below? */
-export function mayDownload(report: Report, right: string): boolean {
-    const p = report.context.permissions?.[right];
-    return !!p && (p.all || (p.guid?.length ?? 0) > 0);
-}
 
 function holdsAll(report: Report, right: string): boolean {
     const p = report.context.permissions?.[right];
