@@ -6,14 +6,15 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
+#include <ap_mpm.h>
 
 #define FRESH_FOR apr_time_from_sec(1)
 #define FIRST_WAIT apr_time_from_sec(5)
-#define FIRST_WAITERS 12 /* more are told that nothing is known yet: a first look may hang, too */
 
 struct sb_heartbeat_t {
     apr_thread_mutex_t *looking; /* held while one thread asks around */
     volatile apr_uint32_t waiting;
+    apr_uint32_t may_wait; /* for the first look; more are told that nothing is known yet */
     apr_thread_mutex_t *mutex; /* of what follows */
     apr_time_t when;           /* 0 never */
     int healthy;
@@ -24,7 +25,12 @@ apr_status_t sb_heartbeat_make(sb_heartbeat_t **ph, apr_pool_t *p)
 {
     sb_heartbeat_t *h = apr_pcalloc(p, sizeof(*h));
     apr_status_t rv = apr_thread_mutex_create(&h->looking, APR_THREAD_MUTEX_TIMED, p);
+    int threads = 0;
 
+    /* A first look may hang: a quarter of the threads stays for other requests. */
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads > 0) {
+        h->may_wait = (apr_uint32_t)(threads - threads / 4 - 1);
+    }
     if (rv == APR_SUCCESS) {
         rv = apr_thread_mutex_create(&h->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     }
@@ -59,7 +65,7 @@ static apr_status_t begin_look(sb_heartbeat_t *h, int first)
     if (rv == APR_SUCCESS || !first) {
         return rv;
     }
-    if (apr_atomic_inc32(&h->waiting) < FIRST_WAITERS) {
+    if (apr_atomic_inc32(&h->waiting) < h->may_wait) {
         rv = apr_thread_mutex_timedlock(h->looking, FIRST_WAIT);
     }
     apr_atomic_dec32(&h->waiting);

@@ -4,8 +4,8 @@
 /**
  * The last finding about what a process depends on. /services/heartbeat needs no sign-in: it must neither wear out
  * databases and disks, nor hold the threads of a server one of whose databases hangs. So one thread looks, at most
- * once a second; who comes meanwhile repeats the last finding. Only while there is none yet a few wait for it, a
- * few seconds.
+ * once a second; who comes meanwhile repeats the last finding. Only while there is none yet requests wait for
+ * it, a few seconds, in at most three quarters of the threads.
  *
  * Safe for threads.
  */
