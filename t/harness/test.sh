@@ -118,12 +118,27 @@ test_files()
     done
 }
 
+# Which of the files on standard input need no server.
+test_apart() { grep -E "^($TEST_BUILD/|t/unit/|t/fuzz/|t/web/logic\.t\$)"; }
+
+# test_prove FILE [NICE]: becomes the run of the tests listed there. For where their environment is set.
+test_prove()
+{
+    # shellcheck disable=SC2046  # one word a test
+    exec nice -n "${2:-0}" timeout -k 10 "${SMARTER_TEST_SECONDS:-1500}" prove -It/lib --timer $(cat "$1") </dev/null
+}
+
 test_run()
 {
     TEST_BUILD=$VAR/asan
     [ $# -eq 0 ] || TEST_BUILD=$SMARTER_BUILD
     test_files "$@" >"$VAR/run/tests"
     [ -s "$VAR/run/tests" ] || die "no tests in: $*"
+    : >"$VAR/run/tests-apart"
+    if [ $# -eq 0 ]; then
+        test_apart <"$VAR/run/tests" >"$VAR/run/tests-apart"
+        grep -Fxv -f "$VAR/run/tests-apart" "$VAR/run/tests" | replace "$VAR/run/tests" 644
+    fi
     stack_env | replace "$VAR/run/env" 600 || :
     # Sanitized programs of the C tests, the stack's own addresses, and nothing of the caller's locale.
     (
@@ -135,7 +150,20 @@ test_run()
         SMARTER_TEST_ALL=1
         LC_ALL=C.UTF-8
         set +a
-        # shellcheck disable=SC2046  # one word a test
-        exec timeout -k 10 "${SMARTER_TEST_SECONDS:-1500}" prove -It/lib --timer $(cat "$VAR/run/tests") </dev/null
+        [ -s "$VAR/run/tests-apart" ] || test_prove "$VAR/run/tests"
+        # Tests of servers wait a lot; those without run meanwhile, in the time that is left over.
+        (test_prove "$VAR/run/tests-apart" 19) >"$VAR/log/tests-apart.log" 2>&1 &
+        _apart=$!
+        trap 'kill $_apart 2>/dev/null' EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        (test_prove "$VAR/run/tests")
+        _with=$?
+        wait "$_apart"
+        _without=$?
+        trap - EXIT
+        say "Those without servers:"
+        cat "$VAR/log/tests-apart.log"
+        [ $_with -eq 0 ] && [ $_without -eq 0 ]
     )
 }
