@@ -10,14 +10,16 @@ import { fileURLToPath } from 'node:url';
 const top = dirname(fileURLToPath(import.meta.url));
 process.chdir(top);
 
-// Where each page is served; the addresses are those users have in their bookmarks.
+// Where each page is served, and its script; the addresses are those users have in their bookmarks. A page that its
+// script draws is app.html around its element, its text in the catalogue the title; others have HTML of their own.
 const pages = {
-    'html/comparingPopulations.html': 'comparing',
-    'html/downloads.html': 'downloads',
-    'html/index.html': 'dispatch',
-    'public/landing.html': 'landing',
-    'public/error.html': 'error'
+    'html/comparingPopulations.html': { entry: 'comparing', element: 'sb-comparing', title: 'title.report' },
+    'html/downloads.html': { entry: 'downloads', element: 'sb-downloads', title: 'downloads.title' },
+    'html/index.html': { entry: 'dispatch' },
+    'public/landing.html': { entry: 'landing' },
+    'public/error.html': { entry: 'error' }
 };
+const entryPoints = Object.values(pages).map(({ entry }) => `src/${entry}.ts`);
 const testDir = 'node_modules/.test';
 const locales = readdirSync('locales').map((f) => f.replace(/\.json$/, '')).sort();
 
@@ -86,12 +88,14 @@ function firstScripts(outputs, entry) {
 
 function writePages(out, meta, icon) {
     const en = catalogue('en');
-    for (const [file, entry] of Object.entries(pages)) {
+    for (const [file, { entry, element, title }] of Object.entries(pages)) {
         const made = Object.entries(meta.outputs).find(([, o]) => o.entryPoint === `src/${entry}.ts`);
         const url = (path) => '/' + path.slice(path.indexOf('assets/'));
         const font = Object.keys(meta.outputs).find((f) => f.endsWith('.woff2'));
         const ahead = firstScripts(meta.outputs, made[0]).map((path) => `<link rel="modulepreload" href="${url(path)}">\n`).join('');
-        const html = readFileSync(`src/pages/${file.split('/')[1]}`, 'utf8')
+        const html = readFileSync(`src/pages/${element ? 'app.html' : file.split('/')[1]}`, 'utf8')
+            .replaceAll('{{element}}', element)
+            .replaceAll('{{title}}', `{{msg:${title}}}`)
             .replace('<script type="module" src="{{script}}">', (script) => ahead + script)
             .replaceAll('{{script}}', url(made[0]))
             .replaceAll('{{style}}', url(made[1].cssBundle))
@@ -119,7 +123,7 @@ async function site() {
     copyFileSync('src/style/icon.svg', join(out, icon));
     const result = await build({
         ...common,
-        entryPoints: Object.values(pages).map((e) => `src/${e}.ts`),
+        entryPoints,
         outdir: join(out, 'assets/immutable'),
         entryNames: '[name]-[hash]',
         assetNames: '[name]-[hash]',
@@ -172,7 +176,7 @@ if (process.argv.includes('--test')) {
 } else if (process.argv.includes('--watch')) {
     const ctx = await context({
         ...common,
-        entryPoints: Object.values(pages).map((e) => `src/${e}.ts`),
+        entryPoints,
         write: false,
         outdir: '.watch',
         define: { LOCALE_FILES: '{}' },
