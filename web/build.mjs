@@ -15,6 +15,7 @@ process.chdir(top);
 const pages = {
     'html/comparingPopulations.html': { entry: 'comparing', element: 'sb-comparing', title: 'title.report' },
     'html/downloads.html': { entry: 'downloads', element: 'sb-downloads', title: 'downloads.title' },
+    'html/sessions.html': { entry: 'sessions', element: 'sb-sessions', title: 'sessions.title' },
     'html/index.html': { entry: 'dispatch' },
     'public/landing.html': { entry: 'landing' },
     'public/error.html': { entry: 'error' }

@@ -14,7 +14,7 @@ plan skip_all => 'the pages are not built' if !$ENV{SMARTER_TEST_ALL} && !(-d to
 is(get('/')->{headers}{location}, url('/assets/public/landing.html'), '/ leads to the entry page');
 
 my (%seen, %scripts);
-for my $page (qw(/assets/public/landing.html /assets/public/error.html /assets/html/index.html /assets/html/comparingPopulations.html)) {
+for my $page (qw(/assets/public/landing.html /assets/public/error.html /assets/html/index.html /assets/html/comparingPopulations.html /assets/html/downloads.html /assets/html/sessions.html)) {
     my $answer = get($page);
     is($answer->{status}, 200, $page);
     is($answer->{headers}{'content-type'}, 'text/html; charset=utf-8', 'type');

@@ -135,6 +135,15 @@ function jobList() {
     return { jobs, poll_seconds: jobs.some((j) => j.state === 'running') ? 2 : 0 };
 }
 
+/** SESSIONS=30: so many; with one of each odd kind among them. */
+let sessions = Array.from({ length: Number(process.env.SESSIONS ?? 5) }, (_, i) => {
+    const [name, system] = [['Firefox', 'Windows'], ['Safari', 'iPhone'], ['Chrome', 'ChromeOS'], [null, 'Linux'], ['curl', null], [null, null]][i % 6];
+    return {
+        ref: `5f0c7a3e${String(1000 + i)}`, since: new Date(begun - i * 9e5).toISOString(), seen: i === 3 ? null : new Date(begun - i * 4e5).toISOString(),
+        ends: new Date(begun + 72e5 - i * 9e5).toISOString(), browser: '', browser_name: name, system, service: i % 7 === 2 ? 'pickup' : 'reports', this: i === 0
+    };
+});
+
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.woff2': 'font/woff2' };
 
 async function answer(req, res) {
@@ -152,6 +161,12 @@ async function answer(req, res) {
     }
     if (url.pathname === '/services/userinfo') {
         return json(200, { user_info: report(new URLSearchParams()).user_info });
+    }
+    if (url.pathname.startsWith('/services/sessions')) {
+        if (req.method === 'DELETE') {
+            sessions = sessions.filter((s) => s.this || (url.pathname !== '/services/sessions' && !url.pathname.endsWith(s.ref)));
+        }
+        return json(200, { sessions, more: false });
     }
     if (url.pathname.startsWith('/services/session')) { // LEFT_SECS=130: about to end, until one stays
         const left = url.pathname.endsWith('/touch') ? 1200 : Number(process.env.LEFT_SECS ?? 1200);

@@ -2,7 +2,7 @@
 
 import './style/page.css';
 import './style/report.css';
-import './style/downloads.css';
+import './style/listing.css';
 import { preferred, useLanguage } from './lib/i18n.js';
 
 await useLanguage(preferred(location.search, navigator.languages));

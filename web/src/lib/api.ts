@@ -2,6 +2,7 @@
 
 import type { JobList } from './jobs.js';
 import type { Report } from './model.js';
+import type { SessionList } from './sessions.js';
 
 export type ProblemKind = 'signin' | 'forbidden' | 'notfound' | 'invalid' | 'busy' | 'failed' | 'network';
 
@@ -174,6 +175,22 @@ export function fetchJobs(): Promise<JobList> {
 /** End a job that is not over; take one that is out of the list. */
 export function deleteJob(id: string): Promise<unknown> {
     return request(`/services/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
+}
+
+/** Asked for by nobody, as when a window is looked at again: no use of the session. */
+const BY_ITSELF = { 'X-Smarter-Background': '1' };
+
+export function fetchSessions(byItself: boolean): Promise<SessionList> {
+    return request('/services/sessions', byItself ? { headers: BY_ITSELF } : {});
+}
+
+export function endSession(ref: string): Promise<unknown> {
+    return request(`/services/sessions/${encodeURIComponent(ref)}`, { method: 'DELETE' });
+}
+
+/** All of one's sessions but this one. */
+export function endOtherSessions(): Promise<unknown> {
+    return request('/services/sessions', { method: 'DELETE' });
 }
 
 /** Files of a whole state; last segment of their address. */

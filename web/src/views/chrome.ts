@@ -17,6 +17,7 @@ export interface ChromeActions {
 const LANDING = '/assets/public/landing.html';
 const START = '/assets/html/index.html';
 const DOWNLOADS = '/assets/html/downloads.html';
+const SESSIONS = '/assets/html/sessions.html';
 
 /** A state's own logo: only from this server. */
 function logo(report: Report | null): string | null {
@@ -41,7 +42,8 @@ function accountMenu(user: User | null, open: boolean, actions: ChromeActions): 
         </button>
         <div id="account-menu" class="menu-panel" ?hidden=${!open}>
             ${user ? html`<p class="menu-who">${t('header.user', { name: user.name })}</p>
-                <a class="menu-link" id="downloads" href=${DOWNLOADS}>${t('downloads.title')}</a>` : nothing}
+                <a class="menu-link" id="downloads" href=${DOWNLOADS}>${t('downloads.title')}</a>
+                <a class="menu-link" id="sessions" href=${SESSIONS}>${t('sessions.title')}</a>` : nothing}
             <fieldset>
                 <legend>${t('header.language')}</legend>
                 ${Object.entries(LANGUAGES).map(

@@ -1,0 +1,256 @@
+// What the pages with a list of the user's own things share: loading it, saying what went wrong, asking before
+// something is done for good, and what surrounds the list.
+
+import { html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
+import { fetchUserInfo, goToSignIn, Problem } from '../lib/api.js';
+import { locale, t, useLanguage, type Key } from '../lib/i18n.js';
+import { pauseMs } from '../lib/jobs.js';
+import { userOf, type User } from '../lib/model.js';
+import { header, helpDialog } from './chrome.js';
+import { watchSession } from './timeout.js';
+
+/** Is to be answered with yes before something is done. */
+export interface Question {
+    title: string;
+    text: string;
+    yes: string;
+    no: string;
+    act(): Promise<unknown>;
+    /** What is said when it is done. */
+    done: string;
+    /** Where the focus is afterwards, if that is still there. */
+    back: string;
+}
+
+export abstract class ListPage extends LitElement {
+    static override properties: PropertyDeclarations = {
+        problem: { state: true },
+        stale: { state: true },
+        menuOpen: { state: true },
+        question: { state: true },
+        trouble: { state: true },
+        said: { state: true }
+    };
+
+    declare problem: Problem | null;
+    /** What is shown may be old: the last question failed. */
+    declare stale: boolean;
+    declare menuOpen: boolean;
+    declare question: Question | null;
+    /** What was answered with yes could not be done. */
+    declare trouble: boolean;
+    /** Last words of the live region. */
+    declare said: string;
+
+    private user: User | null = null;
+    private timer = 0;
+    private failures = 0;
+    private pollSeconds = 0;
+
+    protected abstract readonly titleKey: Key;
+    protected abstract readonly introKey: Key;
+
+    constructor() {
+        super();
+        this.problem = null;
+        this.stale = false;
+        this.menuOpen = false;
+        this.question = null;
+        this.trouble = false;
+        this.said = '';
+    }
+
+    /** Is there a list already? */
+    protected abstract get loaded(): boolean;
+
+    /**
+     * Get the list anew.
+     * @param byItself nobody did anything: no use of the session
+     * @return seconds until it is worth asking again; 0: nothing changes by itself
+     */
+    protected abstract refresh(byItself: boolean): Promise<number>;
+
+    /** The list, once it is there. */
+    protected abstract list(): TemplateResult;
+
+    /** Light DOM: one style sheet, and ids that labels can refer to. */
+    protected override createRenderRoot(): HTMLElement {
+        return this;
+    }
+
+    override connectedCallback(): void {
+        super.connectedCallback();
+        addEventListener('keydown', (e) => e.key === 'Escape' && this.closeMenu());
+        document.addEventListener('click', (e) => {
+            if (this.menuOpen && !(e.target as HTMLElement).closest('[data-menu]')) {
+                this.menuOpen = false;
+            }
+        });
+        // Nobody looks: nobody asks. Who comes back sees what is true now.
+        document.addEventListener('visibilitychange', () => {
+            clearTimeout(this.timer);
+            if (!document.hidden && this.loaded) {
+                void this.load(true);
+            }
+        });
+        addEventListener('pageshow', (e) => e.persisted && void this.load());
+        this.setTitle();
+        void this.begin();
+    }
+
+    private async begin(): Promise<void> {
+        try {
+            this.user = userOf((await fetchUserInfo()).user_info);
+            watchSession();
+            await this.load();
+        } catch (e) {
+            this.failed(e);
+        }
+    }
+
+    private async load(byItself = false): Promise<void> {
+        clearTimeout(this.timer);
+        try {
+            this.pollSeconds = await this.refresh(byItself);
+            this.problem = null;
+            this.stale = false;
+            this.failures = 0;
+        } catch (e) {
+            this.failures++;
+            this.failed(e);
+        }
+        const pause = pauseMs(this.pollSeconds, this.failures);
+        if (pause && !document.hidden && !this.problem) {
+            clearTimeout(this.timer);
+            this.timer = window.setTimeout(() => void this.load(true), pause);
+        }
+    }
+
+    /** The first look must succeed; of later ones the list stays, with a word that it may be old. */
+    private failed(e: unknown): void {
+        const problem = e instanceof Problem ? e : new Problem('failed');
+        if (problem.kind === 'signin' && goToSignIn(problem)) {
+            return;
+        }
+        if (this.loaded && (problem.kind === 'busy' || problem.kind === 'network' || problem.kind === 'failed')) {
+            this.stale = true;
+        } else {
+            this.problem = problem;
+        }
+    }
+
+    protected date(text: string): string {
+        return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(text));
+    }
+
+    // ---- a question
+
+    protected ask(question: Question): void {
+        this.question = question;
+        this.trouble = false;
+        void this.updateComplete.then(() => this.querySelector<HTMLDialogElement>('#ask')?.showModal());
+    }
+
+    private closeAsk(): void {
+        const back = this.question?.back;
+        this.querySelector<HTMLDialogElement>('#ask')?.close();
+        this.question = null;
+        void this.updateComplete.then(() =>
+            ((back ? this.querySelector<HTMLElement>(back) : null) ?? this.querySelector<HTMLElement>('#title'))?.focus()
+        );
+    }
+
+    private async answerYes(): Promise<void> {
+        const { act, done } = this.question!;
+        try {
+            await act();
+            this.said = done;
+        } catch (e) {
+            // It may have ended, or gone, in the meantime: the list says.
+            const problem = e instanceof Problem ? e : new Problem('failed');
+            this.trouble = problem.status !== 409 && problem.kind !== 'notfound';
+            this.said = this.trouble ? '' : t('downloads.said.changed');
+        }
+        await this.load();
+        this.closeAsk();
+    }
+
+    private askDialog(): TemplateResult {
+        const q = this.question;
+        return html`<dialog id="ask" class="help ask" aria-labelledby="ask-title" @cancel=${(e: Event) => { e.preventDefault(); this.closeAsk(); }}>
+            ${q
+                ? html`<div class="help-body"><h2 id="ask-title">${q.title}</h2>
+                      <p>${q.text}</p>
+                      <p class="actions"><button type="button" class="button primary" id="ask-yes" @click=${() => void this.answerYes()}>${q.yes}</button>
+                          <button type="button" class="button" id="ask-no" autofocus @click=${this.closeAsk}>${q.no}</button></p></div>`
+                : nothing}</dialog>`;
+    }
+
+    // ---- rendering
+
+    private closeMenu(): void {
+        if (this.menuOpen) {
+            this.menuOpen = false;
+            this.querySelector<HTMLElement>('#account')?.focus();
+        }
+    }
+
+    private async changeLanguage(code: string): Promise<void> {
+        await useLanguage(code, true);
+        this.setTitle();
+        this.requestUpdate();
+    }
+
+    private setTitle(): void {
+        document.title = t('downloads.page', { title: t(this.titleKey), app: t('app.name') });
+    }
+
+    private problemBox(problem: Problem): TemplateResult {
+        return html`<div class="message-box problem" id="problem" role="alert">
+            <h2>${t(`error.${problem.kind}.title` as Key)}</h2>
+            ${problem.incident ? html`<p class="note">${t('error.incident', { id: problem.incident })}</p>` : nothing}
+            <p class="actions">${problem.kind === 'signin'
+                ? html`<a class="button primary" href=${problem.redirect || '/login'}>${t('error.again')}</a>`
+                : html`<button type="button" class="button primary" id="retry" @click=${() => void this.begin()}>${t('error.retry')}</button>`}</p></div>`;
+    }
+
+    private waiting(): TemplateResult {
+        return html`<p class="vh">${t('list.loading')}</p>
+            <div class="skeleton" aria-hidden="true">${[1, 2, 3].map(() => html`<div><i></i><b></b><b></b></div>`)}</div>`;
+    }
+
+    protected table(name: string, columns: Key[], rows: TemplateResult[]): TemplateResult {
+        // Roles by name: as cards, on narrow screens, the elements lose theirs.
+        return html`<table class="listing ${name}" role="table" aria-labelledby="title">
+            <thead role="rowgroup"><tr role="row">${columns.map((c) => html`<th role="columnheader" scope="col">${t(c)}</th>`)}<th role="columnheader" scope="col"><span class="vh">${t('downloads.col.actions')}</span></th></tr></thead>
+            <tbody role="rowgroup">${rows}</tbody></table>`;
+    }
+
+    /** Where there is nothing to list. */
+    protected emptyBox(title: string, text: string): TemplateResult {
+        return html`<div class="message-box" id="empty"><h2>${title}</h2><p>${text}</p></div>`;
+    }
+
+    protected override render(): TemplateResult {
+        const help = () => this.querySelector<HTMLDialogElement>('#help')!;
+        const actions = {
+            toggleMenu: () => (this.menuOpen = !this.menuOpen),
+            language: (code: string) => void this.changeLanguage(code),
+            help: () => help().showModal(),
+            closeHelp: () => help().close()
+        };
+        return html`
+            <a class="skip" href="#main">${t('skip')}</a>
+            ${header(null, this.user, null, this.menuOpen, actions)}
+            <main id="main" class="wrap" tabindex="-1" aria-busy=${this.loaded || this.problem ? 'false' : 'true'}>
+                <div class="titles"><h1 id="title" tabindex="-1">${t(this.titleKey)}</h1>
+                    <p class="subtitle">${t(this.introKey)}</p></div>
+                ${this.trouble ? html`<p class="notice" id="trouble" role="alert">${t('timeout.failed')}</p>` : nothing}
+                ${this.stale ? html`<p class="notice">${t('downloads.stale')}</p>` : nothing}
+                ${this.problem ? this.problemBox(this.problem) : this.loaded ? this.list() : this.waiting()}
+                <p class="vh" role="status" id="said">${this.said}</p>
+            </main>
+            ${this.askDialog()}
+            ${helpDialog(actions)}`;
+    }
+}
