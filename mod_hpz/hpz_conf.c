@@ -173,8 +173,11 @@ static apr_status_t make_sign_in(hpz_child_t *child, const sb_signin_config_t *c
 {
     const char *stats = sb_conf_str(child->conf, "edware_stats.db.url");
     const char *schema = sb_conf_str(child->conf, "edware_stats.db.schema_name");
-    sb_signin_opts_t opts = {
-        .conf = child->conf, .config = config, .tenants = child->tenants, .app = "mod_hpz sign-in"};
+    sb_signin_opts_t opts = {.conf = child->conf,
+                             .config = config,
+                             .tenants = child->tenants,
+                             .app = "mod_hpz sign-in",
+                             .service = "pickup"};
     apr_status_t rv = APR_SUCCESS;
 
     if (stats) {

@@ -270,7 +270,8 @@ void smarter_conf_child_init(apr_pool_t *p, server_rec *s)
                                  .config = &c->signin,
                                  .tenants = child->tenants,
                                  .generations = child->generations,
-                                 .app = "mod_smarter sign-in"};
+                                 .app = "mod_smarter sign-in",
+                                 .service = "reports"};
 
         rv = sb_signin_make(&child->signin, &opts, s, p);
     }

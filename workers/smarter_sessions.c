@@ -109,6 +109,7 @@ static void print_json(const apr_array_header_t *list, int more, apr_pool_t *p)
         smarter_json_time(w, "ends", l->entry->not_after);
         sb_jw_bool(w, "batch", l->entry->batch);
         sb_jw_str(w, "browser", l->entry->browser);
+        sb_jw_str(w, "service", l->entry->service);
         sb_jw_end(w);
     }
     sb_jw_end(w);
@@ -191,44 +192,68 @@ static int count(program_t *prog, const sb_session_store_t *store)
 
 /* ---- ending ------------------------------------------------------------------------------------ */
 
-static int end_all(program_t *prog, const sb_session_store_t *store, const apr_array_header_t *all)
+static int end_all(program_t *prog, const sb_session_store_t *store,
+                   const sb_session_query_t *query)
 {
-    for (int i = 0; i < all->nelts; i++) {
-        const sb_session_entry_t *entry = APR_ARRAY_IDX(all, i, const sb_session_listed_t).entry;
-        apr_status_t rv = sb_session_end_listed(store, entry, prog->pool);
+    const apr_array_header_t *ended;
+    apr_status_t rv = sb_session_end_all(&ended, store, query, prog->pool);
 
-        if (rv != APR_SUCCESS) {
-            return smarter_sessions_failed(prog, "ending a session", rv);
-        }
+    if (rv != APR_SUCCESS) {
+        return smarter_sessions_failed(prog, "ending sessions", rv);
+    }
+    for (int i = 0; i < ended->nelts; i++) {
+        const sb_session_entry_t *entry = &APR_ARRAY_IDX(ended, i, const sb_session_entry_t);
+
         smarter_sessions_note(prog, "session end",
                               apr_pstrcat(prog->pool, "session ", ref_of(entry, prog->pool), " of ",
                                           user_of(entry), NULL));
     }
     apr_sleep(SB_SESSION_BOOK_FRESH); /* then every web node knows */
-    printf("%d ended, on every web node\n", all->nelts);
+    printf("%d ended, on every web node\n", ended->nelts);
     return PROGRAM_DONE;
+}
+
+/* The book's are ended, so their number is told: those of whom memcached knows, and others. */
+static apr_status_t print_chosen(int *pany, program_t *prog, const sb_session_store_t *store,
+                                 const sb_session_query_t *query)
+{
+    const apr_array_header_t *booked, *alive;
+    apr_status_t rv = sb_session_book_list(&booked, store->book, query, prog->pool);
+    int more;
+
+    *pany = rv == APR_SUCCESS && booked->nelts > 0;
+    if (!*pany) {
+        return rv;
+    }
+    rv = sb_session_list(&alive, &more, store, query, prog->pool);
+    if (rv == APR_SUCCESS && alive->nelts > 0) {
+        print_text(alive, more, prog->pool);
+    }
+    if (rv == APR_SUCCESS && !more && booked->nelts > alive->nelts) {
+        printf("%d were left unused too long, or memcached does not know them just now.\n",
+               booked->nelts - alive->nelts);
+    }
+    return rv;
 }
 
 static int end(program_t *prog, const sb_session_store_t *store, const sb_session_query_t *query)
 {
-    const apr_array_header_t *all;
-    int more, status;
+    int any, status;
     apr_status_t rv;
 
     if (!query->ref && !query->guid_or_uid && !query->tenant) {
         return program_usage(prog, "end which? a REF, --user or --tenant");
     }
-    rv = sb_session_list(&all, &more, store, query, prog->pool);
+    rv = print_chosen(&any, prog, store, query);
     if (rv != APR_SUCCESS) {
         return smarter_sessions_failed(prog, "listing sessions", rv);
     }
-    if (all->nelts == 0) {
+    if (!any) {
         return complain(prog, "end", "there is no such session");
     }
-    print_text(all, more, prog->pool);
     puts("Whoever is behind these has to sign in again.");
     status = smarter_act_confirm(prog);
-    return status == PROGRAM_DONE ? end_all(prog, store, all) : status;
+    return status == PROGRAM_DONE ? end_all(prog, store, query) : status;
 }
 
 static int run(program_t *prog)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <apr_strings.h>
 
+#define ON " on "
+
 typedef struct {
     const char *sign, *word; /* the first sign that is found counts */
 } word_t;
@@ -49,6 +51,15 @@ const char *sb_browser_words(const char *user_agent, apr_pool_t *p)
     if (!browser && !system) {
         return SB_BROWSER_UNKNOWN;
     }
-    return system ? apr_pstrcat(p, browser ? browser : SB_BROWSER_UNKNOWN, " on ", system, NULL)
+    return system ? apr_pstrcat(p, browser ? browser : SB_BROWSER_UNKNOWN, ON, system, NULL)
                   : browser;
+}
+
+void sb_browser_parts(const char **pname, const char **psystem, const char *words, apr_pool_t *p)
+{
+    const char *on = strstr(words, ON);
+    const char *name = on ? apr_pstrmemdup(p, words, (apr_size_t)(on - words)) : words;
+
+    *pname = *name && strcmp(name, SB_BROWSER_UNKNOWN) != 0 ? name : NULL;
+    *psystem = on ? on + strlen(ON) : NULL;
 }

@@ -13,4 +13,11 @@
  */
 const char *sb_browser_words(const char *user_agent, apr_pool_t *p);
 
+/**
+ * The two words of it, for who says them in another language.
+ * @param words of sb_browser_words()
+ * @param pname, psystem "Firefox", "Windows"; NULL unknown
+ */
+void sb_browser_parts(const char **pname, const char **psystem, const char *words, apr_pool_t *p);
+
 #endif

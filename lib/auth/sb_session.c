@@ -257,6 +257,7 @@ static apr_status_t book_session(const sb_session_store_t *store, const sb_sessi
                                 .index_hash =
                                     s->session_index ? hash_of(s->session_index, p) : NULL,
                                 .browser = s->browser ? s->browser : "",
+                                .service = store->service ? store->service : "",
                                 .created = s->created,
                                 .not_after = s->not_after};
 
@@ -443,10 +444,28 @@ const char *sb_session_lasso(const sb_session_store_t *store, const sb_session_t
 
 /* ---- others' sessions -------------------------------------------------------------------------- */
 
-apr_status_t sb_session_end_listed(const sb_session_store_t *store, const sb_session_entry_t *entry,
-                                   apr_pool_t *p)
+/* One that is over by the book. */
+static void forget(const sb_session_store_t *store, const char *hash, apr_pool_t *p)
 {
-    return end_by_hash(store, entry->hash, p);
+    if (drop_records(store, hash, p) != APR_SUCCESS) {
+        sb_log(SB_LOG_DEBUG, SBLOGNO(1600), SB_NO_STATUS,
+               "the record of an ended session stays until it expires");
+    }
+}
+
+apr_status_t sb_session_end_all(const apr_array_header_t **pentries,
+                                const sb_session_store_t *store, const sb_session_query_t *query,
+                                apr_pool_t *p)
+{
+    apr_status_t rv = sb_session_book_end_all(pentries, store->book, query, p);
+
+    if (rv != APR_SUCCESS) {
+        *pentries = apr_array_make(p, 1, sizeof(sb_session_entry_t));
+    }
+    for (int i = 0; i < (*pentries)->nelts; i++) {
+        forget(store, APR_ARRAY_IDX(*pentries, i, const sb_session_entry_t).hash, p);
+    }
+    return rv;
 }
 
 apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_session_store_t *store,
@@ -471,10 +490,7 @@ apr_status_t sb_session_end_named(int *pended, const char **plasso, const sb_ses
         if (!*plasso && fetch(&lasso, &len, store, lasso_key(hash, p), p) == APR_SUCCESS) {
             *plasso = lasso;
         }
-        if (drop_records(store, hash, p) != APR_SUCCESS) { /* over by the book all the same */
-            sb_log(SB_LOG_DEBUG, SBLOGNO(1600), SB_NO_STATUS,
-                   "the record of an ended session stays until it expires");
-        }
+        forget(store, hash, p);
     }
     return rv;
 }

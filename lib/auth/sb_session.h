@@ -55,6 +55,7 @@ typedef struct {
     apr_interval_time_t idle, absolute; /* limits */
     const apr_array_header_t *tenants;  /* sb_tenant_t */
     sb_session_book_t *book;            /* NULL: none is kept, what memcached says counts */
+    const char *service;                /* where sessions are made, for the book; NULL not told */
     sb_near_t *near;                    /* records opened lately; NULL: memcached is always asked */
     apr_uint32_t *ended;       /* SB_SESSION_GROUPS counters in memory that the processes of
                                            this node share; NULL: there is but one process */
@@ -126,9 +127,15 @@ apr_status_t sb_session_list(const apr_array_header_t **plist, int *pmore,
                              const sb_session_store_t *store, const sb_session_query_t *query,
                              apr_pool_t *p) SB_MUST_CHECK;
 
-/** End one of a list. @return as sb_session_end */
-apr_status_t sb_session_end_listed(const sb_session_store_t *store, const sb_session_entry_t *entry,
-                                   apr_pool_t *p) SB_MUST_CHECK;
+/**
+ * End those of a query by the book: also such as no list has, because memcached does not know them just now; it may
+ * know them again.
+ * @param pentries sb_session_entry_t: those it ended, none unless APR_SUCCESS
+ * @return as sb_session_book_end_all
+ */
+apr_status_t sb_session_end_all(const apr_array_header_t **pentries,
+                                const sb_session_store_t *store, const sb_session_query_t *query,
+                                apr_pool_t *p) SB_MUST_CHECK;
 
 /** A LogoutRequest that was judged but for whether it came before. */
 typedef struct {

@@ -273,13 +273,13 @@ static const char *joined(const apr_array_header_t *texts, apr_pool_t *p)
 apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry_t *e)
 {
     static const sb_stmt_t st = {
-        "session_add", 10,
+        "session_add", 11,
         "INSERT INTO {schema}.session"
         "       (hash, guid, uid, tenants, batch, browser, created, not_after,"
-        "        name_hash, index_hash)"
+        "        name_hash, index_hash, service)"
         " VALUES ($1, $2, $3, string_to_array($4, ','), $5::text::boolean, $6,"
         "         to_timestamp($7::text::numeric / 1000000), to_timestamp($8::text::numeric / "
-        "1000000), $9, $10)"};
+        "1000000), $9, $10, $11)"};
     apr_status_t rv;
     apr_pool_t *p;
 
@@ -293,7 +293,8 @@ apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry
                           microseconds(e->created, p),
                           microseconds(e->not_after, p),
                           e->name_hash,
-                          e->index_hash};
+                          e->index_hash,
+                          e->service};
     rv = write_row(book, &st, args, 1);
     apr_pool_destroy(p);
     return rv;
@@ -371,7 +372,24 @@ apr_status_t sb_session_book_end_named(const apr_array_header_t **phashes, sb_se
     return rv;
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
+/* ---- some of them ------------------------------------------------------------------------------ */
+
+#define COLUMNS                                                                                    \
+    "hash, guid, uid, array_to_string(tenants, ','), batch, browser, service,"                     \
+    " (extract(epoch FROM created) * 1000000)::bigint,"                                            \
+    " (extract(epoch FROM not_after) * 1000000)::bigint"
+
+/* Those of a query, whose parts are $1 to $7. */
+#define CHOSEN                                                                                     \
+    " WHERE not_after > now() AND ended_by IS NULL"                                                \
+    "   AND ($1::text IS NULL OR guid = $1)"                                                       \
+    "   AND ($2::text IS NULL OR guid = $2 OR uid = $2)"                                           \
+    "   AND ($3::text IS NULL OR hash >= $3 AND hash < $3 || 'g')"                                 \
+    "   AND ($4::text IS NULL OR tenants <> '{{}' AND tenants <@ string_to_array($4, ','))"        \
+    "   AND ($5::text IS NULL OR $5 = ANY (tenants))"                                              \
+    "   AND ($6::text IS NULL OR batch = $6::boolean)"                                             \
+    "   AND ($7::text IS NULL OR NOT starts_with(hash, $7))"
+#define CHOSEN_ARGS 7
 
 static apr_time_t time_of(const sb_rows_t *rows, int row, int col)
 {
@@ -402,38 +420,30 @@ static const apr_array_header_t *entries_of(const sb_rows_t *rows, apr_pool_t *p
                                  .tenants = split(sb_rows_text(rows, i, 3), p),
                                  .batch = sb_rows_bool(rows, i, 4) == 1,
                                  .browser = sb_rows_text(rows, i, 5),
-                                 .created = time_of(rows, i, 6),
-                                 .not_after = time_of(rows, i, 7)};
+                                 .service = sb_rows_text(rows, i, 6),
+                                 .created = time_of(rows, i, 7),
+                                 .not_after = time_of(rows, i, 8)};
     }
     return entries;
 }
 
-apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_session_book_t *book,
-                                  const sb_session_query_t *q, apr_pool_t *p)
+/* @param args room for CHOSEN_ARGS */
+static void choose(const char **args, const sb_session_query_t *q, apr_pool_t *p)
 {
-    static const sb_stmt_t st = {
-        "session_list", 7,
-        "SELECT hash, guid, uid, array_to_string(tenants, ','), batch, browser,"
-        "       (extract(epoch FROM created) * 1000000)::bigint,"
-        "       (extract(epoch FROM not_after) * 1000000)::bigint"
-        "  FROM {schema}.session"
-        " WHERE not_after > now() AND ended_by IS NULL"
-        "   AND ($1::text IS NULL OR guid = $1)"
-        "   AND ($2::text IS NULL OR guid = $2 OR uid = $2)"
-        "   AND ($3::text IS NULL OR hash >= $3 AND hash < $3 || 'g')"
-        "   AND ($4::text IS NULL OR tenants <> '{{}' AND tenants <@ string_to_array($4, ','))"
-        "   AND ($5::text IS NULL OR $5 = ANY (tenants))"
-        "   AND ($6::text IS NULL OR batch = $6::boolean)"
-        " ORDER BY created DESC, hash LIMIT $7::text::int"};
-    const char *args[] = {q->user,
-                          q->guid_or_uid,
-                          q->ref,
-                          joined(q->tenants, p),
-                          q->tenant,
-                          q->batch < 0 ? NULL
-                          : q->batch   ? "t"
-                                       : "f",
-                          apr_itoa(p, SB_SESSION_BOOK_MANY + 1)};
+    args[0] = q->user;
+    args[1] = q->guid_or_uid;
+    args[2] = q->ref;
+    args[3] = joined(q->tenants, p);
+    args[4] = q->tenant;
+    args[5] = q->batch < 0 ? NULL : q->batch ? "t" : "f";
+    args[6] = q->but;
+}
+
+/* @param what goes wrong, if it does */
+static apr_status_t ask_for_entries(const apr_array_header_t **pentries, sb_session_book_t *book,
+                                    const sb_stmt_t *st, const char *const *args, int number,
+                                    const char *what, apr_pool_t *p)
+{
     apr_pool_t *lease;
     apr_status_t rv;
     sb_rows_t *rows;
@@ -441,17 +451,52 @@ apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_sessio
 
     *pentries = NULL;
     apr_pool_create(&lease, p);
-    rv = sb_dbpool_get(&db, book->write, lease);
+    rv = sb_dbpool_get(&db, book->write, lease); /* logs what goes wrong */
     if (rv == APR_SUCCESS) {
-        rv = sb_db_query(&rows, db, &st, args, p);
+        rv = sb_db_query(&rows, db, st, args, p);
         if (rv == APR_SUCCESS) {
             *pentries = entries_of(rows, p);
         }
         else {
-            sb_log(SB_LOG_ERROR, SBLOGNO(1743), rv, "listing sessions: %s", sb_db_error(db));
+            sb_log(SB_LOG_ERROR, number, rv, "%s: %s", what, sb_db_error(db));
         }
     }
     apr_pool_destroy(lease);
+    return rv;
+}
+
+apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_session_book_t *book,
+                                  const sb_session_query_t *query, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {"session_list", CHOSEN_ARGS + 1,
+                                 "SELECT " COLUMNS " FROM {schema}.session" CHOSEN
+                                 " ORDER BY created DESC, hash LIMIT $8::text::int"};
+    const char *args[CHOSEN_ARGS + 1];
+
+    choose(args, query, p);
+    args[CHOSEN_ARGS] = apr_itoa(p, SB_SESSION_BOOK_MANY + 1);
+    return ask_for_entries(pentries, book, &st, args, SBLOGNO(1743), "listing sessions", p);
+}
+
+apr_status_t sb_session_book_end_all(const apr_array_header_t **pentries, sb_session_book_t *book,
+                                     const sb_session_query_t *query, apr_pool_t *p)
+{
+    static const sb_stmt_t st = {
+        "session_end_all", CHOSEN_ARGS,
+        "UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()" CHOSEN
+        " RETURNING " COLUMNS};
+    const char *args[CHOSEN_ARGS];
+    apr_status_t rv;
+
+    *pentries = NULL;
+    if (!query->user && !query->guid_or_uid && !query->ref && !query->tenant) {
+        return APR_EINVAL;
+    }
+    choose(args, query, p);
+    rv = ask_for_entries(pentries, book, &st, args, SBLOGNO(1790), "ending sessions", p);
+    for (int i = 0; rv == APR_SUCCESS && i < (*pentries)->nelts; i++) {
+        note_ended(book, APR_ARRAY_IDX(*pentries, i, const sb_session_entry_t).hash);
+    }
     return rv;
 }
 

@@ -2,7 +2,7 @@
 #define SB_SESSION_BOOK_H
 
 /**
- * The book of sessions, in PostgreSQL (sql/signin/003_sessions.sql): who is signed in since when, and which
+ * The book of sessions, in PostgreSQL (sql/signin): who is signed in since when, and which
  * sessions were ended before their time. memcached may be cut off when a session is ended and come back with it;
  * what the book says is over stays over.
  *
@@ -27,6 +27,7 @@ typedef struct {
     const char *guid, *uid; /* NULL: not known */
     const apr_array_header_t *tenants;  /* const char * */
     const char *browser;                /* in words */
+    const char *service;                /* where one signed in, a word of ours; "" not known */
     const char *name_hash, *index_hash; /* SHA-256 of name id and session index; NULL none */
     int batch;                          /* made by an operator for a program */
     apr_time_t created, not_after;
@@ -75,6 +76,7 @@ typedef struct {
     const char *user;        /* his guid; NULL any */
     const char *guid_or_uid; /* as an operator knows somebody: either of them; NULL any */
     const char *ref;         /* the hash begins so; NULL any */
+    const char *but;         /* the hash begins otherwise; NULL any */
     const apr_array_header_t
         *tenants; /* const char *: all of the user's are among these, and he has one; NULL any */
     const char *tenant; /* is one of his; NULL any */
@@ -87,6 +89,17 @@ typedef struct {
  */
 apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_session_book_t *book,
                                   const sb_session_query_t *query, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * End those for which all that is given holds, durably and by one statement: also such as memcached does not know
+ * just now, and however many there are.
+ * @param query    says whose, by user, guid_or_uid, ref or tenant
+ * @param pentries sb_session_entry_t: those it ended
+ * @return APR_SUCCESS, also if there is none; APR_EINVAL the query says nobody's; SB_EUNAVAILABLE, SB_EDB,
+ *         SB_ECONFLICT nothing is ended
+ */
+apr_status_t sb_session_book_end_all(const apr_array_header_t **pentries, sb_session_book_t *book,
+                                     const sb_session_query_t *query, apr_pool_t *p) SB_MUST_CHECK;
 
 /** How many there are. @param pbatch how many of them are batch sessions */
 apr_status_t sb_session_book_count(apr_int64_t *pall, apr_int64_t *pbatch,

@@ -202,6 +202,7 @@ const sb_key_t sb_keys[] = {
     SECRET("auth.session.secret.previous", "the secret before it: what it sealed stays readable"),
     SECONDS("auth.session.timeout", "20min", 60, 86400, "how long a session lasts at most; changed rights take effect after it"),
     SECONDS("auth.session.idle", "20min", 60, 86400, "how long a session lasts unused"),
+    INT("auth.session.per_minute", "120", 0, 1000000, "how often a session may list or end sessions in a minute; 0: as often as it likes"),
     INT("auth.signin.per_minute", "1200", 0, 1000000, "sign-ins that browsers of one address may begin in a minute: a school may have one address; 0: no limit"),
     INT("auth.signin.strays_per_minute", "60", 0, 1000000, "messages of signing in or out from one address that belong to nothing begun here, in a minute; from then on they are not looked at; 0: no limit"),
     INT("auth.signin.at_once", "16", 1, 10000, "messages of signing in and out that a process of httpd judges at one time; who comes then is asked to come again"),

@@ -151,6 +151,10 @@ static int admit(sb_req_t *q, const sb_route_t *route)
     if (q->bearer && !route->programs) {
         return refuse(q, route, "by a bearer token", "want a person in a browser, not a program");
     }
+    if (q->user->batch && route->persons) {
+        return refuse(q, route, "by a program's session",
+                      "want a person in a browser, not a program");
+    }
     if (!sb_signin_may(q, route->perm)) {
         return refuse(q, route,
                       apr_pstrcat(q->r->pool, "without permission ", perm_names[route->perm], NULL),

@@ -39,8 +39,9 @@ typedef struct {
      * security stream tells. */
     const char *audit;
     int programs; /* a bearer token does as well as a session */
-    int changes; /* wants our own pages as its origin, or the session's token */
-    int quiet;   /* asked for by nobody, as by a clock in a page: no use of the session */
+    int persons;  /* nor does the session of a program */
+    int changes;  /* wants our own pages as its origin, or the session's token */
+    int quiet;    /* asked for by nobody, as by a clock in a page: no use of the session */
 } sb_route_t;
 
 /** For routes whose query must be empty: services refuse what they do not know. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <apr_strings.h>
 #include <http_protocol.h>
+#include "auth/sb_browser.h"
 #include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "web/sb_signin_private.h"
@@ -69,15 +70,10 @@ static const char *my_ref(const sb_req_t *q)
     return sb_session_ref(q->session->id, q->r->pool);
 }
 
-/* Whose: his own, by guid: another's uid may read the same. A session of before guids were wanted is alone. */
+/* Whose: his own, by guid: another's uid may read the same. Nobody signs in without one; he would have none. */
 static sb_session_query_t of_mine(const sb_req_t *q)
 {
-    sb_session_query_t query = {.user = q->user->guid, .batch = q->user->batch != NULL};
-
-    if (!query.user) {
-        query.ref = my_ref(q);
-    }
-    return query;
+    return (sb_session_query_t){.user = q->user->guid ? q->user->guid : ""};
 }
 
 static void write_time(sb_jw_t *w, const char *key, apr_time_t t)
@@ -92,6 +88,17 @@ static void write_time(sb_jw_t *w, const char *key, apr_time_t t)
     }
 }
 
+static void write_browser(sb_jw_t *w, const sb_session_entry_t *entry, apr_pool_t *p)
+{
+    const char *name, *system;
+
+    sb_browser_parts(&name, &system, entry->browser, p);
+    sb_jw_str(w, "browser", entry->browser);
+    sb_jw_str(w, "browser_name", name);
+    sb_jw_str(w, "system", system);
+    sb_jw_str(w, "service", entry->service);
+}
+
 static void write_one(sb_jw_t *w, const sb_req_t *q, const sb_session_listed_t *l, int whose)
 {
     const char *ref = apr_pstrndup(q->r->pool, l->entry->hash, SB_SESSION_REF_LEN);
@@ -101,7 +108,7 @@ static void write_one(sb_jw_t *w, const sb_req_t *q, const sb_session_listed_t *
     write_time(w, "since", l->entry->created);
     write_time(w, "seen", l->seen);
     write_time(w, "ends", l->entry->not_after);
-    sb_jw_str(w, "browser", l->entry->browser);
+    write_browser(w, l->entry, q->r->pool);
     if (whose) {
         sb_jw_str(w, "guid", l->entry->guid);
         sb_jw_str(w, "uid", l->entry->uid);
@@ -119,6 +126,9 @@ static int send_list(sb_req_t *q, const sb_session_query_t *query, int whose)
     apr_status_t rv;
     int more;
 
+    if (sb_signin_limit_session(q) != OK) {
+        return OK;
+    }
     rv = sb_session_list(&list, &more, &q->signin->sessions, query, q->r->pool);
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3142), "listing sessions");
@@ -171,20 +181,33 @@ static int send_ended(sb_req_t *q, int ended)
     return send_json(q, w);
 }
 
-static apr_status_t end_one(sb_req_t *q, const sb_session_entry_t *entry)
+static void tell_ended(sb_req_t *q, const sb_session_entry_t *entry)
 {
     const char *ref = apr_pstrndup(q->r->pool, entry->hash, SB_SESSION_REF_LEN);
-    apr_status_t rv = sb_session_end_listed(&q->signin->sessions, entry, q->r->pool);
 
-    if (rv == APR_SUCCESS) {
-        sb_signin_event(q, SB_SECURITY_INFO,
-                        apr_pstrcat(q->r->pool, "ended session ", ref, entry->guid ? " of " : NULL,
-                                    entry->guid, NULL));
-        if (!strcmp(ref, my_ref(q))) {
-            sb_signin_drop_cookie(q);
-        }
+    sb_signin_event(q, SB_SECURITY_INFO,
+                    apr_pstrcat(q->r->pool, "ended session ", ref, entry->guid ? " of " : NULL,
+                                entry->guid, NULL));
+    if (!strcmp(ref, my_ref(q))) {
+        sb_signin_drop_cookie(q);
     }
-    return rv;
+}
+
+/* @param query of one that the address names, or of many */
+static int end_those(sb_req_t *q, const sb_session_query_t *query)
+{
+    const apr_array_header_t *ended;
+
+    if (sb_session_end_all(&ended, &q->signin->sessions, query, q->r->pool) != APR_SUCCESS) {
+        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3143), "ending sessions");
+    }
+    for (int i = 0; i < ended->nelts; i++) {
+        tell_ended(q, &APR_ARRAY_IDX(ended, i, const sb_session_entry_t));
+    }
+    if (query->ref && ended->nelts == 0) {
+        return sb_web_problem(q->r, HTTP_NOT_FOUND, "There is no such session");
+    }
+    return send_ended(q, ended->nelts);
 }
 
 /* The reference, from the address. @return OK; DONE there is no such thing, the answer is written */
@@ -209,25 +232,11 @@ static int read_ref(sb_req_t *q)
 /* End the one that the address names, if it is among those. */
 static int end_named(sb_req_t *q, sb_session_query_t query)
 {
-    const apr_array_header_t *list;
-    apr_status_t rv;
-    int more;
-
-    if (read_ref(q) != OK) {
+    if (sb_signin_limit_session(q) != OK || read_ref(q) != OK) {
         return OK;
     }
     query.ref = q->rest;
-    rv = sb_session_list(&list, &more, &q->signin->sessions, &query, q->r->pool);
-    if (rv == APR_SUCCESS && list->nelts == 0) {
-        return sb_web_problem(q->r, HTTP_NOT_FOUND, "There is no such session");
-    }
-    for (int i = 0; rv == APR_SUCCESS && i < list->nelts; i++) {
-        rv = end_one(q, APR_ARRAY_IDX(list, i, const sb_session_listed_t).entry);
-    }
-    if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3143), "ending a session");
-    }
-    return send_ended(q, list->nelts);
+    return end_those(q, &query);
 }
 
 int sb_sessions_end(sb_req_t *q)
@@ -243,22 +252,10 @@ int sb_sessions_end_any(sb_req_t *q)
 int sb_sessions_end_others(sb_req_t *q)
 {
     sb_session_query_t query = of_mine(q);
-    const apr_array_header_t *list;
-    const char *mine = my_ref(q);
-    apr_status_t rv;
-    int more, ended = 0;
 
-    rv = sb_session_list(&list, &more, &q->signin->sessions, &query, q->r->pool);
-    for (int i = 0; rv == APR_SUCCESS && i < list->nelts; i++) {
-        const sb_session_entry_t *entry = APR_ARRAY_IDX(list, i, const sb_session_listed_t).entry;
-
-        if (strncmp(entry->hash, mine, SB_SESSION_REF_LEN) != 0) {
-            rv = end_one(q, entry);
-            ended += rv == APR_SUCCESS;
-        }
+    if (sb_signin_limit_session(q) != OK) {
+        return OK;
     }
-    if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, SB_EUNAVAILABLE, SBLOGNO(3144), "ending sessions");
-    }
-    return send_ended(q, ended);
+    query.but = my_ref(q);
+    return end_those(q, &query);
 }

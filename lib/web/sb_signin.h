@@ -39,6 +39,7 @@ typedef struct {
     const apr_array_header_t *tenants; /* sb_tenant_t */
     sb_generations_t *generations;     /* of the session cache; NULL: one for ever */
     const char *app;                   /* for pg_stat_activity */
+    const char *service;               /* what one signs in at, for the book of sessions */
 } sb_signin_opts_t;
 
 /** Session store, keys, Lasso. In child_init.

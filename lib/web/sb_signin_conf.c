@@ -150,10 +150,12 @@ apr_status_t sb_signin_make(sb_signin_t **psignin, const sb_signin_opts_t *o, se
     s->limits.begun = sb_conf_int(o->conf, "auth.signin.per_minute");
     s->limits.strays = sb_conf_int(o->conf, "auth.signin.strays_per_minute");
     s->limits.tokens = sb_conf_int(o->conf, "auth.oauth2.refused_per_minute");
+    s->limits.sessions = sb_conf_int(o->conf, "auth.session.per_minute");
     s->limits.at_once = (apr_uint32_t)sb_conf_int(o->conf, "auth.signin.at_once");
     name_cookies(s, p);
     store->tenants = o->tenants;
     store->generations = o->generations;
+    store->service = o->service;
     store->ended = ended_sessions(server);
     rv = sb_near_make(&store->near, NEAR_SESSIONS, p);
     if (rv == APR_SUCCESS) {

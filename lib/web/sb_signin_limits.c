@@ -2,7 +2,8 @@
  * How often and how many at once. Signing in costs signatures, and anybody may begin it: whoever begins too
  * often from one address waits for the next minute, and so does who sends forms that belong to nothing. A
  * sign-in begun here is never held up by what others send: its form is looked at whatever came before. Nor is
- * a token that is known to be good; who sends others waits before anybody is asked about one more.
+ * a token that is known to be good; who sends others waits before anybody is asked about one more. And who lists
+ * sessions again and again must not take the connections by which others sign in.
  */
 
 #include "web/sb_signin_private.h"
@@ -30,16 +31,22 @@ static const char *source_of(const request_rec *r)
 }
 
 /* Count one more. @return SB_EBUSY it is too much; the first time that is an event */
-static apr_status_t count(sb_rate_t *rate, sb_req_t *q, const char *what, const char *event,
-                          apr_int64_t per_minute)
+static apr_status_t count_of(sb_rate_t *rate, sb_req_t *q, const char *what, const char *who,
+                             const char *event, apr_int64_t per_minute)
 {
-    apr_status_t rv = sb_rate_take(rate, q->signin->sessions.cache, what, source_of(q->r),
-                                   per_minute, q->r->pool);
+    apr_status_t rv =
+        sb_rate_take(rate, q->signin->sessions.cache, what, who, per_minute, q->r->pool);
 
     if (rate->first) {
         sb_signin_event(q, SB_SECURITY_WARNING, event);
     }
     return rv;
+}
+
+static apr_status_t count(sb_rate_t *rate, sb_req_t *q, const char *what, const char *event,
+                          apr_int64_t per_minute)
+{
+    return count_of(rate, q, what, source_of(q->r), event, per_minute);
 }
 
 static int is_over(const sb_req_t *q, const char *what, apr_int64_t per_minute)
@@ -95,6 +102,21 @@ apr_status_t sb_signin_count_token(sb_req_t *q)
 apr_status_t sb_signin_admit_token(sb_req_t *q)
 {
     return is_over(q, "bearer", q->signin->limits.tokens) ? sb_signin_count_token(q) : APR_SUCCESS;
+}
+
+/* By session, not by person: who has got hold of one must not keep its owner from ending it. */
+int sb_signin_limit_session(sb_req_t *q)
+{
+    sb_rate_t rate;
+
+    if (count_of(&rate, q, "session", sb_session_ref(q->session->id, q->r->pool),
+                 "rate limited: sessions listed or ended",
+                 q->signin->limits.sessions) == APR_SUCCESS) {
+        return OK;
+    }
+    apr_table_setn(q->r->err_headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
+    sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
+    return DONE;
 }
 
 int sb_signin_enter(sb_req_t *q)

@@ -9,6 +9,7 @@
 
 typedef struct {
     apr_int64_t begun, strays, tokens; /* of one address in a minute; 0 no limit */
+    apr_int64_t sessions;              /* listed or ended by one session in a minute */
     apr_uint32_t at_once;
     apr_uint32_t inside; /* atomic: answers being judged in this process */
 } sb_signin_limits_t;
@@ -55,6 +56,8 @@ int sb_signin_limit_begun(sb_req_t *q);
 int sb_signin_limit_stray(sb_req_t *q);
 /** One that may be such a message has come; before it costs anything. It is counted only if it is too much. */
 int sb_signin_admit_stray(sb_req_t *q);
+/** Sessions are to be listed or ended once more. */
+int sb_signin_limit_session(sb_req_t *q);
 /** An answer is to be judged; after OK follows sb_signin_leave(). */
 int sb_signin_enter(sb_req_t *q);
 void sb_signin_leave(sb_req_t *q);

@@ -15,6 +15,7 @@ my ($sha256, $size) = (sha256_of($file), 300_000);
 my ($uid) = user('state');
 my $jar = sign_in_outside('state');
 my $other = sign_in_outside('district');
+is(sql_one("SELECT service FROM signin.session WHERE uid = '@{[(user('district'))[0]]}' ORDER BY created DESC LIMIT 1"), 'pickup', 'the book of sessions knows where he signed in');
 my %right = (role => 'SAREXTRACTS', tenant => env('SMARTER_TENANT'), state_code => env('SMARTER_STATE'));
 my $id = announce($uid, %right);
 is(deliver($id, $file, name => 'Résultats "2015".zip')->{status}, 200, 'a file is there');

@@ -330,6 +330,7 @@ sub fresh_minute { sleep 61 - time % 60 if time % 60 > 45 }
 
 my $victim = idp_answer('school', jar => jar());
 my $searcher = sign_in('state', jar => jar());
+my $second = sign_in('state', jar => jar());
 my $leaver = sign_in('state', jar => jar());
 my $leave = env('SMARTER_IDP_URL') . '/saml2/idp/SingleLogoutService.php?ReturnTo=' . env('SMARTER_IDP_URL') . '/';
 for (1 .. 5) {    # hop by hop, to the provider's message that he has left
@@ -338,7 +339,7 @@ for (1 .. 5) {    # hop by hop, to the provider's message that he has left
 }
 my @forms = map { idp_answer('school', jar => jar()) } 1 .. 12;
 my $ini = slurp(env('SMARTER_INI'));
-spew(env('SMARTER_INI'), $ini =~ s/^(auth\.signin\.per_minute) = .*/$1 = 6/mr =~ s/^(auth\.signin\.strays_per_minute) = .*/$1 = 4\nauth.signin.at_once = 2\nsmarter.search.per_minute = 3/mr);
+spew(env('SMARTER_INI'), $ini =~ s/^(auth\.signin\.per_minute) = .*/$1 = 6/mr =~ s/^(auth\.signin\.strays_per_minute) = .*/$1 = 4\nauth.signin.at_once = 2\nsmarter.search.per_minute = 3\nauth.session.per_minute = 3/mr);
 stack('restart', 'httpd');
 
 # How a form that is only announced is answered.
@@ -390,6 +391,12 @@ subtest 'not too often' => sub {
     my @search = map { post('/data/search', jar => $searcher, json => { stateCode => $state, text => "School $_" })->{status} } 1 .. 5;
     is("@search", '200 200 200 429 429', 'searches');
     is(join('|', texts(events())), 'rate limited: search', 'one event');
+
+    my @of = map { my ($method, $path) = @$_; http($method, $path, jar => $searcher, headers => { Origin => env('SMARTER_URL') })->{status} }
+        ['GET', '/services/sessions'], ['DELETE', '/services/sessions/000000000000'], (['GET', '/services/sessions']) x 2, ['DELETE', '/services/sessions'];
+    is("@of", '200 404 200 429 429', 'sessions listed and ended');
+    is(join('|', texts(events())), 'rate limited: sessions listed or ended', 'one event');
+    is(get('/services/sessions', jar => $second)->{status}, 200, 'another session of the same person is not held up');
 };
 
 subtest 'not too many at once' => sub {

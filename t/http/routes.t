@@ -124,6 +124,8 @@ while ($source =~ /^\s*\{\.path = "(\/[^"]*)",\s*\.methods = ([A-Z_ |]+),[^}]*\.
 }
 is_deeply([sort keys %programs], ['GET /data', 'GET /data/{}', 'GET /services/userinfo', 'OPTIONS /data/{}', 'POST /data/{}', 'POST /services/userinfo'],
     'what programs may ask for');
+my @persons = map { /\.persons = 1/ && /\.path = "([^"]*)",\s*\.methods = SB_(\w+),/ ? "$2 $1" : () } split /(?<=\}),\n/, $source;
+is_deeply([sort @persons], ['DELETE /services/sessions', 'DELETE /services/sessions/{}', 'GET /services/sessions'], 'what is for persons only: t/http/sessions.t shows that a program\'s session may not');
 my %refused;
 for my $i (0 .. $#held) {
     my ($cell, $who) = @{ $held[$i] };

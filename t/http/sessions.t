@@ -38,7 +38,11 @@ subtest 'listed' => sub {
     cmp_ok(scalar @{ $list->{sessions} }, '>=', 2, 'two sign-ins, two sessions');
     is(scalar(grep { $_->{this} } @{ $list->{sessions} }), 1, 'one of them is this');
     my ($this) = grep { $_->{this} } @{ $list->{sessions} };
-    is($this->{browser}, 'curl', 'the browser in words');
+    is_deeply([@$this{qw(browser browser_name system service)}], ['curl', 'curl', undef, 'reports'], 'the browser in words, and where he signed in');
+    my $form = idp_answer($who);
+    deliver_answer($form, headers => { 'User-Agent' => 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1 MARK' });
+    my ($other) = grep { $_->{this} } @{ mine($form->{jar})->{sessions} };
+    is_deeply([@$other{qw(browser browser_name system)}], ['Safari on iPhone', 'Safari', 'iPhone'], 'and no more of it than that');
     like($this->{$_}, qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/, $_) for qw(since seen ends);
     unlike(get('/services/sessions', jar => $jar)->{body}, qr/\Q@{[cookie($jar, $SESSION)]}\E/, 'no id in it');
     is(scalar(grep { $_->{ref} eq $this->{ref} } @{ mine(sign_in("other$who"))->{sessions} }), 0, 'nobody else sees it');
@@ -47,7 +51,10 @@ subtest 'listed' => sub {
 subtest 'ended by oneself' => sub {
     my ($here, $there, $third) = map { sign_in($who) } 1 .. 3;
     my $ref = ref_of($there);
-    is(http('DELETE', "/services/sessions/$ref", jar => sign_in("other$who"), @OURS)->{status}, 404, 'not by others');
+    my $stranger = sign_in("other$who");
+    my ($foreign, $unknown, $nonsense) = map { my $a = http('DELETE', "/services/sessions/$_", jar => $stranger, @OURS); $a->{body} =~ s/"request_id":"[^"]*"//; "$a->{status} $a->{body}" } $ref, '0' x 12, 'x';
+    like($foreign, qr/\A404 /, 'not by others');
+    is_deeply([$foreign, $foreign], [$unknown, $nonsense], 'to whom it is like one that there is not');
     is(http('DELETE', "/services/sessions/$ref", jar => $here)->{status}, 403, 'not by another site');
     is(status($there), 200, 'it lives on');
     my $answer = http('DELETE', "/services/sessions/$ref", jar => $here, @OURS);
@@ -162,6 +169,11 @@ subtest 'a session for a program' => sub {
     my ($ref) = $r->{out} =~ /Session ([0-9a-f]{12})/;
     ok((grep { /batch session, session $ref of batch:night-work, roles GENERAL,SUPER_USER, tenants \Q$tenant\E/ } log_since('security')), 'its making is in the security stream');
     ok(!(grep { /\Q$id\E/ } log_since()), 'no log knows the id');
+    my @mine = (['GET', '/services/sessions'], ['DELETE', '/services/sessions'], ['DELETE', "/services/sessions/$ref"]);
+    is(join(' ', map { $ask->(@$_) } @mine), '403 403 403', 'nobody looks at its sessions by it');
+    for my $route (map { "$_->[0] $_->[1]" =~ s/$ref/{}/r } @mine) {
+        ok((grep { /"forbidden: \Q$route\E by a program's session"/ } map { s{\\/}{/}gr } log_since('security')), "$route: which is a security event");
+    }
     like(smarter('sessions', '--batch')->{out}, qr/^$ref\s+batch:night-work\s/m, 'listed');
     is(smarter('sessions', 'end', $ref, '--yes')->{exit}, 0, 'ended');
     is($ask->('GET', '/services/userinfo'), 401, 'over');
@@ -223,6 +235,13 @@ subtest 'a new secret signs nobody out' => sub {
         $form->{action} =~ s{^https://[^/]+}{$ahead->url('')}e;
         is(deliver_answer($form)->{status}, 303, 'signing in there, sent away by the other');
         is(status($form->{jar}), 200, 'is good at the node that is behind');
+        if ($what =~ /learns/) {
+            is(status($here, $ahead->url('')), 200, 'a session that both know');
+            cmp_ok(json(http('DELETE', '/services/sessions', jar => $form->{jar}, @OURS))->{ended}, '>=', 1, 'is ended by its person from another one');
+            sleep 1.1;
+            is_deeply([map { status($here, $ahead->url('')) } 1 .. 4], [(401) x 4], 'a second later every process of another node has heard of it');
+            $here = sign_in($who);
+        }
         my @found = $ahead->stop;
         is_deeply(\@found, [], 'and it ends in peace');
         reload_with(secrets(@$secrets));

@@ -90,6 +90,37 @@ static void comes_back(void)
     ok(!alive(&two, s), "knows it, too");
 }
 
+/* Its memcached is cut off while somebody ends all of his sessions: no list has it. */
+static void all_others(void)
+{
+    const char *who = sb_random_hex(8, p);
+    sb_session_t *mine = sign_in(who, NULL), *there = sign_in(who, NULL),
+                 *away = sign_in(who, NULL), *other = sign_in(me, NULL),
+                 *program = sign_in(who, "night work");
+    sb_session_query_t query = {.user = who, .but = sb_session_ref(mine->id, p)}, nobodys = {0};
+    const apr_array_header_t *ended;
+    apr_size_t len;
+    char *record;
+
+    ok(alive(&two, there) && alive(&two, away), "sessions of somebody");
+    ok(sb_cache_get(&record, &len, one.cache, key_of(away), p) == APR_SUCCESS &&
+           sb_cache_delete(one.cache, key_of(away)) == APR_SUCCESS,
+       "memcached does not know one of them just now");
+    is_int(sb_session_end_all(&ended, &one, &nobodys, p), APR_EINVAL,
+           "nobody's is not everybody's");
+    is_int(sb_session_end_all(&ended, &one, &query, p), APR_SUCCESS, "he ends all others");
+    is_int(ended->nelts, 2, "which are two");
+    ok(sb_cache_set(one.cache, key_of(away), record, len, one.idle) == APR_SUCCESS,
+       "memcached is back");
+    ok(!alive(&one, there) && !alive(&one, away), "they are over");
+    ok(alive(&one, mine) && alive(&one, other) && alive(&one, program),
+       "his own, others' and a program's are not");
+    is_int(sb_session_end_all(&ended, &one, &query, p), APR_SUCCESS, "and once more");
+    is_int(ended->nelts, 0, "there is none any more");
+    apr_sleep(SB_SESSION_BOOK_FRESH + APR_USEC_PER_SEC / 10);
+    ok(!alive(&two, there) && !alive(&two, away), "other processes know it within a second");
+}
+
 static apr_status_t end_by_sql(const sb_session_t *s)
 {
     static const sb_stmt_t st = {
@@ -131,7 +162,8 @@ static int listed(const sb_session_query_t *query, const sb_session_t *s)
 
         if (!strcmp(l->entry->hash, hash)) {
             return l->seen == s->seen && l->entry->created == s->created &&
-                   !strcmp(l->entry->browser, "Firefox on Windows");
+                   !strcmp(l->entry->browser, "Firefox on Windows") &&
+                   !strcmp(l->entry->service, "reports");
         }
     }
     return 0;
@@ -174,6 +206,8 @@ static void lists(void)
         {{.guid_or_uid = me, .tenants = texts(NULL, NULL)}, 0, 0, 0, "who has none sees nobody"},
         {{.guid_or_uid = me, .tenant = tenant}, 1, 0, 0, "of a tenant"},
         {{.guid_or_uid = me, .tenant = "zz"}, 0, 0, 0, "of another"},
+        {{.user = me, .but = sb_session_ref(mine->id, p)}, 0, 0, 0, "all but one"},
+        {{.user = other, .but = sb_session_ref(mine->id, p)}, 0, 1, 0, "which is not among them"},
     };
     apr_int64_t all, batch;
 
@@ -286,7 +320,9 @@ int main(void)
         return done();
     }
     me = sb_random_hex(8, p);
+    one.service = "reports";
     comes_back();
+    all_others();
     late_commit();
     lists();
     single_logout();
