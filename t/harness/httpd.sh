@@ -69,8 +69,6 @@ httpd_check()
 
 httpd_start()
 {
-    need_free_port "$PORT_HTTP" "httpd (http)"
-    need_free_port "$PORT_HTTPS" "httpd (https)"
     httpd_check
     rm -f "$VAR/httpd/httpd.pid"
     launch httpd root $HTTPD -f "$VAR/httpd/httpd.conf" -D FOREGROUND

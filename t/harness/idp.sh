@@ -16,7 +16,6 @@ idp_start()
 {
     [ -f /usr/share/simplesamlphp/www/index.php ] ||
         die "SimpleSAMLphp is not in /usr/share/simplesamlphp: apt-get install simplesamlphp"
-    need_free_port "$PORT_IDP" "the identity provider"
     idp_prepare
     launch idp "$USER_WEB" env IDP_ROOT="$VAR/idp" IDP_PORT="$PORT_IDP" IDP_SALT="$PW_IDP_SALT" SP_URL="$SMARTER_URL" PICKUP_URL="$SMARTER_PICKUP_URL" \
         SIMPLESAMLPHP_CONFIG_DIR="$VAR/idp/config" PHP_CLI_SERVER_WORKERS=6 \

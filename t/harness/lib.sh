@@ -46,12 +46,15 @@ proc_stat()
 proc_start() { proc_stat "$1" 20; }
 proc_session() { proc_stat "$1" 4; }
 
-# The pid of a part that lives, or failure.
-running()
+# The pid in a record, if it lives; else failure.
+alive()
 {
-    { read -r _pid _start <"$VAR/run/$1.pid"; } 2>/dev/null || return 1
+    { read -r _pid _start <"$1"; } 2>/dev/null || return 1
     [ "$(proc_start "$_pid")" = "$_start" ] && echo "$_pid"
 }
+
+# The pid of a part that lives, or failure.
+running() { alive "$VAR/run/$1.pid"; }
 
 # as USER: the words to put before a command so that it runs as USER; none for an ordinary user.
 as()
@@ -165,17 +168,67 @@ listening()
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-need_free_port()
+# Who listens there: the first of the processes that share the port; nothing where we may not look.
+port_holder()
 {
-    ! listening "$1" ||
-        die "port $1, wanted for $2, is taken by another program. Stop it (ss -ltnp shows it), or choose other ports: SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) ./smarterctl up"
+    for _inode in $(awk -v port="$(printf ':%04X' "$1")" \
+        '$4 == "0A" && index($2, port) == length($2) - 4 { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+        find /proc/[0-9]*/fd -lname "socket:\\[$_inode\\]" 2>/dev/null
+    done | cut -d / -f 3 | sort -nu | head -n 1
 }
 
-# Processes of this stack by their mark, whether recorded or not.
-stack_pids()
+# need_free_port PORT WHAT: dies, saying who has it and how to end that. What is left of this stack itself
+# is ended before a start.
+need_free_port()
 {
-    grep -lsxzF "SMARTER_STACK=$VAR" /proc/[0-9]*/environ | while IFS=/ read -r _ _ _pid _; do
-        proc_start "$_pid" >/dev/null && echo "$_pid"
+    listening "$1" || return 0
+    _pid=$(port_holder "$1")
+    _stack=
+    if [ -z "$_pid" ]; then
+        _who="another user's program (as root, ss -ltnp shows it). Have it ended"
+    else
+        _stack=$(tr '\0' '\n' <"/proc/$_pid/environ" 2>/dev/null | sed -n 's/^SMARTER_STACK=//p')
+        [ "$_stack" != "$VAR" ] || return 0
+        _who="pid $_pid ($(cat "/proc/$_pid/comm" 2>/dev/null))"
+        if [ -n "$_stack" ]; then
+            _who="$_who of the stack in $_stack. End that stack: SMARTER_VAR=$_stack ./smarterctl down"
+        else
+            _who="$_who. End it: kill $_pid"
+        fi
+    fi
+    # shellcheck disable=SC2154  # the word smarterctl was called with
+    die "port $1, wanted for $2, is taken by $_who; or choose other ports: SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) ./smarterctl $command"
+}
+
+living() { while IFS=/ read -r _ _ _pid _; do proc_start "$_pid" >/dev/null && echo "$_pid"; done; }
+
+# Processes of this stack by their mark, whether recorded or not.
+stack_pids() { grep -lsxzF "SMARTER_STACK=$VAR" /proc/[0-9]*/environ | living; }
+
+# Tests that run on this stack, what they started, and the stacks they made for themselves.
+test_pids()
+{
+    {
+        grep -lsxzF "SMARTER_TESTS=$VAR" /proc/[0-9]*/environ
+        grep -lszF "SMARTER_STACK=$VAR/tmp/" /proc/[0-9]*/environ
+    } | living
+}
+
+# A run that was killed leaves its tests, and they would start servers anew.
+end_tests()
+{
+    ! _run=$(alive "$VAR/tests.pid") || [ "$_run" = $$ ] || {
+        say "Ending the test run of pid $_run"
+        kill -KILL "$_run" 2>/dev/null
+    }
+    rm -f "$VAR/tests.pid"
+    _until=$(($(now) + 10))
+    while
+        _left=$(test_pids)
+        [ -n "$_left" ] && [ "$(now)" -lt $_until ]
+    do
+        for _pid in $_left; do kill -KILL "$_pid" 2>/dev/null; done
+        sleep 0.05
     done
 }
 

@@ -6,7 +6,6 @@ memcached_start()
     for _node in 1 2; do
         ! running "memcached$_node" >/dev/null || continue
         eval "_port=\$PORT_CACHE$_node"
-        need_free_port "$_port" "memcached, node $_node"
         launch "memcached$_node" nobody memcached -l 127.0.0.1 -p "$_port" -U 0 -m 256 -c 1024
     done
 }

@@ -131,7 +131,6 @@ pickup_start()
     pickup_check
     for _each in $PICKUP_FACES; do
         ! running "pickup-$_each" >/dev/null || continue
-        need_free_port "$(pickup_port "$_each")" "the pickup zone ($_each)"
         rm -f "$VAR/pickup-$_each/httpd.pid"
         launch "pickup-$_each" root $HTTPD -f "$VAR/pickup-$_each/httpd.conf" -D FOREGROUND
     done

@@ -54,7 +54,6 @@ END
 postgres_start()
 {
     pg_bin
-    need_free_port "$PORT_PG" PostgreSQL
     postgres_prepare
     postgres_unlock
     launch postgres postgres "$PG_BIN/postgres" -D "$VAR/pg/data"

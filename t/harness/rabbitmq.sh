@@ -67,11 +67,8 @@ rabbitmq_run()
 
 rabbitmq_start()
 {
-    need_free_port "$PORT_AMQP" RabbitMQ
-    need_free_port "$PORT_DIST" "RabbitMQ (Erlang distribution)"
     rabbitmq_prepare
     if ! running epmd >/dev/null; then
-        need_free_port "$PORT_EPMD" "the Erlang port mapper"
         launch epmd rabbitmq epmd -address 127.0.0.1 -port "$PORT_EPMD"
         await epmd 10 listening "$PORT_EPMD"
     fi

@@ -16,6 +16,43 @@ part_processes()
     esac
 }
 
+# The ports of a part: the process that listens, the port, what it is for.
+part_ports()
+{
+    case $1 in
+    rabbitmq)
+        echo "rabbitmq $PORT_AMQP RabbitMQ"
+        echo "rabbitmq $PORT_DIST RabbitMQ (Erlang distribution)"
+        echo "epmd $PORT_EPMD the Erlang port mapper"
+        ;;
+    postgres) echo "postgres $PORT_PG PostgreSQL" ;;
+    memcached)
+        echo "memcached1 $PORT_CACHE1 memcached, node 1"
+        echo "memcached2 $PORT_CACHE2 memcached, node 2"
+        ;;
+    idp) echo "idp $PORT_IDP the identity provider" ;;
+    sshd) echo "sshd $PORT_SSH sshd" ;;
+    httpd)
+        echo "httpd $PORT_HTTP httpd (http)"
+        echo "httpd $PORT_HTTPS httpd (https)"
+        ;;
+    pickup)
+        echo "pickup-external $PORT_PICKUP the pickup zone (external)"
+        echo "pickup-internal $PORT_PICKUP_IN the pickup zone (internal)"
+        ;;
+    esac
+}
+
+# need_ports PART...: those of what is not running must be free. Asked before anything is built or started.
+need_ports()
+{
+    for _part; do
+        part_ports "$_part" | while read -r _process _port _what; do
+            running "$_process" >/dev/null || need_free_port "$_port" "$_what"
+        done || exit 1
+    done
+}
+
 part_address()
 {
     case $1 in
@@ -79,6 +116,7 @@ start_part()
     rm -f "$VAR/run/$1.ready"
     for _process in $(part_processes "$1"); do sweep "$_process"; done
     end_strays
+    need_ports "$1"
     "$1_start"
 }
 
@@ -96,6 +134,8 @@ stack_up()
     say_where
     is_root || say "No landing zone here: sshd, its accounts and jails need root."
     make_dirs
+    # shellcheck disable=SC2086  # words
+    need_ports $WANTED
     if wanted httpd || wanted pickup || wanted workers || wanted sshd; then
         install_packages stack build web
         build_programs
@@ -358,11 +398,16 @@ stack_env()
 
 stack_clean()
 {
-    stack_down
     # Only what is surely a stack's directory, or holds nothing but that of the tests.
-    [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -f "$VAR/test/.checkout" ] || [ -z "$(find "$VAR" -mindepth 1 ! -name .lock -print -quit)" ] ||
-        die "$VAR does not look like a stack's directory; nothing was removed"
+    [ ! -d "$VAR" ] || [ -f "$VAR/.checkout" ] || [ -f "$VAR/test/.checkout" ] ||
+        [ -z "$(find "$VAR" -mindepth 1 -maxdepth 1 ! -name .lock ! -name tests.pid ! -name test -print -quit)" ] ||
+        die "$VAR does not look like a stack's directory; nothing was stopped or removed"
+    end_tests
+    stack_down
     sshd_clean
+    # The tests' own stack, on other ports: a run that was killed leaves it running.
+    [ ! -d "$VAR/test" ] ||
+        SMARTER_VAR=$VAR/test SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) "$TOP/smarterctl" clean || exit 1
     rm -rf "$VAR"
     say "Removed $VAR"
 }

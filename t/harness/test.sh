@@ -5,8 +5,35 @@
 # Run by name only: long, or wanting machines this one is not.
 TEST_BY_NAME='t/cluster t/soak t/bench'
 
+test_usage()
+{
+    cat <<END
+usage: ./smarterctl test [PATH...]
+
+Builds, and runs all tests, or those of some files and directories of t/ (C tests by their source: t/unit/csv.c),
+on a stack of their own: \$SMARTER_VAR/test, ports 1000 higher. Logs stay there until the next run. Exit status: 0,
+all is well; 1, a test failed, or none could be run; 2, wrong words; 130 or 143, interrupted.
+
+Only by name: $TEST_BY_NAME
+
+  SMARTER_TEST_SECONDS    when tests are ended that are not through (default 1500)
+END
+}
+
 run_test()
 {
+    for _word; do
+        case $_word in
+        -h | --help)
+            test_usage
+            return 0
+            ;;
+        -*)
+            test_usage >&2
+            return 2
+            ;;
+        esac
+    done
     if [ -z "${SMARTER_IN_TEST-}" ]; then
         SMARTER_IN_TEST=1 SMARTER_VAR=$VAR/test SMARTER_PORT_BASE=$((SMARTER_PORT_BASE + 1000)) \
             exec "$TOP/smarterctl" test "$@" </dev/null
@@ -16,23 +43,38 @@ run_test()
     for _path; do
         [ -e "$_path" ] || die "there is no $_path; tests are files and directories below t/"
     done
+    locked test_begin
     trap 'test_leave' EXIT
+    trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
     locked test_prepare "$@"
     test_run "$@"
 }
 
+# One run at a time: the next one takes the stack down first.
+test_begin()
+{
+    ! _run=$(alive "$VAR/tests.pid") ||
+        die "pid $_run runs tests on the stack in $VAR already: wait for it, or end it: kill $_run"
+    echo "$$ $(proc_start $$)" >"$VAR/tests.pid" || die "cannot write $VAR/tests.pid"
+}
+
+# Not to be interrupted once more: nothing may be left running.
 test_leave()
 {
-    _left=$? # of its own name: what is called next uses _status
+    _result=$?
     trap - EXIT
+    trap '' HUP INT TERM
+    [ $_result -lt 128 ] || say "Interrupted: ending tests and servers"
     locked test_end >/dev/null 2>&1
-    exit $_left
+    rm -f "$VAR/tests.pid"
+    exit $_result
 }
 
 test_end()
 {
+    end_tests
     stack_down
     sshd_clean
 }
@@ -41,7 +83,12 @@ test_end()
 test_prepare()
 {
     test_end
-    for _old in arrivals work history extraction item_level raw_data pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
+    echo "$$ $(proc_start $$)" >"$VAR/tests.pid"
+    if test_wants_stack "$@"; then
+        # shellcheck disable=SC2086  # words
+        need_ports $PARTS
+    fi
+    for _old in tmp arrivals work history extraction item_level raw_data pg rabbitmq idp httpd etc log run sample done/rabbitmq done/roles done/sample done/sample-settings done/sample-dropped; do
         rm -rf "${VAR:?}/$_old"
     done
     make_dirs
@@ -118,52 +165,70 @@ test_files()
     done
 }
 
-# Which of the files on standard input need no server.
-test_apart() { grep -E "^($TEST_BUILD/|t/unit/|t/fuzz/|t/web/logic\.t\$)"; }
+# Which of the files on standard input need no server; with -v, which do.
+test_apart() { grep "$@" -E "^($TEST_BUILD/|t/unit/|t/fuzz/|t/web/logic\.t\$)"; }
 
-# test_prove FILE [NICE]: becomes the run of the tests listed there. For where their environment is set.
+# test_prove NICE TEST...: becomes the run of these tests. They see the programs they are to try, the stack's own
+# addresses, and nothing of the caller's locale; nothing is skipped, for everything is installed here.
 test_prove()
 {
-    # shellcheck disable=SC2046  # one word a test
-    exec nice -n "${2:-0}" timeout -k 10 "${SMARTER_TEST_SECONDS:-1500}" prove -It/lib --timer $(cat "$1") </dev/null
+    _nice=$1
+    shift
+    set -a
+    . "$VAR/run/env"
+    SMARTER_BUILD=$TEST_BUILD
+    SB_TOP=$TOP
+    SMARTER_TEST_ALL=1
+    SMARTER_TESTS=$VAR
+    LC_ALL=C.UTF-8
+    set +a
+    # A shell has what it runs in the background ignore interrupts.
+    exec env --default-signal=INT,QUIT nice -n "$_nice" timeout -k 10 "$TEST_SECONDS" prove -It/lib --timer "$@" </dev/null
+}
+
+# test_outcome STATUS WHICH: says what a number alone does not.
+test_outcome()
+{
+    case $1 in
+    124 | 137) say "The tests $2 were not through after $TEST_SECONDS s (SMARTER_TEST_SECONDS) and were ended" ;;
+    esac
+    [ "$1" -eq 0 ]
 }
 
 test_run()
 {
+    TEST_SECONDS=${SMARTER_TEST_SECONDS:-1500}
     TEST_BUILD=$VAR/asan
     [ $# -eq 0 ] || TEST_BUILD=$SMARTER_BUILD
-    test_files "$@" >"$VAR/run/tests"
-    [ -s "$VAR/run/tests" ] || die "no tests in: $*"
-    : >"$VAR/run/tests-apart"
+    _tests=$(test_files "$@")
+    _beside=
     if [ $# -eq 0 ]; then
-        test_apart <"$VAR/run/tests" >"$VAR/run/tests-apart"
-        grep -Fxv -f "$VAR/run/tests-apart" "$VAR/run/tests" | replace "$VAR/run/tests" 644
+        _beside=$(echo "$_tests" | test_apart)
+        _tests=$(echo "$_tests" | test_apart -v)
     fi
-    stack_env | replace "$VAR/run/env" 600 || :
-    # Sanitized programs of the C tests, the stack's own addresses, and nothing of the caller's locale.
-    (
-        set -a
-        . "$VAR/run/env"
-        SMARTER_BUILD=$TEST_BUILD
-        SB_TOP=$TOP
-        # Everything is installed here: what would be skipped elsewhere fails.
-        SMARTER_TEST_ALL=1
-        LC_ALL=C.UTF-8
-        set +a
-        [ -s "$VAR/run/tests-apart" ] || test_prove "$VAR/run/tests"
-        # Tests of servers wait a lot; those without run meanwhile, in the time that is left over.
-        (test_prove "$VAR/run/tests-apart" 19) >"$VAR/log/tests-apart.log" 2>&1 &
+    [ -n "$_tests" ] || die "no tests in: $*"
+    stack_env | replace "$VAR/run/env" 600 || [ -s "$VAR/run/env" ] || die "cannot write $VAR/run/env"
+    # Tests of servers wait a lot; those without run meanwhile, in the time that is left over. In the background
+    # both: a shell that waits hears of a signal at once.
+    _log=$VAR/log/tests-apart.log
+    _failed=0
+    if [ -n "$_beside" ]; then
+        say "Beside these run $(echo "$_beside" | wc -l) tests that need no servers; what they say comes last (now: $_log)"
+        # shellcheck disable=SC2086  # words
+        (test_prove 19 $_beside) >"$_log" 2>&1 &
         _apart=$!
-        trap 'kill $_apart 2>/dev/null' EXIT
-        trap 'exit 130' INT
-        trap 'exit 143' TERM
-        (test_prove "$VAR/run/tests")
-        _with=$?
+    fi
+    # shellcheck disable=SC2086  # words
+    (test_prove 0 $_tests) &
+    wait $!
+    test_outcome $? 'with servers' || _failed=1
+    if [ -n "$_beside" ]; then
+        ! proc_start "$_apart" >/dev/null || say "Waiting for the tests without servers"
         wait "$_apart"
-        _without=$?
-        trap - EXIT
+        test_outcome $? 'without servers' || _failed=1
         say "Those without servers:"
-        cat "$VAR/log/tests-apart.log"
-        [ $_with -eq 0 ] && [ $_without -eq 0 ]
-    )
+        cat "$_log" || _failed=1
+    fi
+    [ $_failed -eq 0 ] || say "Tests failed: see above; logs of the servers are in $VAR/log"
+    return $_failed
 }

@@ -95,13 +95,51 @@ is_deeply([processes()], [], 'leaves no process');
 ($out, $code) = second('down');
 is($code, 0, 'down again has nothing to do');
 
-my $other = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $base + 10, Listen => 1, ReuseAddr => 1)
-    or BAIL_OUT("listen: $!");
+sub listener {
+    my ($port) = @_;
+    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1) // BAIL_OUT("listen: $!");
+}
+my $other = listener($base + 10);
 ($out, $code) = second('up', 'postgres');
 isnt($code, 0, 'a port in other hands: refused');
 like($out, qr/port @{[$base + 10]}, wanted for PostgreSQL, is taken/, 'naming port and part');
 like($out, qr/SMARTER_PORT_BASE=/, 'and the way out');
+like($out, qr/pid $$ /, 'and who has it');
 close $other;
+$other = listener($base + 1);
+($out, $code) = second('up', 'httpd');
+isnt($code, 0, 'a port of the last part that is to be started');
+like($out, qr/port @{[$base + 1]}, wanted for httpd/, 'is missed');
+unlike($out, qr/Starting|Building/, 'before anything is built or started');
+close $other;
+my $of_tests = listener($base + 1010);
+($out, $code) = second('test', 't/http');
+isnt($code, 0, 'a port of the tests in other hands');
+like($out, qr/port @{[$base + 1010]}, wanted for PostgreSQL, is taken by pid $$ .*kill $$;/, 'is missed, too');
+unlike($out, qr/Starting|Building/, 'and at once');
+close $of_tests;
+ok(!-e "$var/test/tests.pid", 'that run left no record');
+
+# Tests of a run that is still there are not swept away by the next one.
+my ($start_time) = (split / /, slurp('/proc/self/stat') =~ s/.*\) //sr)[19];
+spew("$var/test/tests.pid", "$$ $start_time\n");
+($out, $code) = second('test', 't/unit');
+isnt($code, 0, 'a second run of tests beside one');
+like($out, qr/pid $$ runs tests/, 'is refused');
+unlink "$var/test/tests.pid";
+
+# Wrong words are found before anything starts, and asked-for help is given.
+for (['bench', 'nonsense'], ['bench', '--frob'], ['test', '--frob'], ['test', 't/none.t']) {
+    ($out, $code) = second(@$_);
+    isnt($code, 0, "@$_ is refused");
+    unlike($out, qr/Starting|Building|Installing/, 'at once');
+    like($out, qr/^  pickup +MB/m, 'with the names there are') if $_->[0] eq 'bench';
+}
+for my $word ('bench', 'test') {
+    ($out, $code) = second($word, '--help');
+    is($code, 0, "$word --help");
+    like($out, qr/^usage: /, 'helps');
+}
 
 ($out, $code) = second('up', 'nonsense');
 isnt($code, 0, 'an unknown part is refused');
@@ -125,9 +163,20 @@ is($code, 0, 'unless that checkout is gone');
 like($out, qr/\Q$neighbour\E, which is gone/, 'and that is said');
 ok(!-e "$var/log/left-behind", 'nothing of it stays');
 
+# A run of tests that was killed leaves its stack, and the tests, which go on.
+($code, $out) = ctl({ %second, SMARTER_VAR => "$var/test", SMARTER_PORT_BASE => $base + 50 }, 'up', 'memcached');
+is($code, 0, "the tests' stack runs") or diag $out;
+my $test = fork // BAIL_OUT("fork: $!");
+if (!$test) {
+    close STDOUT;
+    exec 'env', "SMARTER_TESTS=$var/test", 'sleep', '300' or exit 1;
+}
+wait_until(5, 'a test to run', sub { slurp("/proc/$test/comm") eq "sleep\n" });
 ($out, $code) = second('clean');
-is($code, 0, 'clean');
-ok(!-e "$var/pg", 'removes the directory');
+is($code, 0, 'clean') or diag $out;
+ok(!-e "$var/pg" && !-e "$var/test", 'removes the directory');
+is(waitpid($test, 0), $test, 'and ends the tests');
+is_deeply([processes()], [], 'and their servers');
 
 ($code, $out) = ctl({ %second, SMARTER_PORT_BASE => 'x' }, 'status');
 isnt($code, 0, 'a port base that is none is refused');
