@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <http_log.h>
 #include "core/sb_log.h"
+#include "pickup/sb_pickup_mail.h"
 #include "web/sb_module.h"
 
 #define STATEMENT_TIMEOUT apr_time_from_sec(10) /* a row, by its key */
@@ -191,19 +192,6 @@ static apr_status_t make_sign_in(hpz_child_t *child, const sb_signin_config_t *c
     return rv;
 }
 
-/* "https://host:8443/x" -> "https://host:8443" */
-static const char *origin_of(const char *url, apr_pool_t *p)
-{
-    const char *host = strstr(url, "://") + 3;
-
-    return apr_pstrmemdup(p, url, (apr_size_t)(host - url) + strcspn(host, "/"));
-}
-
-static int is_set(const char *text)
-{
-    return text && *text && strcmp(text, "None") != 0;
-}
-
 void hpz_conf_child_init(apr_pool_t *p, server_rec *s)
 {
     const conf_t *c = ap_get_module_config(s->module_config, &hpz_module);
@@ -219,10 +207,10 @@ void hpz_conf_child_init(apr_pool_t *p, server_rec *s)
     child->conf = conf;
     child->pool = p;
     child->tenants = tenants_of(conf, p);
-    child->base = origin_of(sb_conf_str(conf, "hpz.frs.download_base_url"), p);
+    child->base = sb_pickup_origin(conf, p);
     child->max_size = sb_conf_bytes(conf, "hpz.frs.file_size_limit");
     child->days = (int)sb_conf_int(conf, "hpz.record_expiration");
-    child->with_mail = is_set(sb_conf_str(conf, "hpz.mail.server"));
+    child->with_mail = sb_pickup_mail_is_on(conf);
     child->uploads.most = (apr_uint32_t)sb_conf_int(conf, "hpz.frs.max_uploads");
     child->downloads.most = (apr_uint32_t)sb_conf_int(conf, "hpz.frs.max_downloads");
     where = sb_conf_str(conf, "hpz.frs.upload_base_path");

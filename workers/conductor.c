@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -67,7 +66,7 @@ static void report(void *ctx, const sb_migrated_t *m)
 }
 
 /* One run. @return exit status */
-static int once(program_t *prog, apr_pool_t *p, int alone)
+static int once(program_t *prog, apr_pool_t *p, int aloud)
 {
     sb_migrate_opts_t opts = {.conf = prog->conf,
                               .app = prog->def->name,
@@ -80,10 +79,7 @@ static int once(program_t *prog, apr_pool_t *p, int alone)
     apr_status_t rv = sb_migrate_run(&result, &error, &opts, p);
 
     if (rv == SB_EBUSY) {
-        if (alone) {
-            fprintf(stderr, "%s: another one is running; it will do the work\n", prog->def->name);
-        }
-        return PROGRAM_DONE;
+        return program_leave_it(prog, aloud);
     }
     if (rv != APR_SUCCESS) {
         sb_log(sb_is_transient(rv) ? SB_LOG_WARN : SB_LOG_ERROR, SBLOGNO(4300), rv, "%s", error);
@@ -94,39 +90,7 @@ static int once(program_t *prog, apr_pool_t *p, int alone)
 
 static int run(program_t *prog)
 {
-    const char *every = program_option(prog, "every");
-    program_backoff_t backoff = {0};
-    apr_pool_t *p;
-    int due = program_option(prog, "if-due") != NULL;
-    char *end;
-    long secs;
-
-    if ((every != NULL) + (program_option(prog, "once") != NULL) + due != 1) {
-        return program_usage(prog, "say --once, --if-due, or --every SECONDS");
-    }
-    if (!every) {
-        return once(prog, prog->pool, !due);
-    }
-    secs = strtol(every, &end, 10);
-    if (*end || secs < 1 || secs > 86400) {
-        return program_usage(prog, "--every %s: seconds from 1 to 86400", every);
-    }
-    apr_pool_create(&p, prog->pool);
-    while (!program_stopping()) {
-        apr_interval_time_t pause = apr_time_from_sec(secs);
-
-        if (once(prog, p, 0) == PROGRAM_AGAIN) {
-            apr_interval_time_t longer = program_backoff(&backoff);
-            pause = longer > pause ? longer : pause;
-        }
-        else {
-            backoff.next = 0;
-        }
-        apr_pool_clear(p);
-        program_sleep(pause);
-        program_reload(prog);
-    }
-    return PROGRAM_DONE;
+    return program_repeat(prog, once, PROGRAM_GO_ON);
 }
 
 static const program_option_t options[] = {

@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -61,13 +60,14 @@ static int worse(int a, int b)
 }
 
 /* All sources, or those named. */
-static int grab_all(program_t *prog, apr_pool_t *p)
+static int grab_all(program_t *prog, apr_pool_t *p, int aloud)
 {
     const apr_array_header_t *names =
         prog->args->nelts ? prog->args
                           : sb_conf_names(prog->conf, PREFIX "<name>.args.remote_dir", p);
     int due = program_option(prog, "if-due") != NULL, status = PROGRAM_DONE, i;
 
+    (void)aloud; /* each says it for itself */
     for (i = 0; i < names->nelts && !program_stopping(); i++) {
         const char *name = APR_ARRAY_IDX(names, i, const char *);
         program_turn_t *turn = NULL;
@@ -96,41 +96,7 @@ static int grab_all(program_t *prog, apr_pool_t *p)
 
 static int run(program_t *prog)
 {
-    const char *every = program_option(prog, "every");
-    int due = program_option(prog, "if-due") != NULL;
-    program_backoff_t backoff = {0};
-    apr_pool_t *p;
-    char *end;
-    long secs;
-
-    if ((every != NULL) + (program_option(prog, "once") != NULL) + due != 1) {
-        return program_usage(prog, "say --once, --if-due, or --every SECONDS");
-    }
-    if (!every) {
-        return grab_all(prog, prog->pool);
-    }
-    secs = strtol(every, &end, 10);
-    if (*end || secs < 1 || secs > 86400) {
-        return program_usage(prog, "--every %s: seconds from 1 to 86400", every);
-    }
-    if (apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
-        return PROGRAM_AGAIN;
-    }
-    while (!program_stopping()) {
-        apr_interval_time_t pause = apr_time_from_sec(secs), longer;
-
-        if (grab_all(prog, p) == PROGRAM_DONE) {
-            backoff.next = 0;
-        }
-        else {
-            longer = program_backoff(&backoff);
-            pause = longer > pause ? longer : pause;
-        }
-        apr_pool_clear(p);
-        program_sleep(pause);
-        program_reload(prog);
-    }
-    return PROGRAM_DONE;
+    return program_repeat(prog, grab_all, PROGRAM_GO_ON);
 }
 
 int main(int argc, char **argv)

@@ -510,6 +510,68 @@ static int run(program_t *prog)
     return status;
 }
 
+/* ---- again and again ------------------------------------------------------------------------- */
+
+#define EVERY_MAX 86400 /* seconds */
+
+static int go_round(program_t *prog, program_once_t *once, int flags, apr_interval_time_t every)
+{
+    program_backoff_t backoff = {0};
+    apr_pool_t *p;
+
+    if (apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
+        return PROGRAM_AGAIN;
+    }
+    while (!stopping) {
+        apr_interval_time_t pause = every, longer;
+        int status = once(prog, p, 0);
+
+        apr_pool_clear(p);
+        if (status == PROGRAM_FAILED && !(flags & PROGRAM_GO_ON)) {
+            return status; /* an operator has to mend something */
+        }
+        if (status == PROGRAM_DONE) {
+            backoff.next = 0;
+        }
+        else {
+            longer = program_backoff(&backoff);
+            pause = longer > pause ? longer : pause;
+        }
+        program_sleep(pause);
+        program_reload(prog);
+    }
+    return PROGRAM_DONE;
+}
+
+int program_repeat(program_t *prog, program_once_t *once, int flags)
+{
+    const char *every = program_option(prog, "every");
+    int due = program_option(prog, "if-due") != NULL;
+    char *end;
+    long secs;
+
+    if ((every != NULL) + (program_option(prog, "once") != NULL) + due != 1) {
+        return program_usage(prog, "say --once, %sor --every SECONDS",
+                             prog->def->schedule ? "--if-due, " : "");
+    }
+    if (!every) {
+        return once(prog, prog->pool, !due);
+    }
+    secs = strtol(every, &end, 10);
+    if (*end || secs < 1 || secs > EVERY_MAX) {
+        return program_usage(prog, "--every %s: seconds from 1 to %d", every, EVERY_MAX);
+    }
+    return go_round(prog, once, flags, apr_time_from_sec(secs));
+}
+
+int program_leave_it(const program_t *prog, int aloud)
+{
+    if (aloud) {
+        fprintf(stderr, "%s: another one is running; it will do the work\n", prog->def->name);
+    }
+    return PROGRAM_DONE;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 int program_status(apr_status_t rv)

@@ -125,6 +125,26 @@ int program_stop_fd(void);
 /** Sleep, or less when the program is to stop. @return program_stopping() */
 int program_sleep(apr_interval_time_t t);
 
+/** One run of a program_repeat().
+ *  @param p     of this run
+ *  @param aloud somebody waits for us: say how it went
+ *  @return exit status */
+typedef int program_once_t(program_t *prog, apr_pool_t *p, int aloud);
+
+/* program_repeat() */
+#define PROGRAM_GO_ON                                                                              \
+    1 /* a run that failed does not end the program: the next one may find other work */
+
+/**
+ * The run() of a program with the options "once" and "every": does it once, or again and again with a pause of so
+ * many seconds, a longer one after a run that could not be, and reads the ini again where SIGHUP asks for it.
+ * @return exit status; with --every only of a run that failed, or PROGRAM_DONE when asked to stop
+ */
+int program_repeat(program_t *prog, program_once_t *once, int flags);
+
+/** Another process is at it and will do the work. @return PROGRAM_DONE */
+int program_leave_it(const program_t *prog, int aloud);
+
 /** PROGRAM_DONE, PROGRAM_AGAIN (sb_is_transient) or PROGRAM_FAILED. */
 int program_status(apr_status_t rv);
 

@@ -3,38 +3,50 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <apr_strings.h>
 
 #include "core/sb_log.h"
 #include "notify/sb_notify.h"
 #include "workers/program.h"
 
+/* The other section that is needed, of the same reading of the ini as prog->conf. A bad one leaves the old one. */
+static const sb_conf_t *migration_of(program_t *prog)
+{
+    static const sb_conf_t *of, *migration;
+
+    if (of != prog->conf) {
+        const sb_conf_t *renewed = program_section(prog, "app:main");
+
+        of = prog->conf;
+        migration = renewed ? renewed : migration;
+    }
+    return migration;
+}
+
 /* One run. @return exit status */
-static int once(program_t *prog, sb_conf_t *migration, apr_pool_t *p, int alone)
+static int once(program_t *prog, apr_pool_t *p, int aloud)
 {
     sb_notify_opts_t opts = {.loader = prog->conf,
-                             .migration = migration,
+                             .migration = migration_of(prog),
                              .app = prog->def->name,
                              .stopping = program_stopping,
                              .stop_fd = program_stop_fd()};
     sb_notify_result_t result;
     const char *error;
-    apr_status_t rv = sb_notify_run(&result, &error, &opts, p);
+    apr_status_t rv;
 
+    if (!opts.migration) {
+        return PROGRAM_FAILED;
+    }
+    rv = sb_notify_run(&result, &error, &opts, p);
     if (rv == SB_EBUSY) {
-        if (alone) {
-            fprintf(stderr, "%s: another one is running; it will do the work\n", prog->def->name);
-        }
-        return PROGRAM_DONE;
+        return program_leave_it(prog, aloud);
     }
     if (rv != APR_SUCCESS) {
         sb_log(sb_is_transient(rv) ? SB_LOG_WARN : SB_LOG_ERROR, SBLOGNO(4340), rv, "%s",
                error ? error : "notifying failed");
         return program_status(rv);
     }
-    if (alone) {
+    if (aloud) {
         printf("{\"sent\":%d,\"failed\":%d,\"waiting\":%d}\n", result.sent, result.failed,
                result.waiting);
     }
@@ -43,49 +55,7 @@ static int once(program_t *prog, sb_conf_t *migration, apr_pool_t *p, int alone)
 
 static int run(program_t *prog)
 {
-    const char *every = program_option(prog, "every");
-    sb_conf_t *migration = program_section(prog, "app:main");
-    program_backoff_t backoff = {0};
-    apr_pool_t *p;
-    char *end;
-    long secs;
-
-    if (!every == !program_option(prog, "once")) {
-        return program_usage(prog, "say --once, or --every SECONDS");
-    }
-    if (!migration) {
-        return PROGRAM_FAILED;
-    }
-    if (!every) {
-        return once(prog, migration, prog->pool, 1);
-    }
-    secs = strtol(every, &end, 10);
-    if (*end || secs < 1 || secs > 86400) {
-        return program_usage(prog, "--every %s: seconds from 1 to 86400", every);
-    }
-    apr_pool_create(&p, prog->pool);
-    while (!program_stopping()) {
-        apr_interval_time_t pause = apr_time_from_sec(secs);
-        int status = once(prog, migration, p, 0);
-
-        apr_pool_clear(p);
-        if (status == PROGRAM_FAILED) {
-            return status; /* an operator has to mend something */
-        }
-        if (status == PROGRAM_AGAIN) {
-            apr_interval_time_t longer = program_backoff(&backoff);
-            pause = longer > pause ? longer : pause;
-        }
-        else {
-            backoff.next = 0;
-        }
-        program_sleep(pause);
-        if (program_reload(prog)) {
-            sb_conf_t *renewed = program_section(prog, "app:main");
-            migration = renewed ? renewed : migration;
-        }
-    }
-    return PROGRAM_DONE;
+    return program_repeat(prog, once, 0);
 }
 
 static const program_option_t options[] = {

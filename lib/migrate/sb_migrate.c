@@ -53,10 +53,6 @@ typedef struct {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-static const sb_stmt_t try_lock = {
-    .name = "migrate_lock",
-    .nargs = 1,
-    .sql = "SELECT pg_try_advisory_lock(hashtextextended('smarter-migrate-conductor ' || $1, 0))"};
 static const sb_stmt_t find_batches = {
     .name = "migrate_find",
     .nargs = 1,
@@ -98,17 +94,14 @@ static apr_status_t open_stats(run_t *run)
 {
     const char *schema = sb_conf_str(run->opts->conf, "edware_stats.db.schema_name");
     sb_migrate_db_t here = where(run, run->p);
-    sb_rows_t *rows;
     apr_status_t rv = sb_migrate_db_stats(&run->stats, &here);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = sb_db_query(&rows, run->stats, &try_lock, &schema, run->p);
-    if (rv != APR_SUCCESS) {
-        return complain(run, rv, "lock", sb_db_error(run->stats));
-    }
-    return sb_rows_bool(rows, 0, 0) == 1 ? APR_SUCCESS : SB_EBUSY;
+    rv = sb_db_lock(run->stats, apr_pstrcat(run->p, "smarter-migrate-conductor ", schema, NULL));
+    return rv == APR_SUCCESS || rv == SB_EBUSY ? rv
+                                               : complain(run, rv, "lock", sb_db_error(run->stats));
 }
 
 static apr_status_t read_order(run_t *run)

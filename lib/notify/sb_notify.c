@@ -53,10 +53,6 @@ struct run_t {
 
 /* ---- statements -------------------------------------------------------------------------------- */
 
-static const sb_stmt_t lock = {
-    .name = "notify_lock",
-    .nargs = 1,
-    .sql = "SELECT pg_try_advisory_lock(hashtextextended('smarter-udl-notify ' || $1, 0))"};
 static const sb_stmt_t find_untold = {
     .name = "notify_untold",
     .nargs = 0,
@@ -175,17 +171,6 @@ static apr_status_t sum_up(const run_t *run, const char *batch, apr_pool_t *p)
     return rv;
 }
 
-static apr_status_t in_transaction(const run_t *run, apr_status_t rv)
-{
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(run->stats);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(run->stats);
-    }
-    return rv;
-}
-
 /* ---- planning ---------------------------------------------------------------------------------- */
 
 static void read_notice(sb_notice_t *n, const sb_rows_t *rows, int i, apr_pool_t *p)
@@ -282,7 +267,7 @@ static apr_status_t plan(run_t *run, int *pn, apr_pool_t *p)
         renew_outcome(run, &n, p);
         rv = sb_db_begin(run->stats, SB_TX_WRITE);
         if (rv == APR_SUCCESS) {
-            rv = in_transaction(run, plan_channels(run, &n, p));
+            rv = sb_db_end(run->stats, plan_channels(run, &n, p));
         }
         sb_log_set_id(NULL);
     }
@@ -293,13 +278,7 @@ static apr_status_t plan(run_t *run, int *pn, apr_pool_t *p)
 
 static apr_int64_t pause_after(const item_t *it)
 {
-    apr_int64_t secs = it->retry;
-    int i;
-
-    for (i = 1; i < it->attempt && secs < PAUSE_MAX; i++) {
-        secs *= 2;
-    }
-    return secs < PAUSE_MAX || secs == it->retry ? secs : PAUSE_MAX;
+    return sb_transfer_pause(it->attempt, it->retry, PAUSE_MAX);
 }
 
 static const char *seconds(apr_int64_t secs, apr_pool_t *p)
@@ -314,7 +293,7 @@ static apr_status_t note_ending(const item_t *it, const char *state, const char 
 
     if (rv == APR_SUCCESS) {
         rv = sb_db_exec(NULL, it->run->stats, &note_end, args);
-        rv = in_transaction(it->run, rv == APR_SUCCESS ? sum_up(it->run, it->batch, it->p) : rv);
+        rv = sb_db_end(it->run->stats, rv == APR_SUCCESS ? sum_up(it->run, it->batch, it->p) : rv);
     }
     return rv;
 }
@@ -335,25 +314,27 @@ static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
 {
     item_t *it = ctx;
     sb_notify_result_t *r = it->run->result;
-    int last = it->attempt >= it->max_attempts;
-    const char *state = verdict == SB_TRANSFER_DONE             ? "success"
-                        : verdict == SB_TRANSFER_AGAIN && !last ? "pending"
-                                                                : "failure";
+    sb_transfer_verdict_t outcome = sb_transfer_outcome(verdict, it->attempt, it->max_attempts);
+    static const char *const states[] = {[SB_TRANSFER_DONE] = "success",
+                                         [SB_TRANSFER_AGAIN] = "pending",
+                                         [SB_TRANSFER_NEVER] = "failure"};
     apr_status_t rv;
 
     sb_log_set_id(it->batch);
-    if (verdict == SB_TRANSFER_AGAIN && last) {
+    if (outcome != verdict) {
         error = apr_psprintf(it->p, "%s; given up after %d attempts", error, it->attempt);
     }
-    rv = note_ending(it, state, error);
-    if (verdict == SB_TRANSFER_DONE) {
+    rv = note_ending(it, states[outcome], error);
+    if (outcome == SB_TRANSFER_DONE) {
         r->sent++;
         sb_log(SB_LOG_INFO, SBLOGNO(2903), SB_NO_STATUS, "%s: sent to %s, attempt %d", it->channel,
                it->host, it->attempt);
     }
     else {
-        *state == 'p' ? r->waiting++ : r->failed++;
-        sb_log(*state == 'p' ? SB_LOG_NOTICE : SB_LOG_WARN, SBLOGNO(2904), SB_NO_STATUS,
+        int again = outcome == SB_TRANSFER_AGAIN;
+
+        again ? r->waiting++ : r->failed++;
+        sb_log(again ? SB_LOG_NOTICE : SB_LOG_WARN, SBLOGNO(2904), SB_NO_STATUS,
                "%s: %s, attempt %d: %s", it->channel, it->host, it->attempt, error);
     }
     sb_log_set_id(NULL);
@@ -721,13 +702,11 @@ static apr_status_t open_database(sb_db_t **pdb, const run_t *run, const char *k
 
 static apr_status_t take_lock(const run_t *run)
 {
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, run->stats, &lock, &run->stats_schema, run->p);
+    apr_status_t rv =
+        sb_db_lock(run->stats, apr_pstrcat(run->p, "smarter-udl-notify ", run->stats_schema, NULL));
 
-    if (rv != APR_SUCCESS) {
-        return complain(run, rv, "lock", sb_db_error(run->stats));
-    }
-    return sb_rows_bool(rows, 0, 0) == 1 ? APR_SUCCESS : SB_EBUSY;
+    return rv == APR_SUCCESS || rv == SB_EBUSY ? rv
+                                               : complain(run, rv, "lock", sb_db_error(run->stats));
 }
 
 apr_status_t sb_notify_run(sb_notify_result_t *result, const char **perror,

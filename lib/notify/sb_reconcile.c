@@ -282,15 +282,10 @@ static apr_status_t write_report(report_t *r)
 
 static apr_status_t take_lock(const report_t *r)
 {
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query_text(
-        &rows, r->stats, "SELECT pg_try_advisory_lock(hashtextextended('smarter-udl-report', 0))",
-        0, NULL, r->p);
+    apr_status_t rv = sb_db_lock(r->stats, "smarter-udl-report");
 
-    if (rv != APR_SUCCESS) {
-        return complain(r, rv, "lock", sb_db_error(r->stats));
-    }
-    return sb_rows_bool(rows, 0, 0) == 1 ? APR_SUCCESS : SB_EBUSY;
+    return rv == APR_SUCCESS || rv == SB_EBUSY ? rv
+                                               : complain(r, rv, "lock", sb_db_error(r->stats));
 }
 
 apr_status_t sb_reconcile_make(apr_array_header_t **plabels, const char **perror,

@@ -240,6 +240,21 @@ apr_status_t sb_transfers_post(sb_transfers_t *all, const sb_post_t *post, sb_tr
 
 /* ---- mail -------------------------------------------------------------------------------------- */
 
+sb_transfer_verdict_t sb_transfer_outcome(sb_transfer_verdict_t verdict, int attempt, int most)
+{
+    return verdict == SB_TRANSFER_AGAIN && attempt >= most ? SB_TRANSFER_NEVER : verdict;
+}
+
+apr_int64_t sb_transfer_pause(int attempt, apr_int64_t first, apr_int64_t longest)
+{
+    apr_int64_t secs = first;
+
+    for (int i = 1; i < attempt && secs < longest; i++) {
+        secs *= 2;
+    }
+    return secs < longest || secs == first ? secs : longest;
+}
+
 sb_mail_tls_t sb_mail_tls(const char *name, int port, const char *user)
 {
     if (!strcmp(name, "auto")) {

@@ -71,6 +71,13 @@ apr_status_t sb_transfers_mail(sb_transfers_t *t, const sb_mail_server_t *server
 apr_status_t sb_transfers_run(sb_transfers_t *t, apr_interval_time_t wait,
                               int stop_fd) SB_MUST_CHECK;
 
+/** What an attempt comes to where there are only so many: the last one is not tried again. */
+sb_transfer_verdict_t sb_transfer_outcome(sb_transfer_verdict_t verdict, int attempt, int most);
+
+/** Seconds until the next attempt: the first pause, doubled with each, at most "longest" (or the first one,
+ *  if that is longer). @param attempt the one that ended, from 1 */
+apr_int64_t sb_transfer_pause(int attempt, apr_int64_t first, apr_int64_t longest);
+
 /** How many are under way. */
 int sb_transfers_count(const sb_transfers_t *t);
 

@@ -246,13 +246,7 @@ apr_status_t sb_deposit_remove(sb_db_t *db, const char *id, const sb_depot_t *de
     if (rv == APR_SUCCESS) {
         rv = remove_locked(db, id, depot, p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(db);
-    }
-    return rv;
+    return sb_db_end(db, rv);
 }
 
 /* ---- who may have it ---------------------------------------------------------------------------- */
@@ -354,11 +348,5 @@ apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, s
     else if (!sha256 || sb_depot_fetch(&there, depot, id, sb_arrival_size(a), p) != APR_SUCCESS) {
         rv = fill(db, id, name, a, depot, with_mail && sb_rows_text(rows, 0, 2), p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(db);
-    }
-    return rv;
+    return sb_db_end(db, rv);
 }

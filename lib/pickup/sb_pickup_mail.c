@@ -38,10 +38,6 @@ typedef struct {
 
 /* ---- statements --------------------------------------------------------------------------------- */
 
-static const sb_stmt_t lock = {
-    .name = "hpz_mail_lock",
-    .nargs = 1,
-    .sql = "SELECT pg_try_advisory_lock(hashtextextended('smarter-hpz-mail ' || $1, 0))"};
 static const sb_stmt_t find_due = {
     .name = "hpz_mail_due",
     .nargs = 1,
@@ -63,35 +59,29 @@ static const sb_stmt_t note_end = {
 
 /* ---- one mail ------------------------------------------------------------------------------------ */
 
-static int pause_after(int attempt)
-{
-    int secs = PAUSE_FIRST;
-
-    for (int i = 1; i < attempt && secs < PAUSE_MAX; i++) {
-        secs *= 2;
-    }
-    return secs < PAUSE_MAX ? secs : PAUSE_MAX;
-}
-
 static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
 {
     mail_t *m = ctx;
     run_t *run = m->run;
-    int last = m->attempt >= run->max_attempts;
-    const char *state = verdict == SB_TRANSFER_DONE             ? "sent"
-                        : verdict == SB_TRANSFER_AGAIN && !last ? "pending"
-                                                                : "failed";
-    const char *args[] = {m->id, state, error};
-    apr_status_t rv = sb_db_exec(NULL, run->db, &note_end, args);
+    static const char *const states[] = {[SB_TRANSFER_DONE] = "sent",
+                                         [SB_TRANSFER_AGAIN] = "pending",
+                                         [SB_TRANSFER_NEVER] = "failed"};
+    const char *args[] = {m->id, NULL, error};
+    apr_status_t rv;
 
+    verdict = sb_transfer_outcome(verdict, m->attempt, run->max_attempts);
+    args[1] = states[verdict];
+    rv = sb_db_exec(NULL, run->db, &note_end, args);
     if (verdict == SB_TRANSFER_DONE) {
         run->mailed->sent++;
     }
     else {
-        *state == 'p' ? run->mailed->waiting++ : run->mailed->failed++;
-        sb_log(*state == 'p' ? SB_LOG_NOTICE : SB_LOG_WARN, SBLOGNO(3245), SB_NO_STATUS,
+        int again = verdict == SB_TRANSFER_AGAIN;
+
+        again ? run->mailed->waiting++ : run->mailed->failed++;
+        sb_log(again ? SB_LOG_NOTICE : SB_LOG_WARN, SBLOGNO(3245), SB_NO_STATUS,
                "%s: the mail that the file is ready, attempt %d: %s%s", m->id, m->attempt, error,
-               *state == 'p' ? "" : "; given up");
+               again ? "" : "; given up");
     }
     if (rv != APR_SUCCESS && run->rv == APR_SUCCESS) {
         run->rv = rv;
@@ -131,7 +121,7 @@ static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
     mail.to = to;
     mail.text = text_of(run, m->id, p);
     args[0] = m->id;
-    args[1] = apr_itoa(p, pause_after(m->attempt) + MAIL_SECS);
+    args[1] = apr_itoa(p, MAIL_SECS + (int)sb_transfer_pause(m->attempt, PAUSE_FIRST, PAUSE_MAX));
     rv = sb_db_exec(NULL, run->db, &note_begin, args);
     if (rv == APR_SUCCESS) {
         rv = sb_transfers_mail(run->transfers, &run->server, &mail, on_end, m);
@@ -153,6 +143,27 @@ static apr_status_t send_due(run_t *run, int *pn, apr_pool_t *p)
         rv = sb_transfers_run(run->transfers, POLL, run->opts->stop_fd);
     }
     return rv == APR_SUCCESS ? run->rv : rv;
+}
+
+/* ---- what is configured --------------------------------------------------------------------------- */
+
+int sb_pickup_mail_is_on(const sb_conf_t *conf)
+{
+    const char *server = sb_conf_str(conf, "hpz.mail.server");
+
+    return server && *server && strcmp(server, "None") != 0;
+}
+
+/* The rest of the path is what the replaced system configured there; our addresses begin at the root. */
+const char *sb_pickup_origin(const sb_conf_t *conf, apr_pool_t *p)
+{
+    const char *url = sb_conf_str(conf, "hpz.frs.download_base_url"), *host;
+
+    if (!url) {
+        return NULL;
+    }
+    host = strstr(url, "://") + 3;
+    return apr_pstrmemdup(p, url, (apr_size_t)(host - url) + strcspn(host, "/"));
 }
 
 /* ---- all that are due ---------------------------------------------------------------------------- */
@@ -179,10 +190,8 @@ static apr_status_t prepare(run_t *run)
     const sb_conf_t *conf = run->opts->conf;
     const char *url = sb_conf_str(conf, "hpz.db.url"),
                *schema = sb_conf_str(conf, "hpz.db.schema_name");
-    const char *base = sb_conf_str(conf, "hpz.frs.download_base_url"), *host;
     sb_db_opts_t opts = {
         .schema = schema, .app = run->opts->app, .statement_timeout = STATEMENT_TIMEOUT};
-    sb_rows_t *rows;
     apr_status_t rv;
 
     run->sender = sb_conf_str(conf, "hpz.mail.sender");
@@ -190,31 +199,29 @@ static apr_status_t prepare(run_t *run)
     run->subject = sb_conf_str(conf, "hpz.mail.subject");
     run->days = (int)sb_conf_int(conf, "hpz.record_expiration");
     run->max_attempts = (int)sb_conf_int(conf, "hpz.mail.max_attempts");
-    if (!url || !base) {
+    run->base = sb_pickup_origin(conf, run->p);
+    if (!url || !run->base) {
         return complain(run, SB_ECONFIG, "hpz.db.url and hpz.frs.download_base_url must be set");
     }
     if (sb_target_mailbox(run->sender, NULL) ||
         (run->envelope && sb_target_mailbox(run->envelope, NULL))) {
         return complain(run, SB_ECONFIG, "hpz.mail.sender, hpz.mail.return_path: want mailboxes");
     }
-    host = strstr(base, "://") + 3;
-    run->base = apr_pstrmemdup(run->p, base, (apr_size_t)(host - base) + strcspn(host, "/"));
     read_server(&run->server, conf);
     rv = sb_db_open(&run->db, sb_conf_db_url(url, run->p), &opts, run->p);
     if (rv != APR_SUCCESS) {
         return complain(run, rv, "the pickup zone's database does not answer");
     }
-    rv = sb_db_query(&rows, run->db, &lock, &schema, run->p);
+    rv = sb_db_lock(run->db, apr_pstrcat(run->p, "smarter-hpz-mail ", schema, NULL));
     if (rv != APR_SUCCESS) {
-        return complain(run, rv, sb_db_error(run->db));
+        return rv == SB_EBUSY ? rv : complain(run, rv, sb_db_error(run->db));
     }
-    return sb_rows_bool(rows, 0, 0) == 1 ? sb_transfers_make(&run->transfers, run->p) : SB_EBUSY;
+    return sb_transfers_make(&run->transfers, run->p);
 }
 
 apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
                             const sb_pickup_mail_opts_t *opts, apr_pool_t *p)
 {
-    const char *server = sb_conf_str(opts->conf, "hpz.mail.server");
     run_t run = {.opts = opts, .mailed = mailed, .perror = perror, .p = p};
     apr_pool_t *few;
     apr_status_t rv;
@@ -222,7 +229,7 @@ apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
 
     *perror = NULL;
     memset(mailed, 0, sizeof(*mailed));
-    if (!server || !strcmp(server, "None")) {
+    if (!sb_pickup_mail_is_on(opts->conf)) {
         return APR_SUCCESS;
     }
     rv = prepare(&run);

@@ -11,6 +11,12 @@
 #include "core/sb_conf.h"
 #include "core/sb_status.h"
 
+/** Are owners told by mail at all (hpz.mail.server)? */
+int sb_pickup_mail_is_on(const sb_conf_t *conf);
+
+/** "https://host:port" of the external face, by hpz.frs.download_base_url. @return NULL it is not set */
+const char *sb_pickup_origin(const sb_conf_t *conf, apr_pool_t *p);
+
 typedef struct {
     const sb_conf_t *conf; /* section app:main of hpz.ini */
     const char *app;       /* application_name */

@@ -21,11 +21,6 @@ typedef struct {
 
 /* ---- statements --------------------------------------------------------------------------------- */
 
-static const sb_stmt_t lock = {
-    .name = "hpz_sweep_lock",
-    .nargs = 1,
-    .sql = "SELECT pg_try_advisory_lock(hashtextextended('smarter-hpz-cleanup ' || $1, 0))"};
-
 #define OLD                                                                                        \
     "(CASE WHEN file_path IS NULL THEN registered_at ELSE create_dt END) <= now() - $1::int * "    \
     "interval '1 day'"
@@ -99,13 +94,7 @@ static apr_status_t remove_row(sweep_t *s, const char *id, int with_file)
     if (rv == APR_SUCCESS && sb_rows_count(rows)) {
         rv = remove_held(s, id, with_file);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(s->db);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(s->db);
-    }
-    return rv;
+    return sb_db_end(s->db, rv);
 }
 
 static apr_status_t remove_rows(sweep_t *s, apr_pool_t *p)
@@ -159,13 +148,7 @@ static apr_status_t remove_unless_wanted(sweep_t *s, const char *id)
     if (rv == APR_SUCCESS && !(sb_rows_count(rows) && sb_rows_bool(rows, 0, 0) == 1)) {
         rv = remove_file(s, id);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(s->db);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(s->db);
-    }
-    return rv;
+    return sb_db_end(s->db, rv);
 }
 
 static apr_status_t look_at_file(void *ctx, sb_depot_kind_t kind, const char *name)
@@ -198,7 +181,6 @@ static apr_status_t prepare(sweep_t *s, const char **perror, apr_pool_t *p)
     const char *where = sb_conf_str(conf, "hpz.frs.upload_base_path");
     sb_db_opts_t opts = {
         .schema = schema, .app = s->opts->app, .statement_timeout = STATEMENT_TIMEOUT};
-    sb_rows_t *rows;
     apr_status_t rv;
     char why[200];
 
@@ -217,12 +199,11 @@ static apr_status_t prepare(sweep_t *s, const char **perror, apr_pool_t *p)
         *perror = "the pickup zone's database does not answer";
         return rv;
     }
-    rv = sb_db_query(&rows, s->db, &lock, &schema, p);
+    rv = sb_db_lock(s->db, apr_pstrcat(p, "smarter-hpz-cleanup ", schema, NULL));
     if (rv != APR_SUCCESS) {
         *perror = sb_db_error(s->db);
-        return rv;
     }
-    return sb_rows_bool(rows, 0, 0) == 1 ? APR_SUCCESS : SB_EBUSY;
+    return rv;
 }
 
 apr_status_t sb_pickup_sweep(sb_pickup_swept_t *swept, const char **perror,

@@ -123,17 +123,10 @@ static apr_status_t find_places(job_t *j)
 /* Held as long as the connection. */
 static apr_status_t lock(job_t *j)
 {
-    const char *args[] = {apr_pstrcat(j->p, "smarter-public-copy ", j->schema, NULL)};
-    sb_rows_t *rows;
-    apr_status_t rv = sb_db_query_text(
-        &rows, j->to, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", 1, args, j->p);
+    apr_status_t rv = sb_db_lock(j->to, apr_pstrcat(j->p, "smarter-public-copy ", j->schema, NULL));
 
-    if (rv != APR_SUCCESS) {
-        return of_copy(j, rv);
-    }
-    return sb_rows_bool(rows, 0, 0) == 1
-               ? APR_SUCCESS
-               : complain(j, SB_EBUSY, j->schema, "another one is copying it");
+    return rv == SB_EBUSY ? complain(j, rv, j->schema, "another one is copying it")
+                          : of_copy(j, rv);
 }
 
 /* ---- schemas --------------------------------------------------------------------------------- */

@@ -368,14 +368,11 @@ static apr_status_t read_filters(run_t *run)
 /* The statistics database, and in it the lock. */
 static apr_status_t open_stats(run_t *run)
 {
-    static const sb_stmt_t lock = {
-        "warm_lock", 0, "SELECT pg_try_advisory_lock(hashtextextended('smarter cache warm', 0))"};
     const sb_conf_t *conf = run->opts->conf;
     const char *url = sb_conf_str(conf, "edware_stats.db.url");
     sb_db_opts_t opts = {.app = run->opts->app,
                          .schema = sb_conf_str(conf, "edware_stats.db.schema_name"),
                          .no_prepare = !sb_conf_bool(conf, "edware.db.prepare")};
-    sb_rows_t *rows;
     apr_status_t rv;
 
     if (!url) {
@@ -385,13 +382,11 @@ static apr_status_t open_stats(run_t *run)
     if (rv != APR_SUCCESS) {
         return complain(run, rv, "the statistics database", "does not answer");
     }
-    rv = sb_db_query(&rows, run->stats, &lock, NULL, run->p);
-    if (rv != APR_SUCCESS) {
-        return complain(run, rv, "the lock", sb_db_error(run->stats));
+    rv = sb_db_lock(run->stats, "smarter cache warm");
+    if (rv == SB_EBUSY) {
+        return complain(run, rv, "reports", "somebody else is making them");
     }
-    return sb_rows_bool(rows, 0, 0) == 1
-               ? APR_SUCCESS
-               : complain(run, SB_EBUSY, "reports", "somebody else is making them");
+    return rv == APR_SUCCESS ? rv : complain(run, rv, "the lock", sb_db_error(run->stats));
 }
 
 static apr_status_t find_batches(sb_rows_t **prows, const run_t *run)

@@ -346,6 +346,29 @@ void sb_db_rollback(sb_db_t *db)
     memcpy(db->sqlstate, sqlstate, sizeof(sqlstate));
 }
 
+apr_status_t sb_db_end(sb_db_t *db, apr_status_t rv)
+{
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(db);
+    }
+    if (rv != APR_SUCCESS) {
+        sb_db_rollback(db);
+    }
+    return rv;
+}
+
+apr_status_t sb_db_lock(sb_db_t *db, const char *name)
+{
+    static const sb_stmt_t lock = {
+        .name = "db_lock",
+        .nargs = 1,
+        .sql = "SELECT 1 WHERE pg_try_advisory_lock(hashtextextended($1, 0))"};
+    apr_int64_t taken = 0;
+    apr_status_t rv = sb_db_exec(&taken, db, &lock, &name);
+
+    return rv == APR_SUCCESS && !taken ? SB_EBUSY : rv;
+}
+
 apr_status_t sb_db_wait_notify(sb_db_t *db, apr_interval_time_t timeout)
 {
     struct pollfd pfd = {.fd = PQsocket(db->conn), .events = POLLIN};

@@ -107,6 +107,15 @@ typedef enum {
 apr_status_t sb_db_begin(sb_db_t *db, sb_tx_t kind) SB_MUST_CHECK;
 apr_status_t sb_db_commit(sb_db_t *db) SB_MUST_CHECK;
 void sb_db_rollback(sb_db_t *db); /* harmless outside a transaction */
+/** End it: commit if what was done in it is APR_SUCCESS, else roll back. @return rv, or why it is not committed */
+apr_status_t sb_db_end(sb_db_t *db, apr_status_t rv) SB_MUST_CHECK;
+
+/**
+ * One program at a time: take the advisory lock of a name, for as long as the connection lasts.
+ * @param name program and schema: "smarter-hpz-mail hpz"
+ * @return APR_SUCCESS; SB_EBUSY another connection has it; others as sb_db_query
+ */
+apr_status_t sb_db_lock(sb_db_t *db, const char *name) SB_MUST_CHECK;
 
 /* ---- several statements, one round trip ------------------------------------------------------ */
 

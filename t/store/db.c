@@ -81,6 +81,39 @@ static void transactions(sb_db_t *db, apr_pool_t *p)
            sb_db_exec(NULL, db, &insert_row, two) != APR_SUCCESS,
        "a snapshot is read-only");
     sb_db_rollback(db);
+    ok(sb_db_begin(db, SB_TX_WRITE) == APR_SUCCESS &&
+           sb_db_end(db, sb_db_exec(NULL, db, &insert_row, two)) == APR_SUCCESS,
+       "a good end");
+    is_int(count(db, p), 2, "... is a commit");
+    ok(sb_db_begin(db, SB_TX_WRITE) == APR_SUCCESS &&
+           sb_db_script(db, sb_sql(p, "DELETE FROM {s}.t", "s", SCHEMA, NULL)) == APR_SUCCESS &&
+           sb_db_end(db, SB_EINPUT) == SB_EINPUT,
+       "a bad one says what it was told");
+    is_int(count(db, p), 2, "... and is a rollback");
+    ok(sb_db_script(db, sb_sql(p, "DELETE FROM {s}.t WHERE id = 2", "s", SCHEMA, NULL)) ==
+           APR_SUCCESS,
+       "tidied up");
+}
+
+static void locks(const char *url, sb_db_t *db, apr_pool_t *p)
+{
+    sb_db_opts_t opts = {.app = "sb-db-test"};
+    apr_status_t rv = SB_EBUSY;
+    apr_pool_t *theirs;
+    sb_db_t *other;
+
+    apr_pool_create(&theirs, p);
+    ok(sb_db_open(&other, url, &opts, theirs) == APR_SUCCESS &&
+           sb_db_lock(other, "sb-db-test one") == APR_SUCCESS,
+       "a lock is taken");
+    ok(sb_db_lock(db, "sb-db-test one") == SB_EBUSY, "nobody else gets it");
+    ok(sb_db_lock(db, "sb-db-test two") == APR_SUCCESS, "another name is another lock");
+    apr_pool_destroy(theirs);
+    for (int i = 0; rv == SB_EBUSY && i < 100; i++) { /* the server notices when it notices */
+        apr_sleep(apr_time_from_msec(50));
+        rv = sb_db_lock(db, "sb-db-test one");
+    }
+    ok(rv == APR_SUCCESS, "it goes with its connection");
 }
 
 static void copies(sb_db_t *db, apr_pool_t *p)
@@ -240,6 +273,7 @@ int main(void)
        "a schema with an odd name: %s", sb_db_error(db));
     statements(db, p);
     transactions(db, p);
+    locks(url, db, p);
     copies(db, p);
     pools(url, p);
     ok(sb_db_wait_notify(db, apr_time_from_msec(20)) == APR_TIMEUP, "no notice");

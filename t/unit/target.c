@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include "tap.h"
 #include "notify/sb_target.h"
+#include "notify/sb_transfer.h"
 
 static int judge(const sb_target_rules_t *rules, const char *text)
 {
@@ -223,6 +224,23 @@ static void mailboxes(apr_pool_t *p)
     ok(sb_target_mailbox(longest, NULL) != NULL, "a mailbox has an end");
 }
 
+static void attempts(void)
+{
+    static const struct {
+        int attempt, first, longest, want;
+    } pauses[] = {{1, 60, 14400, 60},      {2, 60, 14400, 120},     {8, 60, 14400, 7680},
+                  {9, 60, 14400, 14400},   {100, 60, 14400, 14400}, {1, 86400, 3600, 86400},
+                  {50, 86400, 3600, 86400}};
+
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        is_int(sb_transfer_pause(pauses[i].attempt, pauses[i].first, pauses[i].longest),
+               pauses[i].want, "the pause after an attempt");
+    }
+    is_int(sb_transfer_outcome(SB_TRANSFER_AGAIN, 2, 3), SB_TRANSFER_AGAIN, "not yet the last one");
+    is_int(sb_transfer_outcome(SB_TRANSFER_AGAIN, 3, 3), SB_TRANSFER_NEVER, "the last one");
+    is_int(sb_transfer_outcome(SB_TRANSFER_DONE, 3, 3), SB_TRANSFER_DONE, "... that was received");
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_pool();
@@ -230,5 +248,6 @@ int main(void)
     addresses(p);
     urls(p);
     mailboxes(p);
+    attempts();
     return done();
 }
