@@ -38,12 +38,15 @@ typedef struct {
 
 /* ---- statements --------------------------------------------------------------------------------- */
 
+/* Of files whose time is not up; how many days of it are left, where the hour since the upload does not count. */
 static const sb_stmt_t find_due = {
     .name = "hpz_mail_due",
-    .nargs = 1,
-    .sql = "SELECT m.registration_id, f.email, m.attempts FROM {schema}.ready_mail m"
-           " JOIN {schema}.file_registry f USING (registration_id)"
+    .nargs = 2,
+    .sql = "SELECT m.registration_id, f.email, m.attempts,"
+           " floor((extract(epoch FROM f.create_dt - now()) + 3600) / 86400)::int + $2::int"
+           " FROM {schema}.ready_mail m JOIN {schema}.file_registry f USING (registration_id)"
            " WHERE m.state = 'pending' AND m.next_at <= now() AND f.email IS NOT NULL"
+           " AND f.create_dt > now() - $2::int * interval '1 day'"
            " ORDER BY m.next_at LIMIT $1::int"};
 static const sb_stmt_t note_begin = {
     .name = "hpz_mail_begin",
@@ -56,6 +59,18 @@ static const sb_stmt_t note_end = {
     .nargs = 3,
     .sql = "UPDATE {schema}.ready_mail SET state = $2, error = $3, at = now()"
            " WHERE registration_id = $1 AND state = 'pending'"};
+static const sb_stmt_t find_unsent = {
+    .name = "hpz_mail_unsent",
+    .nargs = 0,
+    .sql = "SELECT registration_id, state, attempts, error,"
+           " to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+           " FROM {schema}.ready_mail WHERE state <> 'sent' ORDER BY at, registration_id"};
+#define AGAIN                                                                                      \
+    "UPDATE {schema}.ready_mail SET state = 'pending', attempts = 0, next_at = now() WHERE "
+static const sb_stmt_t again_one = {
+    .name = "hpz_mail_again", .nargs = 1, .sql = AGAIN "registration_id = $1"};
+static const sb_stmt_t again_failed = {
+    .name = "hpz_mail_again_failed", .nargs = 0, .sql = AGAIN "state = 'failed'"};
 
 /* ---- one mail ------------------------------------------------------------------------------------ */
 
@@ -89,15 +104,20 @@ static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
     apr_pool_destroy(m->p);
 }
 
-static const char *text_of(const run_t *run, const char *id, apr_pool_t *p)
+/* @param days how long the file is there still */
+static const char *text_of(const run_t *run, const char *id, int days, apr_pool_t *p)
 {
+    const char *kept = days == 0   ? "less than a day"
+                       : days == 1 ? "one more day"
+                                   : apr_psprintf(p, "%d days", days);
+
     return apr_psprintf(
         p,
         "The file you asked for in Smarter Reporting is ready:\n\n"
         "    %s/download/%s\n\n"
-        "Open the link in your browser and sign in as usual. The file is kept for %d day%s.\n\n"
+        "Open the link in your browser and sign in as usual. The file is kept for %s.\n\n"
         "Nobody reads answers to this mail.\n",
-        run->base, id, run->days, run->days == 1 ? "" : "s");
+        run->base, id, kept);
 }
 
 /* @param rows of find_due */
@@ -119,7 +139,7 @@ static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
     to = apr_array_make(p, 1, sizeof(const char *));
     APR_ARRAY_PUSH(to, const char *) = apr_pstrdup(p, sb_rows_text(rows, i, 1));
     mail.to = to;
-    mail.text = text_of(run, m->id, p);
+    mail.text = text_of(run, m->id, (int)sb_rows_int(rows, i, 3, 0), p);
     args[0] = m->id;
     args[1] = apr_itoa(p, MAIL_SECS + (int)sb_transfer_pause(m->attempt, PAUSE_FIRST, PAUSE_MAX));
     rv = sb_db_exec(NULL, run->db, &note_begin, args);
@@ -131,9 +151,9 @@ static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
 
 static apr_status_t send_due(run_t *run, int *pn, apr_pool_t *p)
 {
-    const char *most = APR_STRINGIFY(AT_ONCE);
+    const char *args[] = {APR_STRINGIFY(AT_ONCE), apr_itoa(p, run->days)};
     sb_rows_t *rows;
-    apr_status_t rv = sb_db_query(&rows, run->db, &find_due, &most, p);
+    apr_status_t rv = sb_db_query(&rows, run->db, &find_due, args, p);
 
     *pn = rv == APR_SUCCESS ? sb_rows_count(rows) : 0;
     for (int i = 0; rv == APR_SUCCESS && i < *pn; i++) {
@@ -174,6 +194,27 @@ static apr_status_t complain(run_t *run, apr_status_t rv, const char *error)
     return rv;
 }
 
+static apr_status_t open_db(sb_db_t **pdb, const char **perror, const sb_pickup_mail_opts_t *opts,
+                            apr_pool_t *p)
+{
+    const char *url = sb_conf_str(opts->conf, "hpz.db.url");
+    sb_db_opts_t how = {.schema = sb_conf_str(opts->conf, "hpz.db.schema_name"),
+                        .app = opts->app,
+                        .statement_timeout = STATEMENT_TIMEOUT};
+    apr_status_t rv;
+
+    *pdb = NULL;
+    if (!url) {
+        *perror = "hpz.db.url is not set";
+        return SB_ECONFIG;
+    }
+    rv = sb_db_open(pdb, sb_conf_db_url(url, p), &how, p);
+    if (rv != APR_SUCCESS) {
+        *perror = "the pickup zone's database does not answer";
+    }
+    return rv;
+}
+
 static void read_server(sb_mail_server_t *server, const sb_conf_t *conf)
 {
     server->host = sb_conf_str(conf, "hpz.mail.server");
@@ -188,10 +229,6 @@ static void read_server(sb_mail_server_t *server, const sb_conf_t *conf)
 static apr_status_t prepare(run_t *run)
 {
     const sb_conf_t *conf = run->opts->conf;
-    const char *url = sb_conf_str(conf, "hpz.db.url"),
-               *schema = sb_conf_str(conf, "hpz.db.schema_name");
-    sb_db_opts_t opts = {
-        .schema = schema, .app = run->opts->app, .statement_timeout = STATEMENT_TIMEOUT};
     apr_status_t rv;
 
     run->sender = sb_conf_str(conf, "hpz.mail.sender");
@@ -200,19 +237,20 @@ static apr_status_t prepare(run_t *run)
     run->days = (int)sb_conf_int(conf, "hpz.record_expiration");
     run->max_attempts = (int)sb_conf_int(conf, "hpz.mail.max_attempts");
     run->base = sb_pickup_origin(conf, run->p);
-    if (!url || !run->base) {
-        return complain(run, SB_ECONFIG, "hpz.db.url and hpz.frs.download_base_url must be set");
+    if (!run->base) {
+        return complain(run, SB_ECONFIG, "hpz.frs.download_base_url is not set");
     }
     if (sb_target_mailbox(run->sender, NULL) ||
         (run->envelope && sb_target_mailbox(run->envelope, NULL))) {
         return complain(run, SB_ECONFIG, "hpz.mail.sender, hpz.mail.return_path: want mailboxes");
     }
     read_server(&run->server, conf);
-    rv = sb_db_open(&run->db, sb_conf_db_url(url, run->p), &opts, run->p);
+    rv = open_db(&run->db, run->perror, run->opts, run->p);
     if (rv != APR_SUCCESS) {
-        return complain(run, rv, "the pickup zone's database does not answer");
+        return rv;
     }
-    rv = sb_db_lock(run->db, apr_pstrcat(run->p, "smarter-hpz-mail ", schema, NULL));
+    rv = sb_db_lock(run->db, apr_pstrcat(run->p, "smarter-hpz-mail ",
+                                         sb_conf_str(conf, "hpz.db.schema_name"), NULL));
     if (rv != APR_SUCCESS) {
         return rv == SB_EBUSY ? rv : complain(run, rv, sb_db_error(run->db));
     }
@@ -242,4 +280,57 @@ apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
         apr_pool_clear(few);
     }
     return rv == APR_SUCCESS ? rv : complain(&run, rv, sb_db_error(run.db));
+}
+
+/* ---- by hand ------------------------------------------------------------------------------------- */
+
+apr_status_t sb_pickup_mail_list(apr_array_header_t **plist, const char **perror,
+                                 const sb_pickup_mail_opts_t *opts, apr_pool_t *p)
+{
+    apr_array_header_t *list = apr_array_make(p, 16, sizeof(sb_pickup_unsent_t));
+    sb_rows_t *rows;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    *plist = list;
+    *perror = NULL;
+    rv = open_db(&db, perror, opts, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = sb_db_query(&rows, db, &find_unsent, NULL, p);
+    if (rv != APR_SUCCESS) {
+        *perror = sb_db_error(db);
+        return rv;
+    }
+    for (int i = 0; i < sb_rows_count(rows); i++) {
+        sb_pickup_unsent_t *m = apr_array_push(list);
+
+        m->id = sb_rows_text(rows, i, 0);
+        m->state = sb_rows_text(rows, i, 1);
+        m->attempts = (int)sb_rows_int(rows, i, 2, 0);
+        m->error = sb_rows_text(rows, i, 3);
+        m->at = sb_rows_text(rows, i, 4);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_pickup_mail_again(apr_int64_t *pn, const char **perror,
+                                  const sb_pickup_mail_opts_t *opts, const char *id, apr_pool_t *p)
+{
+    apr_status_t rv;
+    sb_db_t *db;
+
+    *pn = 0;
+    *perror = NULL;
+    rv = open_db(&db, perror, opts, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = sb_db_exec(pn, db, id ? &again_one : &again_failed, id ? &id : NULL);
+    if (rv != APR_SUCCESS) {
+        *perror = sb_db_error(db);
+        return rv;
+    }
+    return id && !*pn ? APR_NOTFOUND : APR_SUCCESS;
 }

@@ -8,6 +8,7 @@
  * file is there, its link, and how long: nothing of what is in it. Source: sql/hpz/001_files.sql.
  */
 
+#include <apr_tables.h>
 #include "core/sb_conf.h"
 #include "core/sb_status.h"
 
@@ -36,5 +37,33 @@ typedef struct {
  */
 apr_status_t sb_pickup_mail(sb_pickup_mailed_t *mailed, const char **perror,
                             const sb_pickup_mail_opts_t *opts, apr_pool_t *p) SB_MUST_CHECK;
+
+/* ---- by hand ------------------------------------------------------------------------------------- */
+
+/** A mail that no server has taken. */
+typedef struct {
+    const char *id;    /* of the registration */
+    const char *state; /* "pending": it is tried again by itself; "failed" */
+    int attempts;
+    const char *error; /* of the last attempt, without the address; NULL: there was none */
+    const char *at;    /* when that was, or the upload: RFC 3339, UTC */
+} sb_pickup_unsent_t;
+
+/**
+ * All of them, the oldest first. Of opts only conf and app are read, as below.
+ * @param plist of sb_pickup_unsent_t. @return as sb_pickup_mail
+ */
+apr_status_t sb_pickup_mail_list(apr_array_header_t **plist, const char **perror,
+                                 const sb_pickup_mail_opts_t *opts, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * Let it be sent once more, beginning with its first attempt: due at once, for the next sb_pickup_mail().
+ * @param id of a registration, whatever became of its mail; NULL: all that failed for good
+ * @param pn how many
+ * @return APR_SUCCESS; APR_NOTFOUND no mail is noted for this id; others as sb_pickup_mail
+ */
+apr_status_t sb_pickup_mail_again(apr_int64_t *pn, const char **perror,
+                                  const sb_pickup_mail_opts_t *opts, const char *id,
+                                  apr_pool_t *p) SB_MUST_CHECK;
 
 #endif

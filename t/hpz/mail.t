@@ -66,9 +66,35 @@ is(state_of($later)->[0], 'pending', 'a server that says "not now" is asked agai
 is(state_of($never)->[0], 'failed', 'one that says "never" is not');
 unlike(join('', map { $_ // '' } @{ state_of($never) }), qr/\@/, '... what is noted names no address');
 is(scalar grep({ /owner\@smarter|never\@smarter/ } log_since()), 0, '... nor does a log');
+
+# What an operator sees of it, and can do.
+sub by_hand { return run_program('smarter-hpz-mail', '-c', $ini, @_) }
+my %unsent = map { my $m = JSON::PP::decode_json($_); ($m->{registration_id} => $m) } split /\n/, by_hand('--list')->{out};
+is("$unsent{$later}{state} $unsent{$never}{state}", 'pending failed', '--list has what is not sent');
+ok(!$unsent{$good}, '... and not what is');
+like($unsent{$never}{error}, qr/550/, '... with what the server said');
+unlike(by_hand('--list')->{out}, qr/\@/, '... and no address');
+my $attempts = state_of($later)->[1];
+is(by_hand('--resend', 'failed')->{out}, "{\"due\":1}\n", '--resend failed: that one');
+wait_until(20, 'it to be refused again', sub { send_due(); my $s = state_of($never); $s->[0] eq 'failed' && $s->[1] == 1 });
+is(state_of($later)->[1], $attempts, '... the other one keeps its pace');
+sql("UPDATE hpz.file_registry SET create_dt = create_dt - interval '5 days 2 hours', email = 'other\@smarter.invalid' WHERE registration_id = '$good'");
+is(by_hand('--resend', $good)->{out}, "{\"due\":1}\n", '--resend ID: also of one that was sent');
+wait_until(20, 'a second mail', sub { send_due(); mails() == 2 });
+like(MIME::Base64::decode_base64((mails())[1]{parts}[0]{content}), qr/kept for one more day\./, '... which tells how long the file is there still');
+sql("UPDATE hpz.file_registry SET create_dt = create_dt - interval '2 days' WHERE registration_id = '$good'");
+by_hand('--resend', $good);
+send_due() for 1, 2;
+is(state_of($good)->[1], 0, 'a file whose time is up is not announced any more');
+sql("UPDATE hpz.file_registry SET create_dt = now() WHERE registration_id = '$good'");
+sql("UPDATE hpz.ready_mail SET state = 'sent' WHERE registration_id = '$good'");
+is(by_hand('--resend', '00000000-0000-4000-8000-000000000000')->{exit}, 1, '--resend of no registration');
+is(by_hand(@$_)->{exit}, 2, "@$_: usage") for ['--list', '--once'], ['--list', '--resend', 'failed'], ['--resend'], [];
+my $sent = mails();
+
 deliver($good, $file);
 like(send_due(), qr/\A(?:\{"sent":0,"failed":0,"waiting":0\})?\z/, 'nothing is due (or the stack\'s own looks, too)');
-is(scalar(mails()), 1, 'the same upload again is not told again');
+is(scalar(mails()), $sent, 'the same upload again is not told again');
 sql('DELETE FROM hpz.ready_mail');
 configure('');
 allow_log(qr/SB3245/);
