@@ -398,7 +398,8 @@ static sb_transfer_verdict_t judge(const char **perror, const transfer_t *t, CUR
     }
     if (t->recipients && status >= 400) {
         *perror = apr_psprintf(t->p, "SMTP reply %ld", status);
-        return status >= 500 ? SB_TRANSFER_NEVER : SB_TRANSFER_AGAIN;
+        /* that our login is refused says nothing of the mail: somebody mends it, and it is sent */
+        return status >= 500 && rc != CURLE_LOGIN_DENIED ? SB_TRANSFER_NEVER : SB_TRANSFER_AGAIN;
     }
     return rc == CURLE_URL_MALFORMAT || rc == CURLE_UNSUPPORTED_PROTOCOL ? SB_TRANSFER_NEVER
                                                                          : SB_TRANSFER_AGAIN;

@@ -41,9 +41,23 @@ sub send_due { return run_program('smarter-hpz-mail', '-c', $ini, '--once')->{ou
 
 sub delivered { my ($email) = @_; my $id = announce('state1', email => $email); deliver($id, $file, name => 'Jane_Doe.zip'); return $id }
 
-is(state_of(delivered('before@smarter.invalid')), undef, 'mail is switched off: nothing is noted');
-configure("hpz.mail.server = localhost\nhpz.mail.port = $port\nhpz.mail.ca_file = " . env('SMARTER_CA')
-    . "\nhpz.mail.sender = pickup\@smarter.invalid\nhpz.mail.return_path = bounces\@smarter.invalid\nhpz.mail.subject = Ihre Dateien sind dä\n");
+my $first = delivered('before@smarter.invalid');
+is(state_of($first), undef, 'mail is switched off: nothing is noted');
+my $lines = "hpz.mail.server = localhost\nhpz.mail.port = $port\nhpz.mail.ca_file = " . env('SMARTER_CA')
+    . "\nhpz.mail.sender = pickup\@smarter.invalid\nhpz.mail.return_path = bounces\@smarter.invalid\nhpz.mail.subject = Ihre Dateien sind dä\n";
+
+# A login that is refused: an operator's mistake must not cost people their mail.
+sink();
+sql("INSERT INTO hpz.ready_mail (registration_id) VALUES ('$first')");
+spew("$dir/ini", $before =~ s/^(\[app:main\]\n)/$1${lines}hpz.mail.smtp_username = us\nhpz.mail.smtp_password = not-this-one\n/mr);
+is(run_program('smarter-hpz-mail', '-c', "$dir/ini", '--once')->{out}, qq({"sent":0,"failed":0,"waiting":1}\n), 'our login is refused: the mail waits');
+is("@{ state_of($first) }", 'pending 1 SMTP reply 535', '... and it is said why');
+sql('DELETE FROM hpz.ready_mail');
+kill 'TERM', $sink;
+waitpid $sink, 0;
+undef $sink;
+unlink "$dir/mail/ready";
+configure($lines);
 my $good = wait_until(10, 'the servers to have read it', sub { my $id = delivered('owner@smarter.invalid'); state_of($id) ? $id : undef });
 is(state_of(delivered(undef)), undef, 'no address: no mail');
 wait_until(15, 'a first attempt, in vain', sub { send_due(); state_of($good)->[1] > 0 });

@@ -1,6 +1,6 @@
 """A mail server that keeps what it gets: one JSON file a mail, with its parts decoded.
 smtp_sink.py PORT DIR CERT KEY: STARTTLS is demanded; recipients that begin with "later" get a 451, with
-"never" a 550."""
+"never" a 550. Nobody needs a login, and every one is refused."""
 import base64
 import email
 import email.policy
@@ -11,6 +11,7 @@ import ssl
 import sys
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 port, directory, cert, key = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
 count = 0
@@ -44,7 +45,8 @@ class Keep:
 
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.load_cert_chain(cert, key)
-controller = Controller(Keep(), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True)
+controller = Controller(Keep(), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True,
+                        authenticator=lambda *_: AuthResult(success=False, handled=False))
 controller.start()
 open(os.path.join(directory, "ready"), "w").close()
 signal.sigwait([signal.SIGTERM, signal.SIGINT])
