@@ -12,8 +12,8 @@
 
 #include <httpd.h>
 #include <http_config.h>
-#include <apr_atomic.h>
 #include "core/sb_conf.h"
+#include "core/sb_places.h"
 #include "pickup/sb_deposit.h"
 #include "pickup/sb_depot.h"
 #include "store/sb_db.h"
@@ -32,11 +32,6 @@ typedef enum {
     HPZ_EXTERNAL
 } hpz_face_t;
 
-/** How many do something that lasts long, and how many may. */
-typedef struct {
-    apr_uint32_t now, most;
-} hpz_gate_t;
-
 /** What one child process owns; in its pool. */
 typedef struct {
     const sb_conf_t *conf;
@@ -49,7 +44,7 @@ typedef struct {
     apr_int64_t max_size;
     int days;
     int with_mail; /* owners are told by mail */
-    hpz_gate_t uploads, downloads;
+    sb_places_t *uploads, *downloads;
     sb_heartbeat_t *heartbeat;
     apr_pool_t *pool;
 } hpz_child_t;
@@ -94,9 +89,7 @@ int hpz_error(sb_req_t *q); /* /error */
 int hpz_ready(sb_req_t *q);
 int hpz_heartbeat(sb_req_t *q);
 
-/** Enter a gate; it is left when the request ends.
- *  @return OK; DONE it is full, and the answer is written: 503 */
-int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what);
+#define HPZ_BUSY_SECS "10" /* Retry-After of who gets no place */
 
 /** The audit stream is to say which registration a request is about. */
 void hpz_audit_id(sb_req_t *q, const char *id);

@@ -192,6 +192,16 @@ static apr_status_t make_sign_in(hpz_child_t *child, const sb_signin_config_t *c
     return rv;
 }
 
+static apr_status_t make_places(hpz_child_t *child)
+{
+    int uploads = (int)sb_conf_int(child->conf, "hpz.frs.max_uploads");
+    int downloads = (int)sb_conf_int(child->conf, "hpz.frs.max_downloads");
+    int each = (int)sb_conf_int(child->conf, "hpz.frs.max_downloads_per_user");
+    apr_status_t rv = sb_places_make(&child->uploads, uploads, 0, child->pool);
+
+    return rv == APR_SUCCESS ? sb_places_make(&child->downloads, downloads, each, child->pool) : rv;
+}
+
 void hpz_conf_child_init(apr_pool_t *p, server_rec *s)
 {
     const conf_t *c = ap_get_module_config(s->module_config, &hpz_module);
@@ -211,12 +221,13 @@ void hpz_conf_child_init(apr_pool_t *p, server_rec *s)
     child->max_size = sb_conf_bytes(conf, "hpz.frs.file_size_limit");
     child->days = (int)sb_conf_int(conf, "hpz.record_expiration");
     child->with_mail = sb_pickup_mail_is_on(conf);
-    child->uploads.most = (apr_uint32_t)sb_conf_int(conf, "hpz.frs.max_uploads");
-    child->downloads.most = (apr_uint32_t)sb_conf_int(conf, "hpz.frs.max_downloads");
     where = sb_conf_str(conf, "hpz.frs.upload_base_path");
     rv = sb_depot_open(&child->depot, where, p);
     if (rv != APR_SUCCESS) {
         sb_log(SB_LOG_ERROR, SBLOGNO(3200), rv, "hpz.frs.upload_base_path = %s", where);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_places(child);
     }
     if (rv == APR_SUCCESS) {
         rv = make_db(&child->db, conf, sb_conf_str(conf, "hpz.db.url"),

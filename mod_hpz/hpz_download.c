@@ -108,6 +108,15 @@ static int send_file(sb_req_t *q, const sb_deposit_t *d, apr_file_t *file)
     return OK;
 }
 
+static int busy(sb_req_t *q, int status, const char *heading, const char *text)
+{
+    sb_log(SB_LOG_NOTICE, SBLOGNO(3224), SB_NO_STATUS, "%s: one was sent away",
+           status == HTTP_SERVICE_UNAVAILABLE ? "as many downloads as may be"
+                                              : "as many downloads as one person may have");
+    apr_table_setn(q->r->err_headers_out, "Retry-After", HPZ_BUSY_SECS);
+    return sb_web_page(q->r, status, heading, text, "/error", "What else can be the reason?");
+}
+
 int hpz_file(sb_req_t *q)
 {
     hpz_child_t *child = hpz_child(q);
@@ -126,8 +135,15 @@ int hpz_file(sb_req_t *q)
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, rv, SBLOGNO(3223), "finding a file");
     }
-    if (hpz_enter(&child->downloads, q, "downloads") != OK) {
-        return OK;
+    switch (sb_places_take(child->downloads, q->user->uid, q->r->pool)) {
+    case SB_PLACE_ENOUGH:
+        return busy(q, HTTP_TOO_MANY_REQUESTS, "Too many downloads of yours are under way",
+                    "Wait until one of them is complete, and try again.");
+    case SB_PLACE_NONE:
+        return busy(q, HTTP_SERVICE_UNAVAILABLE, "Too many downloads are under way",
+                    "Please try again in a few seconds.");
+    default:
+        break;
     }
     return send_file(q, d, file);
 }

@@ -11,30 +11,6 @@
 
 /* ---- shared by the handlers -------------------------------------------------------------------- */
 
-static apr_status_t leave_gate(void *data)
-{
-    hpz_gate_t *gate = data;
-
-    apr_atomic_dec32(&gate->now);
-    return APR_SUCCESS;
-}
-
-int hpz_enter(hpz_gate_t *gate, sb_req_t *q, const char *what)
-{
-    apr_uint32_t before = apr_atomic_add32(&gate->now, 1);
-
-    apr_pool_cleanup_register(q->r->pool, gate, leave_gate, apr_pool_cleanup_null);
-    if (before < gate->most) {
-        return OK;
-    }
-    sb_log(SB_LOG_NOTICE, SBLOGNO(3202), SB_NO_STATUS, "as many %s as may be: one was sent away",
-           what);
-    apr_table_setn(q->r->err_headers_out, "Retry-After", "10");
-    sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
-                   "Too many at a time; try again in a few seconds");
-    return DONE;
-}
-
 void hpz_audit_id(sb_req_t *q, const char *id)
 {
     static const sb_param_t schema[] = {{.name = "registration_id"}, {.name = NULL}};

@@ -311,9 +311,12 @@ int hpz_upload(sb_req_t *q)
     sb_db_t *db;
 
     hpz_audit_id(q, q->rest);
-    if (hpz_enter(&child->uploads, q, "uploads") != OK) {
-        q->r->connection->keepalive = AP_CONN_CLOSE;
-        return OK;
+    if (sb_places_take(child->uploads, NULL, q->r->pool) != SB_PLACE_TAKEN) {
+        sb_log(SB_LOG_NOTICE, SBLOGNO(3202), SB_NO_STATUS,
+               "as many uploads as may be: one was sent away");
+        apr_table_setn(q->r->err_headers_out, "Retry-After", HPZ_BUSY_SECS);
+        return refuse(q, HTTP_SERVICE_UNAVAILABLE,
+                      "Too many at a time; try again in a few seconds");
     }
     if (begin(&u, &name) != OK || receive_body(&u) != OK || hpz_db(&db, q) != OK) {
         return OK;

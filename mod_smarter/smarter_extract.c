@@ -12,10 +12,10 @@
 #include <unistd.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
 #include <http_protocol.h>
 #include <util_filter.h>
 #include "core/sb_log.h"
+#include "core/sb_places.h"
 #include "extract/sb_extract_job.h"
 #include "store/sb_rate.h"
 
@@ -23,9 +23,7 @@
 
 struct smarter_extracts_t {
     const sb_pickup_client_t *pickup; /* NULL: not configured */
-    apr_thread_mutex_t *lock;
-    int max;
-    const char **users; /* who has one made at once; NULL: a free place */
+    sb_places_t *places;              /* of those that are made at once */
 };
 
 void smarter_extract_child_init(smarter_child_t *child)
@@ -34,9 +32,9 @@ void smarter_extract_child_init(smarter_child_t *child)
     const char *complaint;
     smarter_extracts_t *e = apr_pcalloc(child->pool, sizeof(*e));
 
-    e->max = (int)sb_conf_int(conf, "extract.sync.max");
-    e->users = apr_pcalloc(child->pool, (apr_size_t)e->max * sizeof(*e->users));
-    if (apr_thread_mutex_create(&e->lock, APR_THREAD_MUTEX_DEFAULT, child->pool) != APR_SUCCESS) {
+    if (sb_places_make(&e->places, (int)sb_conf_int(conf, "extract.sync.max"),
+                       (int)sb_conf_int(conf, "extract.sync.max_per_user"),
+                       child->pool) != APR_SUCCESS) {
         return;
     }
     child->extracts = e;
@@ -119,51 +117,20 @@ static int take_turn(sb_req_t *q)
 
 /* ---- at once --------------------------------------------------------------------------------------- */
 
-typedef struct {
-    smarter_extracts_t *extracts;
-    const char **user;
-} place_t;
-
-static apr_status_t leave_place(void *data)
-{
-    const place_t *place = data;
-
-    apr_thread_mutex_lock(place->extracts->lock);
-    *place->user = NULL;
-    apr_thread_mutex_unlock(place->extracts->lock);
-    return APR_SUCCESS;
-}
-
 /* One of the places for requests that are answered at once, until the request ends.
  * @return OK; DONE the answer is written */
 static int take_place(sb_req_t *q)
 {
-    smarter_extracts_t *e = smarter_child(q)->extracts;
-    place_t *place = apr_pcalloc(q->r->pool, sizeof(*place));
-    int mine = 0, limit = (int)sb_conf_int(smarter_child(q)->conf, "extract.sync.max_per_user");
+    sb_place_t got = sb_places_take(smarter_child(q)->extracts->places, user_of(q), q->r->pool);
 
-    apr_thread_mutex_lock(e->lock);
-    for (int i = 0; i < e->max; i++) {
-        if (!e->users[i]) {
-            place->user = &e->users[i];
-        }
-        else {
-            mine += !strcmp(e->users[i], user_of(q));
-        }
-    }
-    if (place->user && mine < limit) {
-        *place->user = user_of(q);
-    }
-    apr_thread_mutex_unlock(e->lock);
-    if (place->user && mine < limit) {
-        place->extracts = e;
-        apr_pool_cleanup_register(q->r->pool, place, leave_place, apr_pool_cleanup_null);
+    if (got == SB_PLACE_TAKEN) {
         return OK;
     }
     apr_table_setn(q->r->headers_out, "Retry-After", BUSY_RETRY_SECS);
-    sb_web_problem(q->r, mine >= limit ? HTTP_TOO_MANY_REQUESTS : HTTP_SERVICE_UNAVAILABLE,
-                   mine >= limit ? "Another extract of yours is being made"
-                                 : "Too many extracts are being made: ask again, or with async");
+    sb_web_problem(q->r, got == SB_PLACE_ENOUGH ? HTTP_TOO_MANY_REQUESTS : HTTP_SERVICE_UNAVAILABLE,
+                   got == SB_PLACE_ENOUGH
+                       ? "Another extract of yours is being made"
+                       : "Too many extracts are being made: ask again, or with async");
     return DONE;
 }
 

@@ -101,7 +101,7 @@ Define HPZ_INI $PICKUP_INI
 Define HPZ_LOGDIR $VAR/log
 Define HPZ_NO_HSTS
 # So that a test need not wait long for who stands still.
-Define HPZ_BODY_SECONDS 5
+Define HPZ_BODY_SECONDS 3
 Include $TOP/conf.d/hpz.conf
 END
 }

@@ -10,6 +10,7 @@ use Time::HiRes qw(time sleep);
 use Smarter::Between;
 use Smarter::Test;
 use Smarter::Pickup;
+use Smarter::Wire;
 
 need('pickup');
 my $depot = env('SMARTER_PICKUP_DIR');
@@ -30,6 +31,50 @@ sub begun {
 }
 sub form { return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n$_[0]\r\n--b--\r\n" }
 sub rest { my ($socket, $from) = @_; print {$socket} substr form('x' x 100_000), $from; my $answer = <$socket>; return $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : "none" }
+
+# What this test changes of the internal face's ini is read by a reload; no restart is needed for another directory either.
+my $ini_file = env('SMARTER_PICKUP_INI');
+my $ini = slurp($ini_file);
+
+sub children { return grep { /\d/ } split /\s+/, `pgrep -P @{[server_pid("pickup-$_[0]")]}` }
+
+sub reload_with {
+    my ($text) = @_;
+    my %old = map { $_ => 1 } children('internal');
+    spew($ini_file, $text) if slurp($ini_file) ne $text;
+    kill 'USR1', server_pid('pickup-internal');
+    wait_until(30, 'other processes', sub { my @now = children('internal'); @now && !grep { $old{$_} } @now });
+}
+
+END {
+    my $status = $?;
+    reload_with($ini) if defined $ini && slurp($ini_file) ne $ini;
+    $? = $status;
+}
+
+# ---- one person who reads slowly
+
+# A download that is begun and not read: [socket, status]
+sub unread {
+    my ($id, $cookies) = @_;
+    my ($host) = outside('') =~ m{//(.*)};
+    my $socket = IO::Socket::SSL->new(PeerAddr => $host, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
+    print {$socket} "GET /file/$id HTTP/1.1\r\nHost: $host\r\nCookie: $cookies\r\n\r\n";
+    my $n = sysread $socket, my $answer, 500;
+    return [$socket, $n && $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : 'none', $answer];
+}
+my $cookies = Smarter::Wire::cookie_header($jar);
+my @unread = map { unread($ready, $cookies) } 1 .. 14;    # six in each of two processes
+my @more = grep { $_->[1] != 200 } @unread;
+cmp_ok(@unread - @more, '>=', 6, @unread - @more . ' downloads that nobody reads are begun');
+cmp_ok(scalar @more, '>=', 2, @more . ' are too many for one person');
+is_deeply([grep { $_->[1] != 429 || $_->[2] !~ /^Retry-After: 10\r$/m } @more], [], '... and are told so: 429, and when to come again');
+my ($neighbour) = user('district');
+my $theirs = announce($neighbour);
+deliver($theirs, $file);
+is(fetch($theirs, sign_in_outside('district'))->{status}, 200, 'somebody else has his meanwhile');
+@unread = @more = ();
+wait_until(20, 'his places to be free again', sub { fetch($ready, $jar)->{status} == 200 });
 
 # ---- 200 senders that are slow, or stand still
 
@@ -81,12 +126,10 @@ sub deliver_later { my @args = @_; my $answer; wait_until(60, 'a place', sub { $
 
 # The slow ones: time is up.
 for my $s (@slow) {
-    my $left = 40 - (time - $began);
-    while ($left > 0) {
+    while (time < $began + 40) {
         my $n = sysread $s, my $answer, 1000;
         if (defined $n) { $late += $answer =~ /\AHTTP\S+ 408/ if $n; last }
         sleep 0.1;
-        $left = 40 - (time - $began);
     }
 }
 cmp_ok($late, '>=', 1, "$late stood still and got 408");
@@ -96,7 +139,6 @@ is(scalar grep({ stored($_)->{state} ne 'registered' } @slow_ids), 0, 'nothing o
 
 # ---- a process is killed
 
-sub children { return grep { /\d/ } split /\s+/, `pgrep -P @{[server_pid("pickup-$_[0]")]}` }
 $id = announce($uid);
 my $socket = begun($id, 50_000);
 wait_until(10, 'the upload to have begun', sub { in_depot($id) });
@@ -110,7 +152,6 @@ is(deliver($id, $file)->{status}, 200, '... uploading again does');
 ok(fetch($id, $jar)->{body} eq slurp($file), '... the whole of it');
 
 my $out = tmpdir() . '/out';
-my $cookies = join '; ', map { my @f = split /\t/; @f == 7 ? "$f[5]=$f[6]" : () } map { s/\A#HttpOnly_//r } split /\n/, slurp($jar);
 my @curl = ('curl', '-sS', '--cacert', env('SMARTER_CA'), '-H', "Cookie: $cookies", '-o', $out, outside("/file/$id"));
 my $pid = fork // die;
 if (!$pid) { open STDERR, '>', '/dev/null'; exec @curl, '--limit-rate', '2M' }
@@ -132,7 +173,7 @@ SKIP: {
     $id = announce($uid);
     skip 'no tmpfs may be mounted here', 4 if $> != 0 || system("mount -t tmpfs -o size=4m,mode=2770,uid=$user,gid=$group tmpfs '$depot' 2>/dev/null") != 0;
     eval {
-        stack('restart', 'pickup');
+        reload_with($ini);
         my $full = deliver($id, $file);
         is("$full->{status} $full->{headers}{'retry-after'}", '507 60', 'a full disk: 507');
         is_deeply([in_depot($id)], [], '... and nothing is left of it');
@@ -142,12 +183,18 @@ SKIP: {
         1;
     } or fail("full disk: $@");
     system("umount -l '$depot'") == 0 or die "umount: $?\n";
-    stack('restart', 'pickup');
+    reload_with($ini);
     is(http('GET', inside('/services/heartbeat'))->{status}, 200, 'and all is well again');
     allow_log(qr/SB3212/);
 }
 
 # ---- no database
+
+# What was found is told for a second; then somebody looks again.
+sub heartbeat_says {
+    my ($status, $face, $what) = @_;
+    ok(wait_until(5, $what, sub { http('GET', "$face/services/heartbeat")->{status} == $status }), $what);
+}
 
 allow_log(qr/SB(?:3010|3203|3204|3206|3215|3216|3221|3223|3205|12\d\d)/, qr/smarter-hpz-mail/);
 my @super = ({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') });
@@ -160,9 +207,7 @@ is(rest($socket, 50_000), 503, 'the database went while a file came: try again')
 is(http('PUT', inside('/registration'), json => { uid => 'x' })->{status}, 503, 'no database: registration');
 is(deliver($id, $file)->{status}, 503, 'no database: upload');
 is(fetch($ready, $jar)->{status}, 503, 'no database: download');
-sleep 1.1;
-is(http('GET', inside('/services/heartbeat'))->{status}, 500, 'the heartbeat says so');
-is(http('GET', outside('/services/heartbeat'))->{status}, 500, '... on both faces');
+heartbeat_says(500, $_, 'the heartbeat says so') for inside(''), outside('');
 is(http('GET', inside('/services/ready'))->{status}, 200, '... the process is none the less there');
 sql(@super, 'ALTER ROLE smarter_hpz LOGIN');
 wait_until(20, 'the database', sub { deliver($id, $file)->{status} == 200 });
@@ -171,38 +216,19 @@ is_deeply([in_depot($id)], [$id], '... nothing was left of the attempts');
 
 # ---- a directory that cannot be written
 
-sleep 1.1;
 chmod 0500, $depot;
 chown 0, 0, $depot;
-is(http('GET', inside('/services/heartbeat'))->{status}, 500, 'a directory that cannot be written: the heartbeat says so');
+heartbeat_says(500, inside(''), 'a directory that cannot be written: the heartbeat says so');
 is(deliver(announce($uid), $file)->{status}, 500, '... and no upload is taken');
 my ($web, $loader) = map { (getpwnam $_)[2] // 0 } 'www-data', env('SMARTER_LOADER_USER');
 chown $web, (getpwnam(env('SMARTER_LOADER_USER')))[3], $depot if $> == 0;
 chmod 02770, $depot;
 allow_log(qr/SB3213/);
-sleep 1.1;
-is(http('GET', inside('/services/heartbeat'))->{status}, 200, '... until it can');
+heartbeat_says(200, inside(''), '... until it can');
 
-# ---- a database that hangs: whoever asks for the heartbeat, and needs no right for it, holds no thread that others want
+# ---- more than the limit, without saying so before; and a database that hangs: whoever asks for the heartbeat, and needs no right for it, holds no thread that others want
 
 my $between = Smarter::Between->new(env('PGPORT'));
-my $ini_file = env('SMARTER_PICKUP_INI');
-my $ini = slurp($ini_file);
-
-sub reload_with {
-    my ($text) = @_;
-    my %old = map { $_ => 1 } children('internal');
-    spew($ini_file, $text);
-    kill 'USR1', server_pid('pickup-internal');
-    wait_until(30, 'other processes', sub { my @now = children('internal'); @now && !grep { $old{$_} } @now });
-}
-
-END {
-    my $status = $?;
-    reload_with($ini) if defined $ini && slurp($ini_file) ne $ini;
-    $? = $status;
-}
-
 # A connection that holds no thread: it has been answered once.
 sub kept_alive {
     my $socket = IO::Socket::SSL->new(PeerAddr => $peer, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
@@ -212,16 +238,21 @@ sub kept_alive {
     return $socket;
 }
 
-reload_with($ini =~ s/^(hpz\.db\.url = \S+\@[^:\n]+:)\d+/$1 . $between->port/emr);
+reload_with($ini =~ s/^(hpz\.db\.url = \S+\@[^:\n]+:)\d+/$1 . $between->port/emr . "hpz.frs.file_size_limit = 10000000\n");
+$id = announce($uid);
+is(deliver($id, $file, headers => { 'Transfer-Encoding' => 'chunked' })->{status}, 413, 'more than the limit, in chunks: refused when it is reached');
+is_deeply([in_depot($id)], [], '... and nothing is left of it');
+is(deliver($id, file_of(10_000_000), headers => { 'Transfer-Encoding' => 'chunked' })->{status}, 200, 'the limit itself is fine');
 is(http('GET', inside('/services/heartbeat'))->{status}, 200, 'the database by way of our port');
-sleep 1.1;
+my $found = time;
 my @many = map { kept_alive() } 1 .. 100;    # the face has 64 threads
 $between->stop;
+sleep 1.1 - (time - $found) if time - $found < 1.1;    # so that somebody looks
 print {$_} "GET /services/heartbeat HTTP/1.1\r\nHost: $peer\r\n\r\n" for @many;
 my %said;
 my $until = time + 2;    # whoever looks is told after three seconds that there is no answer
 $_->blocking(0) for @many;
-while (@many && time < $until) {
+while (@many && time < $until && ($said{200} // 0) < 30) {
     @many = grep {
         my $n = sysread $_, my $answer, 4096;
         $said{ $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : 'what?' }++ if $n;
