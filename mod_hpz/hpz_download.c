@@ -34,7 +34,7 @@ static apr_status_t find_file(sb_deposit_t **pd, apr_file_t **pfile, sb_req_t *q
     apr_pool_create(&short_lived, p); /* the connection goes back before bytes flow */
     rv = sb_dbpool_get(&db, child->db, short_lived);
     if (rv == APR_SUCCESS) {
-        rv = sb_deposit_find(pd, db, q->rest, p);
+        rv = sb_deposit_find(pd, db, q->rest, q->user->uid, p);
     }
     apr_pool_destroy(short_lived);
     if (rv == APR_NOTFOUND) {
@@ -88,13 +88,16 @@ static int send_file(sb_req_t *q, const sb_deposit_t *d, apr_file_t *file)
     apr_bucket_brigade *body = apr_brigade_create(r->pool, list);
     int status;
 
+    apr_table_setn(r->headers_out, "ETag", apr_pstrcat(r->pool, "\"", d->sha256, "\"", NULL));
+    status = ap_meets_conditions(r);
+    if (status == HTTP_PRECONDITION_FAILED) {
+        return sb_web_problem(r, status, "the file is not the one that If-Match names");
+    }
     ap_set_content_type(r, sb_deposit_type(d->name));
     apr_table_setn(r->headers_out, "Content-Disposition", sb_deposit_disposition(d->name, r->pool));
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-store");
-    apr_table_setn(r->headers_out, "ETag", apr_pstrcat(r->pool, "\"", d->sha256, "\"", NULL));
     apr_table_setn(r->headers_out, "Accept-Ranges", "bytes");
     ap_set_content_length(r, d->size);
-    status = ap_meets_conditions(r);
     if (status != OK) {
         r->status = status;
     }

@@ -214,7 +214,7 @@ static int find_registration(sb_req_t *q)
     apr_pool_create(&p, q->r->pool);
     rv = sb_dbpool_get(&db, hpz_child(q)->db, p);
     if (rv == APR_SUCCESS) {
-        rv = sb_deposit_find(&d, db, q->rest, p);
+        rv = sb_deposit_find(&d, db, q->rest, NULL, p);
     }
     apr_pool_destroy(p);
     if (rv == APR_NOTFOUND) {
@@ -297,7 +297,7 @@ static int refuse_another(sb_req_t *q, sb_db_t *db)
     static const char detail[] = "another content was delivered already";
     sb_deposit_t *d;
 
-    return sb_deposit_find(&d, db, q->rest, q->r->pool) == APR_SUCCESS && d->sha256
+    return sb_deposit_find(&d, db, q->rest, NULL, q->r->pool) == APR_SUCCESS && d->sha256
                ? sb_web_problem_with(q->r, HTTP_CONFLICT, detail, tell_what_is_there, d)
                : sb_web_problem(q->r, HTTP_CONFLICT, detail);
 }

@@ -103,12 +103,15 @@ static const sb_stmt_t add_row = {
     .sql = "INSERT INTO {schema}.file_registry"
            " (registration_id, user_id, email, role, tenant, state_code, places)"
            " VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)"};
+/* The places may be many: they are read for the owner alone, or others could tell a foreign id from an unknown one
+ * by the time it takes. */
 static const sb_stmt_t find_row = {
     .name = "hpz_find",
-    .nargs = 1,
-    .sql = "SELECT user_id, email, role, tenant, state_code, places, file_name, sha256, size,"
-           " extract(epoch FROM now() - create_dt)::bigint"
-           " FROM {schema}.file_registry WHERE registration_id = $1"};
+    .nargs = 2,
+    .sql =
+        "SELECT user_id, email, role, tenant, state_code, CASE WHEN user_id = $2 THEN places END,"
+        " file_name, sha256, size, extract(epoch FROM now() - create_dt)::bigint"
+        " FROM {schema}.file_registry WHERE registration_id = $1"};
 static const sb_stmt_t lock_row = {.name = "hpz_lock",
                                    .nargs = 1,
                                    .sql = "SELECT sha256, size, email FROM {schema}.file_registry "
@@ -184,8 +187,10 @@ static apr_status_t places_from_row(const apr_array_header_t **pplaces, const ch
     return APR_SUCCESS;
 }
 
-apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, apr_pool_t *p)
+apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, const char *uid,
+                             apr_pool_t *p)
 {
+    const char *args[] = {id, uid};
     sb_deposit_t *d;
     sb_rows_t *rows;
     apr_status_t rv;
@@ -194,7 +199,7 @@ apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, apr
     if (!sb_uuid_is_valid(id)) {
         return APR_NOTFOUND;
     }
-    rv = sb_db_query(&rows, db, &find_row, &id, p);
+    rv = sb_db_query(&rows, db, &find_row, args, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }

@@ -34,10 +34,11 @@ apr_status_t sb_deposit_add(const char **pid, sb_db_t *db, const sb_pickup_owner
                             apr_pool_t *p) SB_MUST_CHECK;
 
 /**
- * @param id straight from the client, may be nonsense
+ * @param id  straight from the client, may be nonsense
+ * @param uid who asks: the owner's places come for him only. NULL: a worker, who needs none
  * @return APR_SUCCESS; APR_NOTFOUND no such row, or no id; others as sb_db_query
  */
-apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id,
+apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, const char *uid,
                              apr_pool_t *p) SB_MUST_CHECK;
 
 /**
@@ -69,7 +70,8 @@ apr_status_t sb_deposit_remove(sb_db_t *db, const char *id, const sb_depot_t *de
 
 #define SB_DEPOSIT_NAME_MAX 200 /* bytes */
 
-/** The last part of a path in any system's spelling, without control characters.
+/** The last part of a path in any system's spelling, without characters that show nothing but change how the
+ *  rest is shown: controls, line ends, directions, zero-width ones.
  *  @return NULL nothing is left, it is too long, or not UTF-8 */
 const char *sb_deposit_name(const char *offered, apr_pool_t *p);
 

@@ -6,22 +6,58 @@
 #include "core/sb_path.h"
 #include "pickup/sb_deposit.h"
 
+/* Characters that are not seen but change how a name is read, in UTF-8: "x", RIGHT-TO-LEFT OVERRIDE, "piz.exe"
+ * looks like "xexe.zip". @return bytes of the one at s; 0: it is none */
+static apr_size_t unseen(const char *s)
+{
+    static const struct {
+        const char *lead;
+        unsigned char from, to; /* of the byte behind it */
+    } ranges[] = {
+        {"\xc2", 0x80, 0x9f},     /* C1 controls */
+        {"\xd8", 0x9c, 0x9c},     /* Arabic letter mark */
+        {"\xe2\x80", 0x8b, 0x8f}, /* zero width, left-to-right, right-to-left marks */
+        {"\xe2\x80", 0xa8, 0xae}, /* line and paragraph ends, embeddings, overrides */
+        {"\xe2\x81", 0xa0, 0xaf}, /* word joiner, isolates */
+        {"\xef\xbb", 0xbf, 0xbf}, /* byte order mark */
+    };
+
+    if (apr_iscntrl(*s)) {
+        return 1;
+    }
+    for (apr_size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        apr_size_t n = strlen(ranges[i].lead);
+        unsigned char next = strncmp(s, ranges[i].lead, n) ? 0 : (unsigned char)s[n];
+
+        if (next >= ranges[i].from && next <= ranges[i].to) {
+            return n + 1;
+        }
+    }
+    return 0;
+}
+
 const char *sb_deposit_name(const char *offered, apr_pool_t *p)
 {
     const char *last = offered;
     apr_size_t n = 0;
     char *name;
 
+    if (!sb_utf8_is_valid(offered, strlen(offered))) { /* before anything is taken out of it */
+        return NULL;
+    }
     for (const char *c = offered; *c; c++) {
         if (*c == '/' || *c == '\\') {
             last = c + 1;
         }
     }
     name = apr_palloc(p, strlen(last) + 1);
-    for (; *last; last++) {
-        if (!apr_iscntrl(*last)) {
+    while (*last) {
+        apr_size_t skipped = unseen(last);
+
+        if (!skipped) {
             name[n++] = *last;
         }
+        last += skipped ? skipped : 1;
     }
     name[n] = '\0';
     name += strspn(name, ". "); /* no hidden file, no "..", and no blanks around it */
@@ -29,7 +65,7 @@ const char *sb_deposit_name(const char *offered, apr_pool_t *p)
     while (n > 0 && name[n - 1] == ' ') {
         name[--n] = '\0';
     }
-    return n > 0 && n <= SB_DEPOSIT_NAME_MAX && sb_utf8_is_valid(name, n) ? name : NULL;
+    return n > 0 && n <= SB_DEPOSIT_NAME_MAX ? name : NULL;
 }
 
 /* RFC 8187 3.2.1, attr-char */

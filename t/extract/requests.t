@@ -120,6 +120,10 @@ my $files = unzip(spew(tmpdir() . '/x.zip', $got->{body}));
 is(students($files), 'Z-1', 'and is what was asked for');
 like((sort keys %$files)[0], qr/\AASMT_${year}_${state}_GRADE_03_/, 'names of its files tell the state');
 is(fetch($said->{files}[0]{web_download_url} =~ m{([-0-9a-f]{36})\z}, $outside{state})->{status}, 404, 'nobody else gets it');
+my ($right) = sql("SELECT concat_ws(' ', role, tenant, state_code), places::text FROM hpz.file_registry WHERE registration_id = "
+    . quote($said->{files}[0]{web_download_url} =~ m{([-0-9a-f]{36})\z}));
+is($right->[0], "SAREXTRACTS $tenant $state", 'it is announced with the right it is made under');
+is_deeply(JSON::PP::decode_json($right->[1]), [{ district_id => 'ZD1', school_id => undef }], '... and where that is held');
 wait_until(10, "it", sub { sql_one("SELECT count(*) FROM edware_stats.extract_stats WHERE request_guid = '$id' AND status = 'COPIED'") });
 is_deeply([map { $_->[0] } sql("SELECT status FROM edware_stats.extract_stats WHERE request_guid = '$id' ORDER BY \"timestamp\"")],
     [qw(QUEUED EXTRACTING EXTRACTED COPYING COPIED)], 'what became of it is noted');

@@ -5,6 +5,8 @@ use lib 't/lib';
 use Test::More;
 use Smarter::Test;
 use Smarter::Pickup;
+use Smarter::Wire;
+use Time::HiRes 'time';
 
 need('pickup');
 
@@ -45,12 +47,22 @@ for (['0-99', 0, 100], ['299900-', 299_900, 100], ['-10', 299_990, 10], ['5-5', 
     is($part->{headers}{'content-range'}, "bytes $from-" . ($from + $len - 1) . "/$size", '... says which');
     ok($part->{body} eq substr($content, $from, $len), '... and is it');
 }
-is(ranged('300000-')->{status}, 416, 'a range behind the end');
+$answer = ranged('300000-');
+is($answer->{status}, 416, 'a range behind the end');
+is($answer->{headers}{'content-disposition'}, undef, '... is no file to be kept');
+$answer = ranged('0-9,299990-299999');
+is($answer->{status}, 206, 'two ranges at once');
+my ($boundary) = ($answer->{headers}{'content-type'} // '') =~ m{\Amultipart/byteranges; boundary=(\S+)\z};
+is_deeply([map { m{\A\r\nContent-type: application/zip\r\nContent-range: bytes ([^\r]+)\r\n\r\n(.*)\r\n\z}s ? ($1, $2) : () } split /--\Q$boundary\E/, $answer->{body}],
+    ["0-9/$size", substr($content, 0, 10), "299990-299999/$size", substr($content, -10)], '... each says which it is, and is it');
+cmp_ok(length ranged(join ',', map { "$_-" } 0 .. 500)->{body}, '<=', $size, 'five hundred that overlap are no more than the file');
 is(ranged('0-9', { 'If-Range' => "\"$sha256\"" })->{status}, 206, 'If-Range of this content');
 is(ranged('0-9', { 'If-Range' => '"0"' })->{status}, 200, 'If-Range of another one: all of it');
 is(fetch($id, $jar, headers => { 'If-None-Match' => "\"$sha256\"" })->{status}, 304, 'If-None-Match: the browser has it');
 is(fetch($id, $jar, headers => { 'If-None-Match' => '"0"' })->{status}, 200, '... or not');
-is(fetch($id, $jar, headers => { 'If-Match' => '"0"' })->{status}, 412, 'If-Match of another one');
+$answer = fetch($id, $jar, headers => { 'If-Match' => '"0"' });
+is($answer->{status}, 412, 'If-Match of another one');
+is_deeply([map { $_ // '' } @{ $answer->{headers} }{qw(content-type content-disposition)}], ['application/problem+json; charset=UTF-8', ''], '... a problem, not a file');
 my $empty = announce($uid);
 deliver($empty, file_of(0));
 $answer = fetch($empty, $jar);
@@ -104,6 +116,20 @@ for my $what (sort keys %cases) {
     is(plain($got), plain($first), '... answers as an unknown one') if $what ne 'a path';
     is(get(outside("/validate/$which"), jar => $who)->{status}, 404, "validate: $what");
 }
+# It takes no longer either, however much there is to know of a foreign one.
+my $crowded = announce($uid, %right, places => [map { { district_id => "D$_" . 'x' x 90, school_id => "S$_" . 'x' x 90 } } 1 .. 1000]);
+my $wire = Smarter::Wire->new(peer => outside('') =~ s{.*//}{}r, cookie => Smarter::Wire::cookie_header($other));
+my %took;
+for (1 .. 60) {
+    for my $which ($unknown, $crowded) {
+        my $began = time;
+        $wire->request('GET', "/file/$which")->{status} == 404 or fail('not the same');
+        push @{ $took{$which} }, time - $began;
+    }
+}
+my ($of_unknown, $of_foreign) = map { (sort { $a <=> $b } @{ $took{$_} })[30] } $unknown, $crowded;
+cmp_ok($of_foreign, '<', 1.4 * $of_unknown, sprintf 'a foreign id is told as soon as an unknown one: %.2f ms, %.2f ms', 1000 * $of_foreign, 1000 * $of_unknown);
+
 my @denied = grep { /forbidden: GET of a file which is somebody else's/ } log_since('security');
 cmp_ok(scalar @denied, '>=', 2, 'asking for somebody else\'s file is a security event');
 is(scalar grep({ /$id/ } @denied), 0, '... which does not name the file');

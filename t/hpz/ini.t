@@ -24,7 +24,7 @@ sub judged {
     $conf =~ s/^Define HPZ_INI .*/Define HPZ_INI $dir\/$n.ini/m;
     $conf_change->($conf) if $conf_change;
     spew("$dir/$n.ini", $text);
-    my $said = `/usr/sbin/apache2 -t -f @{[spew("$dir/$n.conf", $conf)]} 2>&1`;
+    my $said = `/usr/sbin/apache2 -t @{[$ENV{MORE} // '']} -f @{[spew("$dir/$n.conf", $conf)]} 2>&1`;
     return [$? >> 8, $said];
 }
 sub refused { my ($what, $want, @how) = @_; my $r = judged(@how); isnt($r->[0], 0, "refused: $what"); like($r->[1], $want, '... and says so') }
@@ -41,5 +41,14 @@ refused('a face that is none', qr/'both' is neither internal nor external/, 'int
 refused('a face for all hosts', qr/want it inside a <VirtualHost>/, 'internal', {}, sub { $_[0] .= "HpzFace external\n" });
 refused('an ini for one host', qr/HpzIni .*not allowed|cannot occur within/, 'internal', {}, sub { $_[0] .= "<VirtualHost *:1>\nHpzIni $dir/1.ini\n</VirtualHost>\n" });
 refused('no face at all', qr/define HPZ_INTERNAL \(uploads\) or HPZ_EXTERNAL/, 'internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL\n//m });
+{
+    local $ENV{MORE} = '-D DUMP_CONFIG';
+    my $r = judged('internal', {}, sub { # mod_info tells what is made of the file
+        $_[0] =~ s/^Define HPZ_(?:NETWORKS|CLIENT_CA) .*\n//mg;
+        $_[0] =~ s{^LoadModule ssl_module (.*)/mod_ssl\.so$}{$&\nLoadModule info_module $1/mod_info.so}m;
+    });
+    is($r->[0], 0, 'without a word about who may come');
+    is_deeply([$r->[1] =~ /^\s*(Require (?:ip|ssl|host|local|all granted).*)/mg], ['Require ip 127.0.0.1 ::1'], '... it is this machine, and nobody by a certificate');
+}
 is(judged('internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL$/Define HPZ_INTERNAL\nDefine HPZ_EXTERNAL/m })->[0], 0, 'both in one httpd');
 finish();

@@ -63,12 +63,80 @@ is(slurp(env('SMARTER_PICKUP_DIR') . "/$id"), slurp($small), '... and leaves the
 
 my $large = file_of(50_000_000);
 $id = announce('state1');
+sub peak { # MiB of memory that the internal face's processes ever had
+    my $sum = 0;
+    for my $pid (split /\s+/, `pgrep -P @{[server_pid('pickup-internal')]}`) {
+        $sum += slurp("/proc/$pid/status") =~ /^VmHWM:\s+(\d+) kB/m ? $1 / 1024 : 0;
+    }
+    return $sum;
+}
+my $idle = peak();
 is(json(deliver($id, $large, headers => { 'Transfer-Encoding' => 'chunked' }))->{sha256}, sha256_of($large), 'chunked, without a length');
+cmp_ok(peak() - $idle, '<', 16, sprintf 'in pieces: the processes have grown by %.1f MiB', peak() - $idle);
 is(-s env('SMARTER_PICKUP_DIR') . "/$id", 50_000_000, 'all of it');
 $id = announce('state1');
 is(json(deliver($id, file_of(0)))->{size}, 0, 'an empty file is a file');
 $id = announce('state1');
 is(deliver($id, $small, args => ['-F', 'note=x', '-F', 'more=y'])->{status}, 200, 'other fields are skipped');
+
+# What the form ends with does not end the body, or the other way round.
+my ($peer) = inside('') =~ m{//(.*)};
+my $wire = Smarter::Wire->new(peer => $peer);
+my $begin = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
+my %form = ('File-Name' => 'x', 'Content-Type' => 'multipart/form-data; boundary=b');
+sub raw { # of a form as it is written, with more headers
+    my ($id, $octets, %more) = @_;
+    my %headers = (Host => $peer, %form, %more);
+    return $wire->octets(join '', "POST /files/$id HTTP/1.1\r\n", map({ "$_: $headers{$_}\r\n" } sort keys %headers), "\r\n", $octets);
+}
+sub chunked { return join '', map({ sprintf("%x\r\n%s\r\n", length, $_) } @_), "0\r\n\r\n" }
+my @chunked = ('Transfer-Encoding' => 'chunked');
+for (
+    [400, 'chunks that end before the form does', chunked($begin, 'abc'), @chunked],
+    [400, 'a chunk of no length', $begin =~ s/\A/zz\r\n/r . "\r\n", @chunked],
+    [400, 'a length that ends before the form does', "${begin}abc\r\n--b--\r\n", 'Content-Length' => length($begin) + 3],
+    [413, 'much behind the form', "${begin}abc\r\n--b--\r\n" . 'x' x 70000, 'Content-Length' => length($begin) + 10 + 70002],
+    [400, 'a length that is none', "${begin}abc\r\n--b--\r\n", 'Content-Length' => '-1'],
+    [200, 'a word behind the form', chunked("${begin}abc\r\n--b--\r\n", 'bye'), @chunked],
+) {
+    my ($status, $what, $octets, %more) = @$_;
+    $id = announce('state1');
+    is(raw($id, $octets, %more)->{status}, $status, "a body with $what");
+    is(stored($id)->{size}, $status == 200 ? 3 : undef, '... and what the row says then');
+    is(scalar(in_depot($id)), $status == 200 ? 1 : 0, '... and the directory');
+}
+
+# Two at once, each with another content: the first to end has it.
+$id = announce('state1');
+my @content = map { $_ x 100_000 } 'x', 'y';
+my @both = map {
+    my $octets = "${begin}$_\r\n--b--\r\n";
+    my $socket = Smarter::Wire->new(peer => $peer)->connected;
+    print {$socket} "POST /files/$id HTTP/1.1\r\nHost: $peer\r\n", map({ "$_: $form{$_}\r\n" } sort keys %form),
+        'Content-Length: ' . length($octets) . "\r\n\r\n", substr $octets, 0, 50_000;
+    [$socket, substr $octets, 50_000];
+} @content;
+wait_until(10, 'both to be under way', sub { in_depot($id) == 2 });
+is(join(' ', map { my ($socket, $rest) = @$_; print {$socket} $rest; <$socket> =~ /\AHTTP\S+ (\d+)/ ? $1 : 'none' } @both), '200 409', 'of two at once the first to end is taken');
+ok(slurp(env('SMARTER_PICKUP_DIR') . "/$id") eq $content[0], '... and kept');
+is_deeply([in_depot($id)], [$id], '... nothing is left of the other');
+@both = ();
+
+# No name makes a header.
+my $jar = sign_in_outside('state');
+my ($uid) = user('state');
+for (["x\rX-Injected: 1", 'CR'], ["x\r\n X-Injected: 1", 'a folded line'], ["x\x0bX-Injected: 1", 'a vertical tab'], ["x\0y", 'NUL'],
+    ['a"; x="b', 'quotes'], ["x\xc2\x85X-Injected: 1", 'a C1 control']) {
+    my ($name, $what) = @$_;
+    $id = announce($uid);
+    my $status = raw($id, "${begin}abc\r\n--b--\r\n", 'Content-Length' => length($begin) + 12, 'File-Name' => $name)->{status};
+    like($status, qr/\A(?:200|400|412)\z/, "a name with $what: $status");
+    next if $status != 200;
+    unlike(stored($id)->{file_name}, qr/[\x00-\x1f\x7f-\x9f]/, '... has none when it is kept');
+    my $got = fetch($id, $jar);
+    is($got->{headers}{'x-injected'}, undef, '... and makes no header');
+    like($got->{headers}{'content-disposition'}, qr/\Aattachment; filename="[^"\\]*"(?:; filename\*=UTF-8''[\w%!#\$&+.^`|~-]+)?\z/, '... but a well-formed one');
+}
 
 # What the file is called.
 for (["..\\..\\x.zip", 'x.zip'], ['../../etc/passwd', 'passwd'], ["a\x{c3}\x{a4} \"b\".zip", "a\x{e4} \"b\".zip"], ["tab\there", 'tabhere'],
@@ -95,7 +163,6 @@ is(deliver($id, undef, args => ['-F', "other=\@$small"])->{status}, 412, 'no par
 is(deliver($id, undef, args => ['-F', 'file=text'])->{status}, 412, 'a plain value of that name');
 is(deliver($id, $small, args => ['-F', "file=\@$small"])->{status}, 412, 'two of them');
 is(deliver($id, undef, args => ['-F', 'note=' . 'x' x 70000, '-F', "file=\@$small"])->{status}, 413, 'much beside the file');
-my $begin = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
 for (['it ends before the last boundary', $begin . 'abc'], ['another boundary', $begin . "abc\r\n--c--\r\n"], ['no header', "--b\r\n\r\nabc\r\n--b--\r\n"],
     ['a boundary that goes on', "--bx\r\n"], ['nothing', ''], ['an endless header', "--b\r\nX: " . 'x' x 5000]) {
     my ($what, $body) = @$_;
@@ -113,8 +180,6 @@ is(http('DELETE', inside("/files/$_"))->{status}, 404, '... there is none') for 
 is(deliver($id, $small)->{status}, 404, '... and nothing can be delivered');
 
 # A length over the limit is refused before a byte of the body is asked for.
-my ($peer) = inside('') =~ m{//(.*)};
-my $wire = Smarter::Wire->new(peer => $peer);
 my $head = join "\r\n", "POST /files/$id HTTP/1.1", "Host: $peer", 'File-Name: x', 'Content-Type: multipart/form-data; boundary=b', '';
 is($wire->octets("${head}Content-Length: 5000000000\r\nExpect: 100-continue\r\n\r\n")->{status}, 413, 'more than the limit: refused at once');
 
@@ -128,5 +193,10 @@ $socket->close(SSL_no_shutdown => 1);
 wait_until(10, 'its file to go', sub { !in_depot($id) });
 is(stored($id)->{state}, 'registered', 'a sender that broke off left nothing');
 
+# Who gets hold of the pickup zone's database role has the rows of its files, and these two; nothing of results.
+is_deeply([map { $_->[0] } sql(q(SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
+    . q( WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'hpz'))
+    . q( AND has_schema_privilege('smarter_hpz', n.oid, 'USAGE') AND has_table_privilege('smarter_hpz', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') ORDER BY 1))],
+    [qw(edware_stats.cache_generation edware_stats.schedule_run)], "what the role of the pickup zone has of others");
 allow_log(qr/AH10244: invalid URI path/, qr/AH01630: client denied/);    # paths out of the place, which httpd itself refuses
 finish();

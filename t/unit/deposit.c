@@ -97,25 +97,34 @@ static void rights(void)
 
 static void names(void)
 {
-    static const char *const offered[][2] = {{"a.zip", "a.zip"},
-                                             {"/x/y/a.zip", "a.zip"},
-                                             {"C:\\x\\a.zip", "a.zip"},
-                                             {"../a", "a"},
-                                             {"..", NULL},
-                                             {"", NULL},
-                                             {"/", NULL},
-                                             {"a/", NULL},
-                                             {" . a ", "a"},
-                                             {"a\r\nX: y", "aX: y"},
-                                             {"a\x7f", "a"},
-                                             {"\xc3\xa4.zip", "\xc3\xa4.zip"},
-                                             {"\xff", NULL},
-                                             {"\xc3", NULL}};
+    static const char *const offered[][2] = {
+        {"a.zip", "a.zip"},
+        {"/x/y/a.zip", "a.zip"},
+        {"C:\\x\\a.zip", "a.zip"},
+        {"../a", "a"},
+        {"..", NULL},
+        {"", NULL},
+        {"/", NULL},
+        {"a/", NULL},
+        {" . a ", "a"},
+        {"a\r\nX: y", "aX: y"},
+        {"a\x7f", "a"},
+        {"\xc3\xa4.zip", "\xc3\xa4.zip"},
+        {"\xff", NULL},
+        {"\xc3", NULL},
+        {"\xff/a.zip", NULL},
+        {"a\xc2\x85\xc2\x9f.zip", "a.zip"},
+        {"x\xe2\x80\xaepiz.exe", "xpiz.exe"},
+        {"a\xe2\x80\x8b\xe2\x81\xa6.zip\xef\xbb\xbf", "a.zip"},
+        {"\xe2\xc2\x80\x80\xa8", NULL},
+        {"\xc2\xa0\xe2\x80\x93\xd8\xa8\xe2\x82\xac", "\xc2\xa0\xe2\x80\x93\xd8\xa8\xe2\x82\xac"}};
     static const char *const headers[][2] = {
         {"a-b_1.zip", "attachment; filename=\"a-b_1.zip\""},
         {"a b.zip", "attachment; filename=\"a b.zip\"; filename*=UTF-8''a%20b.zip"},
         {"a\"b\\c%.zip", "attachment; filename=\"a_b_c_.zip\"; filename*=UTF-8''a%22b%5Cc%25.zip"},
-        {"\xc3\xa4;.zip", "attachment; filename=\"__;.zip\"; filename*=UTF-8''%C3%A4%3B.zip"}};
+        {"\xc3\xa4;.zip", "attachment; filename=\"__;.zip\"; filename*=UTF-8''%C3%A4%3B.zip"},
+        {"\xe5\xad\xa6\xe7\x94\x9f.csv",
+         "attachment; filename=\"______.csv\"; filename*=UTF-8''%E5%AD%A6%E7%94%9F.csv"}};
     char *longest = apr_palloc(pool, SB_DEPOSIT_NAME_MAX + 2);
 
     for (apr_size_t i = 0; i < sizeof(offered) / sizeof(offered[0]); i++) {
