@@ -92,11 +92,6 @@ const char *sb_csv_error(const sb_csv_t *csv)
     return csv->error;
 }
 
-apr_int64_t sb_csv_line(const sb_csv_t *csv)
-{
-    return csv->line;
-}
-
 /* ---- fields and records ---------------------------------------------------------------------- */
 
 static apr_status_t field_too_long(sb_csv_t *csv)

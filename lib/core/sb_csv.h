@@ -53,7 +53,4 @@ apr_status_t sb_csv_finish(sb_csv_t *csv) SB_MUST_CHECK;
 /** Why SB_ETOOBIG or SB_EINPUT, naming the line; "" otherwise. */
 const char *sb_csv_error(const sb_csv_t *csv);
 
-/** Line on which the current, or next, record starts. */
-apr_int64_t sb_csv_line(const sb_csv_t *csv);
-
 #endif

@@ -327,8 +327,3 @@ int sb_cohort_hidden(const sb_cohort_t *t, int place, int grade)
 {
     return PLACE(t, place)->hidden[1 + grade];
 }
-
-const sb_cohort_cell_t *sb_cohort_cell(const sb_cohort_t *t, int place, int grade)
-{
-    return &PLACE(t, place)->cell[1 + grade];
-}

@@ -49,7 +49,5 @@ void sb_cohort_solve(sb_cohort_t *t);
 
 /** What was decided. A cohort of nobody is not hidden. @param grade or SB_COHORT_ALL */
 int sb_cohort_hidden(const sb_cohort_t *t, int place, int grade);
-/** A cell, of districts and the state added up; of SB_COHORT_ALL of the grades in which there is a cohort. */
-const sb_cohort_cell_t *sb_cohort_cell(const sb_cohort_t *t, int place, int grade);
 
 #endif

@@ -570,7 +570,7 @@ apr_status_t sb_cohorts_refresh(int *pyears, sb_db_t *db, const char *tenant, co
         if (rv != APR_SUCCESS) {
             sb_db_rollback(db);
         }
-        n += kept;
+        n += rv == APR_SUCCESS && kept;
         apr_pool_clear(pyear);
     }
     if (pyears) {

@@ -130,22 +130,3 @@ apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
         mine.db_until); /* the connection goes back before anything is sent to a slow client */
     return rv;
 }
-
-apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
-                           const sb_report_ctx_t *ctx, apr_pool_t *p)
-{
-    sb_report_body_t body;
-    apr_status_t rv = sb_report_make(&body, report, ctx, p);
-    char *json;
-
-    *pjson = NULL;
-    *plen = 0;
-    if (rv == APR_SUCCESS) {
-        *plen = body.head_len + body.tail_len;
-        *pjson = json = apr_palloc(p, *plen + 1);
-        memcpy(json, body.head, body.head_len);
-        memcpy(json + body.head_len, body.tail, body.tail_len);
-        json[*plen] = '\0';
-    }
-    return rv;
-}

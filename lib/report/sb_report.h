@@ -96,10 +96,6 @@ typedef struct {
 apr_status_t sb_report_make(sb_report_body_t *body, const sb_report_t *report,
                             const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
 
-/** The same in one piece. @param pjson the response body, allocated in p */
-apr_status_t sb_report_run(const char **pjson, apr_size_t *plen, const sb_report_t *report,
-                           const sb_report_ctx_t *ctx, apr_pool_t *p) SB_MUST_CHECK;
-
 /** Give ctx a connection, if it has none yet; for the parts of running a report. */
 apr_status_t sb_report_connect(sb_report_ctx_t *ctx) SB_MUST_CHECK;
 

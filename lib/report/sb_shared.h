@@ -23,7 +23,7 @@ typedef struct {
 /**
  * Get it from the cache or make it, in a snapshot of its own; ctx gets a connection if it needs one. Of
  * many who miss at once, on any node, one makes it and the others wait for him, up to a few seconds.
- * @return as sb_report_run
+ * @return as sb_report_make
  */
 apr_status_t sb_shared_find(sb_shared_t *shared, const sb_report_t *report, sb_report_ctx_t *ctx,
                             apr_pool_t *p) SB_MUST_CHECK;
