@@ -1,16 +1,14 @@
-/* RabbitMQ by librabbitmq. Every frame that arrives goes through one function, on_frame(), whatever we
- * happen to be waiting for: a delivery may come while we wait for a confirm, a close at any time.
- * Two channels: an error on one (a queue that is not there) does not stop the other. */
+/* RabbitMQ by librabbitmq. Every frame that arrives goes through one function, sb_mq_pump(), whatever
+ * we happen to be waiting for: a delivery may come while we wait for a confirm, a close at any time.
+ * Publishing is in sb_mq_publish.c. */
 
-#include "mq/sb_mq.h"
+#include "mq/sb_mq_private.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <amqp.h>
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
@@ -18,11 +16,7 @@
 
 #include "core/sb_log.h"
 
-#define CH_WORK 1 /* declare, publish */
-#define CONSUMER "worker"
-#define CH_CONSUME 2 /* basic.consume and its deliveries */
-#define NCHANNELS 3
-
+#define CONSUMER "worker" /* one a channel, so we may name it: no need to ask the broker */
 #define CONNECT_TIMEOUT apr_time_from_sec(3)
 #define RPC_TIMEOUT apr_time_from_sec(10)
 #define CLOSE_TIMEOUT apr_time_from_sec(1)
@@ -31,35 +25,6 @@
 #define BODY_MAX (16 * 1024 * 1024)
 #define DEAD_SUFFIX ".dead"
 #define QUEUE_NAME_MAX 255 /* AMQP 0-9-1 shortstr */
-
-/* A message on its way in or waiting for sb_mq_next(), in a pool of its own. */
-typedef struct message_t message_t;
-struct message_t {
-    message_t *next;
-    apr_pool_t *pool;
-    apr_uint64_t tag;
-    int redelivered;
-    char *body; /* NULL: longer than BODY_MAX */
-    apr_size_t len, got;
-};
-
-struct sb_mq_t {
-    apr_pool_t *pool;
-    amqp_connection_state_t conn;
-    int is_open[NCHANNELS];
-    int is_broken;  /* no further call on conn but destroy */
-    int is_blocked; /* the broker is short of memory or disk and takes no messages */
-    int consumer_ended;
-
-    apr_uint64_t published;                      /* on CH_WORK since confirm.select */
-    apr_uint64_t first_tag;                      /* of the messages waited for, up to published */
-    unsigned char confirmed[SB_MQ_MAX_TOGETHER]; /* each of them */
-    int unconfirmed;
-    int refused, returned; /* any of them */
-
-    message_t *incoming; /* between basic.deliver and its last body frame */
-    message_t *first, *last;
-};
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -72,7 +37,7 @@ static struct timeval to_timeval(apr_interval_time_t t)
     return tv;
 }
 
-static apr_status_t broken(sb_mq_t *mq, const char *what, int status)
+apr_status_t sb_mq_broken(sb_mq_t *mq, const char *what, int status)
 {
     if (!mq->is_broken) {
         mq->is_broken = 1;
@@ -137,13 +102,13 @@ static apr_status_t judge(sb_mq_t *mq, amqp_channel_t ch, amqp_rpc_reply_t reply
         if (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
             return on_connection_close(mq, reply.reply.decoded);
         }
-        return broken(mq, what, AMQP_STATUS_WRONG_METHOD);
+        return sb_mq_broken(mq, what, AMQP_STATUS_WRONG_METHOD);
     case AMQP_RESPONSE_LIBRARY_EXCEPTION:
-        return broken(mq, what, reply.library_error);
+        return sb_mq_broken(mq, what, reply.library_error);
     case AMQP_RESPONSE_NONE:
         break;
     }
-    return broken(mq, what, AMQP_STATUS_CONNECTION_CLOSED);
+    return sb_mq_broken(mq, what, AMQP_STATUS_CONNECTION_CLOSED);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -260,7 +225,7 @@ apr_status_t sb_mq_open(sb_mq_t **pmq, const char *url, const sb_mq_opts_t *opts
     }
     status = amqp_socket_open_noblock(sock, to.host, to.port, &tv);
     if (status != AMQP_STATUS_OK) {
-        rv = broken(mq, apr_psprintf(pool, "connecting to %s:%d", to.host, to.port), status);
+        rv = sb_mq_broken(mq, apr_psprintf(pool, "connecting to %s:%d", to.host, to.port), status);
         goto failed;
     }
     watch_silence(amqp_get_sockfd(mq->conn));
@@ -279,7 +244,7 @@ failed:
     return rv;
 }
 
-static apr_status_t need_channel(sb_mq_t *mq, amqp_channel_t ch)
+apr_status_t sb_mq_need_channel(sb_mq_t *mq, amqp_channel_t ch)
 {
     apr_status_t rv;
 
@@ -430,8 +395,7 @@ static apr_status_t on_method(sb_mq_t *mq, amqp_channel_t ch, const amqp_method_
     return APR_SUCCESS;
 }
 
-/* Read one frame and act on it. @return APR_TIMEUP none came; anything else: the connection is lost */
-static apr_status_t pump(sb_mq_t *mq, apr_interval_time_t timeout)
+apr_status_t sb_mq_pump(sb_mq_t *mq, apr_interval_time_t timeout)
 {
     struct timeval tv = to_timeval(timeout);
     apr_status_t rv = APR_SUCCESS;
@@ -446,7 +410,7 @@ static apr_status_t pump(sb_mq_t *mq, apr_interval_time_t timeout)
         return APR_TIMEUP;
     }
     if (status != AMQP_STATUS_OK) {
-        return broken(mq, "reading", status);
+        return sb_mq_broken(mq, "reading", status);
     }
     switch (frame.frame_type) {
     case AMQP_FRAME_METHOD:
@@ -463,17 +427,6 @@ static apr_status_t pump(sb_mq_t *mq, apr_interval_time_t timeout)
     }
     amqp_maybe_release_buffers(mq->conn);
     return rv;
-}
-
-/* What has arrived already: above all that the broker blocks or closes. */
-static apr_status_t drain(sb_mq_t *mq)
-{
-    apr_status_t rv;
-
-    do {
-        rv = pump(mq, 0);
-    } while (rv == APR_SUCCESS);
-    return rv == APR_TIMEUP ? APR_SUCCESS : rv;
 }
 
 /* ---- queues ---------------------------------------------------------------------------------- */
@@ -518,7 +471,7 @@ apr_status_t sb_mq_declare(sb_mq_t *mq, const char *queue)
         return SB_ECONFIG;
     }
     apr_snprintf(dead, sizeof(dead), "%s" DEAD_SUFFIX, queue);
-    rv = need_channel(mq, CH_WORK);
+    rv = sb_mq_need_channel(mq, CH_WORK);
     if (rv == APR_SUCCESS) {
         rv = declare(mq, dead, NULL);
     }
@@ -531,7 +484,7 @@ apr_status_t sb_mq_declare(sb_mq_t *mq, const char *queue)
 apr_status_t sb_mq_depth(apr_int64_t *pdepth, int *pconsumers, sb_mq_t *mq, const char *queue)
 {
     amqp_queue_declare_ok_t *answer;
-    apr_status_t rv = need_channel(mq, CH_WORK);
+    apr_status_t rv = sb_mq_need_channel(mq, CH_WORK);
 
     *pdepth = 0;
     if (pconsumers) {
@@ -552,91 +505,11 @@ apr_status_t sb_mq_depth(apr_int64_t *pdepth, int *pconsumers, sb_mq_t *mq, cons
     return rv;
 }
 
-/* ---- publishing ------------------------------------------------------------------------------ */
-
-static apr_status_t put(sb_mq_t *mq, const char *queue, const sb_envelope_t *env)
-{
-    amqp_basic_properties_t props = {0};
-    apr_pool_t *p;
-    int status;
-
-    apr_pool_create(&p, mq->pool);
-    props._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
-                   AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_TIMESTAMP_FLAG;
-    props.content_type = amqp_cstring_bytes("application/json");
-    props.delivery_mode = AMQP_DELIVERY_PERSISTENT;
-    props.message_id = amqp_cstring_bytes(env->id);
-    props.type = amqp_cstring_bytes(env->task);
-    props.timestamp = (uint64_t)apr_time_sec(apr_time_now());
-    mq->published++;
-    mq->unconfirmed++;
-    status = amqp_basic_publish(mq->conn, CH_WORK, amqp_empty_bytes, amqp_cstring_bytes(queue), 1,
-                                0, &props, amqp_cstring_bytes(sb_envelope_write(env, p)));
-    apr_pool_destroy(p);
-    return status == AMQP_STATUS_OK ? APR_SUCCESS : broken(mq, "publishing", status);
-}
-
-/* Ready to publish: nothing is waited for any more, and the broker takes messages. */
-static apr_status_t begin_publishing(sb_mq_t *mq)
-{
-    apr_status_t rv = need_channel(mq, CH_WORK);
-
-    if (rv == APR_SUCCESS) {
-        rv = drain(mq);
-    }
-    if (rv == APR_SUCCESS && mq->is_blocked) {
-        rv = SB_EUNAVAILABLE;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = need_channel(mq, CH_WORK); /* drain may have found it closed */
-    }
-    mq->first_tag = mq->published + 1;
-    mq->unconfirmed = mq->refused = mq->returned = 0;
-    memset(mq->confirmed, 0, sizeof(mq->confirmed));
-    return rv;
-}
-
-apr_status_t sb_mq_publish_all(sb_mq_t *mq, const sb_mq_message_t *messages, int n,
-                               apr_interval_time_t timeout)
-{
-    apr_time_t end = apr_time_now() + timeout;
-    apr_status_t rv = n > SB_MQ_MAX_TOGETHER ? SB_ETOOBIG : begin_publishing(mq);
-    int i;
-
-    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        rv = put(mq, messages[i].queue, messages[i].env);
-    }
-    while (rv == APR_SUCCESS && mq->unconfirmed > 0) {
-        rv = pump(mq, end - apr_time_now());
-        if (rv == APR_SUCCESS && (mq->is_blocked || !mq->is_open[CH_WORK])) {
-            rv = SB_EUNAVAILABLE;
-        }
-    }
-    if (rv == APR_TIMEUP) {
-        sb_log(SB_LOG_WARN, SBLOGNO(1405), SB_NO_STATUS,
-               "message broker: no confirm from queue %s within %" APR_TIME_T_FMT " ms",
-               messages[0].queue, apr_time_as_msec(timeout));
-        return SB_EUNAVAILABLE;
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    return mq->returned ? APR_NOTFOUND : mq->refused ? SB_EUNAVAILABLE : APR_SUCCESS;
-}
-
-apr_status_t sb_mq_publish(sb_mq_t *mq, const char *queue, const sb_envelope_t *env,
-                           apr_interval_time_t timeout)
-{
-    const sb_mq_message_t message = {queue, env};
-
-    return sb_mq_publish_all(mq, &message, 1, timeout);
-}
-
 /* ---- consuming ------------------------------------------------------------------------------- */
 
 apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch)
 {
-    apr_status_t rv = need_channel(mq, CH_CONSUME);
+    apr_status_t rv = sb_mq_need_channel(mq, CH_CONSUME);
 
     if (rv == APR_SUCCESS) {
         amqp_basic_qos(mq->conn, CH_CONSUME, 0, (uint16_t)prefetch, 0);
@@ -644,7 +517,6 @@ apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch)
     }
     if (rv == APR_SUCCESS) {
         mq->consumer_ended = 0;
-        /* one consumer a channel: its name need not be the broker's */
         amqp_basic_consume(mq->conn, CH_CONSUME, amqp_cstring_bytes(queue),
                            amqp_cstring_bytes(CONSUMER), 0, 0, 0, amqp_empty_table);
         rv = judge(mq, CH_CONSUME, amqp_get_rpc_reply(mq->conn), "starting to consume");
@@ -654,7 +526,7 @@ apr_status_t sb_mq_consume(sb_mq_t *mq, const char *queue, int prefetch)
 
 apr_status_t sb_mq_pause(sb_mq_t *mq)
 {
-    apr_status_t rv = need_channel(mq, CH_CONSUME);
+    apr_status_t rv = sb_mq_need_channel(mq, CH_CONSUME);
 
     if (rv == APR_SUCCESS) {
         amqp_basic_cancel(mq->conn, CH_CONSUME, amqp_cstring_bytes(CONSUMER));
@@ -693,7 +565,7 @@ apr_status_t sb_mq_next(sb_delivery_t *d, sb_mq_t *mq, apr_interval_time_t timeo
         if (mq->consumer_ended) {
             return SB_EUNAVAILABLE;
         }
-        rv = pump(mq, end - apr_time_now());
+        rv = sb_mq_pump(mq, end - apr_time_now());
         if (rv != APR_SUCCESS) {
             return rv == APR_TIMEUP ? rv : SB_EUNAVAILABLE;
         }
@@ -707,7 +579,7 @@ apr_status_t sb_mq_next(sb_delivery_t *d, sb_mq_t *mq, apr_interval_time_t timeo
 
 static apr_status_t settled(sb_mq_t *mq, int status)
 {
-    return status == AMQP_STATUS_OK ? APR_SUCCESS : broken(mq, "acknowledging", status);
+    return status == AMQP_STATUS_OK ? APR_SUCCESS : sb_mq_broken(mq, "acknowledging", status);
 }
 
 apr_status_t sb_mq_ack(sb_mq_t *mq, apr_uint64_t tag)
