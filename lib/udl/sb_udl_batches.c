@@ -1,5 +1,5 @@
 /* Batches as people see them: see sb_udl_batches.h. Two statements whatever the number of batches, one
- * in each database; they are joined here by guid. */
+ * in each database; they are joined here by guid. What is told of one: sb_udl_batch_details.c. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 
 #include "core/sb_uuid.h"
-#include "udl/sb_udl_batches.h"
+#include "udl/sb_udl_batches_private.h"
 
 #define MAX_LIKE 10
 #define MIN_PREFIX 4
@@ -19,13 +19,6 @@
 #define STALLED_DECRYPTING apr_time_from_sec(600) /* reports no progress of its own */
 #define STALLED_QUEUED apr_time_from_sec(300)
 #define STALLED_LOADED apr_time_from_sec(25 * 3600) /* promotion may be a nightly job */
-
-struct sb_batches_t {
-    const sb_conf_t *conf;
-    const char *app;
-    sb_db_t *udl, *stats; /* perhaps the same */
-    const char *udl_schema, *stats_schema;
-};
 
 const char *sb_batch_state_name(sb_batch_state_t state)
 {
@@ -42,6 +35,16 @@ sb_db_t *sb_batches_udl(const sb_batches_t *b)
 sb_db_t *sb_batches_stats(const sb_batches_t *b)
 {
     return b->stats;
+}
+
+const char *sb_batches_udl_sql(const sb_batches_t *b, const char *sql, apr_pool_t *p)
+{
+    return sb_sql(p, sql, "schema", b->udl_schema, NULL);
+}
+
+const char *sb_batches_stats_sql(const sb_batches_t *b, const char *sql, apr_pool_t *p)
+{
+    return sb_sql(p, sql, "schema", b->stats_schema, NULL);
 }
 
 apr_status_t sb_batches_open(sb_batches_t **pb, const char **perror, const sb_conf_t *conf,
@@ -81,8 +84,6 @@ apr_status_t sb_batches_open(sb_batches_t **pb, const char **perror, const sb_co
 }
 
 /* ---- the loader's side ----------------------------------------------------------------------- */
-
-#define EPOCH(t) " (extract(epoch FROM " t ") * 1e6)::bigint"
 
 /* Locks of claims; first half of the key: the table, second: the package. 0 is the trigger. */
 #define CLAIMS                                                                                     \
@@ -174,16 +175,6 @@ static const char list_sql[] = "WITH ids AS (SELECT batch_guid FROM {schema}.bat
 static const char some_sql[] =
     "WITH ids AS (SELECT unnest($1::text[]) AS batch_guid)" SELECT_BATCHES
     " ORDER BY coalesce(k.arrived_at, b.arrived_at), k.package_id";
-
-static const char *udl_sql(const sb_batches_t *b, const char *template, apr_pool_t *p)
-{
-    return sb_sql(p, template, "schema", b->udl_schema, NULL);
-}
-
-static const char *stats_sql(const sb_batches_t *b, const char *template, apr_pool_t *p)
-{
-    return sb_sql(p, template, "schema", b->stats_schema, NULL);
-}
 
 static const char *kind_of(const char *load_type, const char *asmt_type)
 {
@@ -471,11 +462,11 @@ static apr_status_t fetch(apr_array_header_t **pfound, sb_batches_t *b,
     sb_rows_t *udl, *stats;
     apr_status_t rv;
 
-    rv = sb_db_query_text(&udl, b->udl, udl_sql(b, some_sql, p), 1, &array, p);
+    rv = sb_db_query_text(&udl, b->udl, sb_batches_udl_sql(b, some_sql, p), 1, &array, p);
     if (rv == APR_SUCCESS) {
-        rv = sb_db_query_text(&stats, b->stats,
-                              stats_sql(b, SELECT_STATS "batch_guid = ANY ($1::text[])", p), 1,
-                              &array, p);
+        rv = sb_db_query_text(
+            &stats, b->stats,
+            sb_batches_stats_sql(b, SELECT_STATS "batch_guid = ANY ($1::text[])", p), 1, &array, p);
     }
     if (rv == APR_SUCCESS) {
         join(pfound, udl, stats, p);
@@ -504,18 +495,19 @@ apr_status_t sb_batches_list(apr_array_header_t **plist, sb_batches_t *b,
     *plist = list;
     rv = sb_db_query_text(
         &stats, b->stats,
-        stats_sql(b,
-                  SELECT_STATS
-                  "(file_arrived >= now() AT TIME ZONE 'UTC' - $1::bigint * interval '1 us' OR"
-                  " load_status IN ('udl.received', 'udl.ingested', 'migrate.in_process'))"
-                  " AND ($2::text IS NULL OR tenant = $2) ORDER BY file_arrived DESC LIMIT 20000",
-                  p),
+        sb_batches_stats_sql(
+            b,
+            SELECT_STATS
+            "(file_arrived >= now() AT TIME ZONE 'UTC' - $1::bigint * interval '1 us' OR"
+            " load_status IN ('udl.received', 'udl.ingested', 'migrate.in_process'))"
+            " AND ($2::text IS NULL OR tenant = $2) ORDER BY file_arrived DESC LIMIT 20000",
+            p),
         2, args, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     args[2] = guid_array(column(stats, S_GUID, p), p);
-    rv = sb_db_query_text(&udl, b->udl, udl_sql(b, list_sql, p), 3, args, p);
+    rv = sb_db_query_text(&udl, b->udl, sb_batches_udl_sql(b, list_sql, p), 3, args, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -561,19 +553,20 @@ static apr_status_t find_guids(apr_array_header_t **pguids, sb_batches_t *b, con
     sb_rows_t *rows;
     apr_status_t rv;
 
-    rv = sb_db_query_text(&rows, b->udl,
-                          udl_sql(b,
-                                  "SELECT batch_guid FROM {schema}.batch WHERE batch_guid LIKE $1"
-                                  " UNION SELECT batch_guid FROM {schema}.package"
-                                  " WHERE batch_guid LIKE $1 ORDER BY 1 LIMIT 11",
-                                  p),
-                          1, args, p);
+    rv = sb_db_query_text(
+        &rows, b->udl,
+        sb_batches_udl_sql(b,
+                           "SELECT batch_guid FROM {schema}.batch WHERE batch_guid LIKE $1"
+                           " UNION SELECT batch_guid FROM {schema}.package"
+                           " WHERE batch_guid LIKE $1 ORDER BY 1 LIMIT 11",
+                           p),
+        1, args, p);
     if (rv == APR_SUCCESS && !sb_rows_count(rows)) {
         rv = sb_db_query_text(&rows, b->stats,
-                              stats_sql(b,
-                                        "SELECT batch_guid FROM {schema}.udl_stats"
-                                        " WHERE batch_guid LIKE $1 ORDER BY 1 LIMIT 11",
-                                        p),
+                              sb_batches_stats_sql(b,
+                                                   "SELECT batch_guid FROM {schema}.udl_stats"
+                                                   " WHERE batch_guid LIKE $1 ORDER BY 1 LIMIT 11",
+                                                   p),
                               1, args, p);
     }
     if (rv == APR_SUCCESS) {
@@ -616,181 +609,6 @@ apr_status_t sb_batches_find(const sb_batch_t **pbatch, apr_array_header_t **pli
     return SB_ECONFLICT;
 }
 
-/* ---- more about one ---------------------------------------------------------------------------- */
-
-static apr_status_t read_steps(sb_batch_details_t *d, const sb_batches_t *b, const char *guid,
-                               apr_pool_t *p)
-{
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i;
-
-    d->steps = apr_array_make(p, 16, sizeof(sb_batch_step_t));
-    rv = sb_db_query_text(
-        &rows, b->udl,
-        udl_sql(b,
-                /* clang-format off */
-                "SELECT udl_phase, nullif(udl_phase_step, ''), udl_phase_step_status = 'FAILURE',"
-                " size_records, size_units," EPOCH("start_timestamp") ","
-                " (extract(epoch FROM duration) * 1000)::bigint, error_desc"
-                " FROM {schema}.udl_batch WHERE guid_batch = $1 ORDER BY batch_sid LIMIT 1000",
-                /* clang-format on */
-                p),
-        1, &guid, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_batch_step_t *s = apr_array_push(d->steps);
-
-        s->phase = sb_rows_text(rows, i, 0);
-        s->detail = sb_rows_text(rows, i, 1);
-        s->failed = sb_rows_bool(rows, i, 2) == 1;
-        s->records = sb_rows_int(rows, i, 3, -1);
-        s->bytes = sb_rows_int(rows, i, 4, -1);
-        s->start = sb_rows_int(rows, i, 5, 0);
-        s->seconds = (double)sb_rows_int(rows, i, 6, 0) / 1000;
-        s->error = sb_rows_text(rows, i, 7);
-    }
-    return rv;
-}
-
-static apr_status_t read_warnings(sb_batch_details_t *d, const sb_batches_t *b, const char *guid,
-                                  apr_pool_t *p)
-{
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i;
-
-    d->warnings = apr_array_make(p, 16, sizeof(sb_batch_warning_t));
-    rv = sb_db_query_text(&rows, b->udl,
-                          udl_sql(b,
-                                  "SELECT column_name, code, reason, count, first_line"
-                                  " FROM {schema}.batch_warning WHERE batch_guid = $1"
-                                  " ORDER BY count DESC, first_line, column_name LIMIT 1000",
-                                  p),
-                          1, &guid, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_batch_warning_t *w = apr_array_push(d->warnings);
-
-        w->column = sb_rows_text(rows, i, 0);
-        w->code = (int)sb_rows_int(rows, i, 1, 0);
-        w->reason = sb_rows_text(rows, i, 2);
-        w->count = sb_rows_int(rows, i, 3, 0);
-        w->first_line = sb_rows_int(rows, i, 4, 0);
-    }
-    return rv;
-}
-
-/* Rows of (line, column, code, reason, student id). */
-static apr_status_t read_rejects(apr_array_header_t **plist, const sb_batches_t *b, const char *sql,
-                                 const char *guid, int max, apr_pool_t *p)
-{
-    const char *args[] = {guid, apr_itoa(p, max)};
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i;
-
-    *plist = apr_array_make(p, 16, sizeof(sb_batch_reject_t));
-    rv = sb_db_query_text(&rows, b->udl, udl_sql(b, sql, p), 2, args, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_batch_reject_t *r = apr_array_push(*plist);
-
-        r->line = sb_rows_int(rows, i, 0, 0);
-        r->column = sb_rows_text(rows, i, 1);
-        r->code = (int)sb_rows_int(rows, i, 2, 0);
-        r->reason = sb_rows_text(rows, i, 3);
-        r->student_id = sb_rows_text(rows, i, 4);
-    }
-    return rv;
-}
-
-static apr_status_t read_actions(sb_batch_details_t *d, const sb_batches_t *b, const char *guid,
-                                 apr_pool_t *p)
-{
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i;
-
-    d->actions = apr_array_make(p, 4, sizeof(sb_batch_action_t));
-    rv = sb_db_query_text(
-        &rows, b->udl,
-        udl_sql(
-            b,
-            /* clang-format off */
-                "SELECT" EPOCH("at") ", operator, action, detail"
-                " FROM {schema}.operator_action WHERE batch_guid = $1 ORDER BY action_sid",
-            /* clang-format on */
-            p),
-        1, &guid, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_batch_action_t *a = apr_array_push(d->actions);
-
-        a->at = sb_rows_int(rows, i, 0, 0);
-        a->operator= sb_rows_text(rows, i, 1);
-        a->action = sb_rows_text(rows, i, 2);
-        a->detail = sb_rows_text(rows, i, 3);
-    }
-    return rv;
-}
-
-static apr_status_t read_notices(sb_batch_details_t *d, const sb_batches_t *b, const char *guid,
-                                 apr_pool_t *p)
-{
-    sb_rows_t *rows;
-    apr_status_t rv;
-    int i;
-
-    d->notices = apr_array_make(p, 4, sizeof(sb_batch_notice_t));
-    rv = sb_db_query_text(&rows, b->stats,
-                          stats_sql(b,
-                                    "SELECT channel, state, attempts," EPOCH("at") "," EPOCH(
-                                        "next_at") ", error FROM {schema}.notification"
-                                                   " WHERE batch_guid = $1 ORDER BY channel",
-                                    p),
-                          1, &guid, p);
-    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
-        sb_batch_notice_t *n = apr_array_push(d->notices);
-
-        n->channel = sb_rows_text(rows, i, 0);
-        n->state = sb_rows_text(rows, i, 1);
-        n->attempts = (int)sb_rows_int(rows, i, 2, 0);
-        n->at = sb_rows_int(rows, i, 3, 0);
-        n->next = sb_rows_int(rows, i, 4, 0);
-        n->error = sb_rows_text(rows, i, 5);
-    }
-    return rv;
-}
-
-apr_status_t sb_batches_details(sb_batch_details_t *details, sb_batches_t *b,
-                                const sb_batch_t *batch, int max, apr_pool_t *p)
-{
-    const char *guid = batch->guid;
-    apr_status_t rv;
-
-    memset(details, 0, sizeof *details);
-    rv = read_steps(details, b, guid, p);
-    if (rv == APR_SUCCESS) {
-        rv = read_warnings(details, b, guid, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = read_rejects(&details->rejects, b,
-                          "SELECT line, column_name, code, reason, student_id"
-                          " FROM {schema}.rejected_row WHERE batch_guid = $1"
-                          " ORDER BY line, rejected_sid LIMIT $2::int",
-                          guid, max, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = read_rejects(&details->errors, b,
-                          "SELECT record_sid, NULL, err_code, err_code_text,"
-                          " substring(err_input FROM '^student_id:(.*), asmt_guid:')"
-                          " FROM {schema}.err_list WHERE guid_batch = $1"
-                          " ORDER BY record_sid LIMIT $2::int",
-                          guid, max, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = read_notices(details, b, guid, p);
-    }
-    return rv == APR_SUCCESS ? read_actions(details, b, guid, p) : rv;
-}
-
 /* ---- health ------------------------------------------------------------------------------------ */
 
 /* When a tenant's production last changed, as production itself remembers. */
@@ -823,15 +641,15 @@ apr_status_t sb_batches_health(sb_batches_health_t *health, sb_batches_t *b, apr
     health->promotions = apr_array_make(p, 8, sizeof(sb_batch_promotion_t));
     rv = sb_db_query_text(
         &rows, b->udl,
-        udl_sql(b,
-                /* clang-format off */
+        sb_batches_udl_sql(b,
+                           /* clang-format off */
                 "WITH claim AS (" CLAIMS "), waits AS (SELECT count(*) AS n, min(" WAITS
                 ") AS oldest FROM {schema}.package k WHERE state IN ('new', 'queued'))"
                 " SELECT EXISTS (SELECT FROM claim WHERE package_id = 0),"
                 " (SELECT count(*) FROM claim WHERE package_id <> 0), n,"
                 EPOCH("oldest") "," EPOCH("clock_timestamp()") " FROM waits",
-                /* clang-format on */
-                p),
+                           /* clang-format on */
+                           p),
         0, NULL, p);
     if (rv != APR_SUCCESS) {
         return rv;

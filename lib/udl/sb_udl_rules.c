@@ -1,102 +1,18 @@
 /* The rules of single values: see sb_udl_rules.h. Called some ninety times a row, hence the short
  * ways through for texts of plain ASCII. */
 
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-#include <apr_strings.h>
-
 #include "core/sb_path.h"
-#include "core/sb_time.h"
-#include "udl/sb_udl_rules.h"
+#include "udl/sb_udl_rules_private.h"
 
 #define TEXT_MAX 255 /* characters; the original's text variables held no more */
 
-const sb_udl_issue_info_t sb_udl_issue_info[SB_UDL_NISSUES] = {
-    [SB_UDL_FINE] = {0, "fine", "", SB_UDL_ACCEPT, SB_UDL_ACCEPT},
-    [SB_UDL_MISSING] = {3101, "missing", "a required value is empty", SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_OVERLONG] = {3102, "overlong", "longer than 255 characters, left empty", SB_UDL_WARN,
-                         SB_UDL_ACCEPT},
-    [SB_UDL_CUT] = {3103, "cut", "longer than %d characters, cut", SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_CUT_ID] = {3104, "id-too-long", "longer than %d characters, and not to be cut",
-                       SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_CONTROL] = {3105, "control-character", "an identifier with a control character",
-                        SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_ENCODING] = {3106, "encoding", "no text: a NUL, or neither UTF-8 nor Windows-1252",
-                         SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_NO_SUCH_DAY] = {3107, "no-such-day", "no day of the calendar", SB_UDL_REJECT,
-                            SB_UDL_REJECT},
-    [SB_UDL_NO_DATE] = {3108, "no-date", "no known form of a date (YYYY-MM-DD)", SB_UDL_REJECT,
-                        SB_UDL_ACCEPT},
-    [SB_UDL_NO_DAY_TAKEN] = {3109, "bad-date", "no known form of a date (YYYYMMDD)", SB_UDL_REJECT,
-                             SB_UDL_REJECT},
-    [SB_UDL_NO_NUMBER] = {3110, "no-number", "no whole number", SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_NUMBER_RANGE] = {3111, "out-of-range", "a number outside -32768..32767", SB_UDL_REJECT,
-                             SB_UDL_REJECT},
-    [SB_UDL_NUMBER_FORM] = {3112, "number-form", "a whole number in an unusual form", SB_UDL_WARN,
-                            SB_UDL_ACCEPT},
-    [SB_UDL_NO_FLAG] = {3113, "no-flag", "neither yes nor no", SB_UDL_REJECT, SB_UDL_REJECT},
-    [SB_UDL_NO_GRADE] = {3114, "no-grade", "a number that is no grade (1 to 13)", SB_UDL_REJECT,
-                         SB_UDL_REJECT},
-    [SB_UDL_NO_OP] = {3115, "no-op", "neither create (C, I) nor delete (D)", SB_UDL_REJECT,
-                      SB_UDL_REJECT},
-    [SB_UDL_LOOSE] = {3116, "loose", "understood by its beginning only", SB_UDL_WARN,
-                      SB_UDL_ACCEPT},
-    [SB_UDL_UNKNOWN] = {3117, "unknown", "not in the list, kept as it is", SB_UDL_WARN,
-                        SB_UDL_ACCEPT},
-    [SB_UDL_NO_CONDITION] = {3118, "no-condition", "none of SD, NS, IN", SB_UDL_REJECT,
-                             SB_UDL_REJECT},
-    [SB_UDL_OTHER_STATE] = {3119, "other-state", "not the state of this tenant", SB_UDL_REJECT,
-                            SB_UDL_ACCEPT},
-    [SB_UDL_OTHER_TYPE] = {3120, "other-type", "not what the metadata says", SB_UDL_WARN,
-                           SB_UDL_ACCEPT},
-    [SB_UDL_OTHER_GUID] = {3014, "other-assessment", "not the assessment of the metadata",
-                           SB_UDL_FAIL, SB_UDL_FAIL},
-    [SB_UDL_COLUMNS] = {3008, "columns", "more or fewer fields than the header", SB_UDL_REJECT,
-                        SB_UDL_REJECT},
-    [SB_UDL_BLANK_LINE] = {3121, "blank-line", "a blank line", SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_LATIN1] = {3122, "latin-1", "not UTF-8, read as Windows-1252", SB_UDL_WARN,
-                       SB_UDL_ACCEPT},
-    [SB_UDL_HALF_SCORES] = {3123, "half-scores", "of score, range and level some are missing",
-                            SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_NO_LEVEL] = {3124, "no-level", "a level that the metadata does not have", SB_UDL_REJECT,
-                         SB_UDL_ACCEPT},
-    [SB_UDL_NO_CLAIM_LEVEL] = {3125, "no-claim-level",
-                               "a claim level that the metadata does not have", SB_UDL_WARN,
-                               SB_UDL_ACCEPT},
-    [SB_UDL_SCORE_RANGE] = {3126, "score-range", "a score outside of what the metadata says",
-                            SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_RANGE_ORDER] = {3127, "range-order", "a range whose minimum is above its maximum",
-                            SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_DUPLICATE] = {3128, "duplicate", "the same key as an earlier row, which does not count",
-                          SB_UDL_WARN, SB_UDL_ACCEPT},
-    [SB_UDL_DATE_FORM] = {3129, "date-form", "a date in another form than YYYY-MM-DD", SB_UDL_WARN,
-                          SB_UDL_ACCEPT},
-};
-
-const char *sb_udl_issue_text(sb_udl_issue_t issue, int max, apr_pool_t *p)
-{
-    const char *text = sb_udl_issue_info[issue].reason, *gap = strstr(text, "%d");
-
-    return gap ? apr_psprintf(p, "%.*s%d%s", (int)(gap - text), text, max, gap + 2) : text;
-}
-
 /* ---- characters ------------------------------------------------------------------------------ */
-
-static inline int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static inline char upper(char c)
-{
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
 
 int sb_udl_is_plain(const char *s, apr_size_t len)
 {
@@ -500,111 +416,13 @@ static sb_udl_issue_t number(sb_udl_value_t *v, const char *s, apr_size_t len)
 
 /* ---- dates ----------------------------------------------------------------------------------- */
 
-/* One or two, or exactly four digits. @return how many, 0 if it is no such number */
-static apr_size_t digits_at(int *pn, const char *s, apr_size_t len, apr_size_t max)
+static int has_digits_only(const char *s, apr_size_t len)
 {
-    apr_size_t i;
-
-    *pn = 0;
-    for (i = 0; i < len && i < max && is_digit(s[i]); i++) {
-        *pn = 10 * *pn + (s[i] - '0');
+    while (len && is_digit(*s)) {
+        s++;
+        len--;
     }
-    return i < len && is_digit(s[i]) ? 0 : i;
-}
-
-static inline int is_separator(const char *s, apr_size_t len, apr_size_t at)
-{
-    return at < len && (s[at] == '-' || s[at] == '/');
-}
-
-/* @return bytes of an English month's name or its first three letters, 0 if it is none */
-static apr_size_t month_at(int *pmonth, const char *s, apr_size_t len)
-{
-    static const char *const names[] = {"JANUARY",   "FEBRUARY", "MARCH",    "APRIL",
-                                        "MAY",       "JUNE",     "JULY",     "AUGUST",
-                                        "SEPTEMBER", "OCTOBER",  "NOVEMBER", "DECEMBER"};
-    apr_size_t n;
-    int i;
-
-    for (n = 0; n < len && upper(s[n]) >= 'A' && upper(s[n]) <= 'Z'; n++) {
-    }
-    for (i = 0; i < 12; i++) {
-        if (is_word(s, n, names[i]) || (n == 3 && upper(s[0]) == names[i][0] &&
-                                        upper(s[1]) == names[i][1] && upper(s[2]) == names[i][2])) {
-            *pmonth = i + 1;
-            return n;
-        }
-    }
-    return 0;
-}
-
-/* What follows a date: nothing, or a time of day. @return is it the end? */
-static int ends_date(const char *s, apr_size_t len, apr_size_t at, int *ploose)
-{
-    *ploose = at < len;
-    return at == len || (at + 1 < len && (s[at] == 'T' || s[at] == ' ') && is_digit(s[at + 1]));
-}
-
-/* DD Month YYYY, DD Mon YY. @return bytes taken, 0 if it is none */
-static apr_size_t day_month_year(int ymd[3], const char *s, apr_size_t len, apr_size_t at)
-{
-    apr_size_t n;
-
-    if (at >= len || !(s[at] == ' ' || is_separator(s, len, at))) {
-        return 0;
-    }
-    n = month_at(&ymd[1], s + at + 1, len - at - 1);
-    at += 1 + n;
-    if (!n || at >= len || !(s[at] == ' ' || is_separator(s, len, at))) {
-        return 0;
-    }
-    n = digits_at(&ymd[0], s + at + 1, len - at - 1, 4);
-    if (n == 2) {
-        ymd[0] += ymd[0] < 70 ? 2000 : 1900; /* nearest to 2020, as the original's engine does */
-    }
-    return n == 2 || n == 4 ? at + 1 + n : 0;
-}
-
-sb_udl_issue_t sb_udl_read_date(int ymd[3], const char *s, apr_size_t len)
-{
-    apr_size_t first, second, third, at = 0;
-    int loose = 0, n;
-
-    first = digits_at(&n, s, len, 8);
-    if (first == 8) {
-        ymd[0] = n / 10000;
-        ymd[1] = n / 100 % 100;
-        ymd[2] = n % 100;
-        at = 8;
-    }
-    else if (first == 4 && is_separator(s, len, 4)) {
-        ymd[0] = n;
-        second = digits_at(&ymd[1], s + 5, len - 5, 2);
-        if (second && is_separator(s, len, 5 + second)) {
-            third = digits_at(&ymd[2], s + 6 + second, len - 6 - second, 2);
-            at = third ? 6 + second + third : 0;
-        }
-    }
-    else if ((first == 1 || first == 2) && is_separator(s, len, first) &&
-             is_digit(s[len > first + 1 ? first + 1 : 0]) && len > first + 1) {
-        ymd[1] = n;
-        second = digits_at(&ymd[2], s + first + 1, len - first - 1, 2);
-        if (second && is_separator(s, len, first + 1 + second)) {
-            at = first + 2 + second;
-            at = digits_at(&ymd[0], s + at, len - at, 4) == 4 ? at + 4 : 0;
-        }
-    }
-    else if (first == 1 || first == 2) {
-        ymd[2] = n;
-        at = day_month_year(ymd, s, len, first);
-    }
-    if (!at || !ends_date(s, len, at, &loose)) {
-        return SB_UDL_NO_DATE;
-    }
-    if (!sb_date_is_valid(ymd[0], ymd[1], ymd[2])) {
-        return SB_UDL_NO_SUCH_DAY;
-    }
-    return loose ? SB_UDL_LOOSE : SB_UDL_FINE;
+    return len == 0;
 }
 
 static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, int max,
@@ -622,8 +440,8 @@ static sb_udl_issue_t date(sb_udl_value_t *v, const char *s, apr_size_t len, int
     if (issue == SB_UDL_NO_SUCH_DAY) {
         return issue;
     }
-    if (len == 8 && digits_at(&n, s, len, 8) == 8) {
-        return text(v, s, len);
+    if (len == 8 && has_digits_only(s, len)) {
+        return text(v, s, len); /* YYYYMMDD already */
     }
     n = ymd[0] * 10000 + ymd[1] * 100 + ymd[2];
     for (i = 7; i >= 0; i--, n /= 10) {

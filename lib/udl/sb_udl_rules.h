@@ -113,13 +113,6 @@ typedef struct {
 sb_udl_issue_t sb_udl_convert(sb_udl_value_t *v, sb_udl_rule_t rule, int max, int flags,
                               const char *s, apr_size_t len, char *scratch, apr_size_t *used);
 
-/**
- * Read a date: YYYYMMDD, YYYY-MM-DD, MM-DD-YYYY (separators '-' or '/'), DD Month YYYY, DD Mon YY.
- * @param pymd year, month, day; set unless SB_UDL_NO_DATE
- * @return SB_UDL_FINE; SB_UDL_LOOSE a time of day follows; SB_UDL_NO_SUCH_DAY; SB_UDL_NO_DATE
- */
-sb_udl_issue_t sb_udl_read_date(int ymd[3], const char *s, apr_size_t len);
-
 /** Are all bytes in 0x20..0x7e? */
 int sb_udl_is_plain(const char *s, apr_size_t len);
 
