@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 #include "auth/sb_bearer.h"
-#include "core/sb_file.h"
 
 #define NOW 1700000000
 #define TOKEN "abc.DEF-1"
@@ -13,22 +12,12 @@
 static apr_pool_t *p;
 static const char *dir;
 
-static const char *file(const char *name, const char *text)
-{
-    const char *path = apr_pstrcat(p, dir, "/", name, NULL);
-
-    if (sb_file_write(path, text, strlen(text), 0600, p) != APR_SUCCESS) {
-        puts("Bail out! cannot write a file");
-        exit(EXIT_FAILURE);
-    }
-    return path;
-}
-
 static const char *load(sb_bearer_config_t **pc, const char *lines)
 {
     sb_conf_t *conf;
     const char *bad = sb_conf_load(
-        &conf, file("x.ini", apr_pstrcat(p, "[app:main]\n", lines, "\n", NULL)), "app:main", p);
+        &conf, tap_file(dir, "x.ini", apr_pstrcat(p, "[app:main]\n", lines, "\n", NULL), p),
+        "app:main", p);
 
     *pc = NULL;
     return bad ? bad : sb_bearer_config_load(pc, conf, p);
@@ -314,13 +303,13 @@ static void configurations(void)
         ok(!bad || (!strstr(bad, "s3cret") && !strstr(bad, "u:p")), "no secret is told");
     }
     ok(!load(&c, "") && !c, "none: no bearer tokens");
-    file("secret", "p\xc3\xa4ss\n");
+    tap_file(dir, "secret", "p\xc3\xa4ss\n", p);
     bad = load(&c, apr_pstrcat(p,
                                INTROSPECTION
                                "auth.oauth2.client_id = x\nauth.oauth2.client_secret_file = ",
                                dir, "/secret", NULL));
     ok(bad && strstr(bad, "printable") && !strstr(bad, "ss"), "a secret that is no text");
-    file("secret", "s3 c:ret+%\n");
+    tap_file(dir, "secret", "s3 c:ret+%\n", p);
     c = config(apr_pstrcat(
         p, INTROSPECTION ANY "auth.oauth2.client_id = sm:arter\nauth.oauth2.client_secret_file = ",
         dir, "/secret", NULL));

@@ -5,7 +5,6 @@
 #include "report/sb_cohort.h"
 
 #define STATES 3000
-#define PRIME 2147483647LL
 #define MIN_CELL 10
 
 #define DISTRICTS_MAX 3
@@ -14,6 +13,9 @@
 #define PLACES_MAX (1 + DISTRICTS_MAX * (1 + SCHOOLS_MAX))
 #define ALL GRADES_MAX /* the column of all grades */
 #define COLUMNS (1 + GRADES_MAX)
+
+#define SUM_PARTS_MAX (2 + SCHOOLS_MAX + DISTRICTS_MAX + GRADES_MAX)
+#include "adversary.h"
 
 typedef enum { THEN, NOW, COHORT, MOVED, GONE, CAME, KINDS } kind_t; /* GONE, CAME: not matched */
 
@@ -26,13 +28,6 @@ typedef struct {
     int n, ngrades, parent[PLACES_MAX], level[PLACES_MAX];
     bar_t bar[KINDS][PLACES_MAX][COLUMNS];
 } state_t;
-
-static unsigned long long seed;
-static unsigned draw(unsigned below)
-{
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (unsigned)(seed >> 33) % below;
-}
 
 /* ---- a state --------------------------------------------------------------------------------- */
 
@@ -231,11 +226,6 @@ static void make_state(state_t *s, apr_pool_t *p)
 #define VARIABLES (KINDS * PLACES_MAX * COLUMNS)
 #define SUMS_MAX (KINDS * PLACES_MAX * (COLUMNS + 1))
 
-typedef struct {
-    int n, part[2 + SCHOOLS_MAX + DISTRICTS_MAX + GRADES_MAX];
-    int result;
-} sum_t;
-
 static int variable(kind_t kind, int place, int column)
 {
     return (kind * PLACES_MAX + place) * COLUMNS + column;
@@ -313,120 +303,6 @@ static int make_sums(sum_t *sums, const state_t *s)
         }
     }
     return m;
-}
-
-static long long inverse(long long a)
-{
-    long long r = 1, e = PRIME - 2;
-
-    for (a %= PRIME; e; e >>= 1, a = a * a % PRIME) {
-        r = e & 1 ? r * a % PRIME : r;
-    }
-    return r;
-}
-
-static void take_away(int *row, const int *from, long long times, int n)
-{
-    for (int k = 0; k < n; k++) {
-        if (from[k]) {
-            row[k] = (int)((row[k] + (PRIME - times) * from[k]) % PRIME);
-        }
-    }
-}
-
-/* Which unknowns have one solution: Gauss and Jordan. unknown[v] is a number or -1. */
-static void solve(unsigned char *solved, const sum_t *sums, int m, const int *unknown, int n,
-                  apr_pool_t *p)
-{
-    int **row = apr_palloc(p, (apr_size_t)m * sizeof(*row)), *pivot, rank = 0, nrows = 0;
-
-    pivot = apr_pcalloc(p, (apr_size_t)(m + 1) * sizeof(int));
-    for (int i = 0; i < m; i++) {
-        int any = 0;
-
-        row[nrows] = apr_pcalloc(p, (apr_size_t)(n + 1) * sizeof(int));
-        for (int k = 0; k < sums[i].n; k++) {
-            if (unknown[sums[i].part[k]] >= 0) {
-                row[nrows][unknown[sums[i].part[k]]] = any = 1;
-            }
-        }
-        if (unknown[sums[i].result] >= 0) {
-            row[nrows][unknown[sums[i].result]] = (int)(PRIME - 1);
-            any = 1;
-        }
-        nrows += any;
-    }
-    for (int c = 0; c < n && rank < nrows; c++) {
-        int r = rank, *t;
-        long long by;
-
-        while (r < nrows && !row[r][c]) {
-            r++;
-        }
-        if (r == nrows) {
-            continue;
-        }
-        t = row[r];
-        row[r] = row[rank];
-        row[rank] = t;
-        by = inverse(t[c]);
-        for (int k = 0; k < n; k++) {
-            t[k] = (int)(t[k] * by % PRIME);
-        }
-        for (int i = 0; i < nrows; i++) {
-            if (i != rank && row[i][c]) {
-                take_away(row[i], t, row[i][c], n);
-            }
-        }
-        pivot[rank++] = c;
-    }
-    for (int r = 0; r < rank; r++) {
-        int others = 0;
-
-        for (int k = 0; k < n; k++) {
-            others += k != pivot[r] && row[r][k];
-        }
-        solved[pivot[r]] = !others;
-    }
-}
-
-static int raise_low(long long *low, long long to)
-{
-    return to > *low ? (*low = to, 1) : 0;
-}
-
-static int drop_high(long long *high, long long to)
-{
-    return to < *high ? (*high = to, 1) : 0;
-}
-
-/* Bounds that sums give to what is not negative, until nothing moves. */
-static void narrow(long long *low, long long *high, const sum_t *sums, int m)
-{
-    int moved = 1;
-
-    for (int round = 0; moved && round < 200; round++) {
-        moved = 0;
-        for (int i = 0; i < m; i++) {
-            const sum_t *s = &sums[i];
-            long long lows = 0, highs = 0;
-
-            for (int k = 0; k < s->n; k++) {
-                lows += low[s->part[k]];
-                highs += high[s->part[k]];
-            }
-            moved += raise_low(&low[s->result], lows) + drop_high(&high[s->result], highs);
-            for (int k = 0; k < s->n; k++) {
-                int v = s->part[k];
-                long long others_low = lows - low[v], others_high = highs - high[v];
-
-                moved += drop_high(&high[v], high[s->result] - others_low);
-                moved += raise_low(&low[v], low[s->result] - others_high);
-                lows = others_low + low[v];
-                highs = others_high + high[v];
-            }
-        }
-    }
 }
 
 /* ---- the test -------------------------------------------------------------------------------- */
@@ -551,14 +427,12 @@ static void judge(tally_t *t, const state_t *s, apr_pool_t *p)
 int main(void)
 {
     tally_t t = {0};
-    apr_pool_t *p;
-    state_t *s;
+    apr_pool_t *all = tap_pool(), *p;
+    state_t *s = apr_palloc(all, sizeof(*s));
     const char *from = getenv("COHORT_SEED"), *states = getenv("COHORT_STATES");
     int nstates = states ? atoi(states) : STATES;
 
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    s = malloc(sizeof(*s));
+    apr_pool_create(&p, all);
     for (int i = 0; i < nstates; i++) {
         int before = t.solved + t.pinned + t.unions + t.rests;
 
@@ -584,6 +458,5 @@ int main(void)
     is_int(t.unions, 0, "no sum of cohorts leaves a remainder that is too small");
     is_int(t.rests, 0, "nor do the rests of all grades");
     ok(t.told * 2 > t.fit, "most others are told: %d of %d", t.told, t.fit);
-    free(s);
     return done();
 }

@@ -4,7 +4,6 @@
 #include "report/sb_privacy.h"
 
 #define STATES 400
-#define PRIME 2147483647LL
 #define MIN_CELL 10
 
 /* A little of each: the adversary solves with dense rows. */
@@ -13,6 +12,9 @@
 #define GRADES_MAX 3
 #define NODES_MAX (1 + DISTRICTS_MAX * (1 + SCHOOLS_MAX * (1 + GRADES_MAX)))
 #define CELLS (SB_CELLS + GRADES_MAX)
+
+#define SUM_PARTS_MAX NODES_MAX
+#include "adversary.h"
 
 typedef struct {
     int parent, level, grade, place, school; /* level 3: a grade of a school */
@@ -25,13 +27,6 @@ typedef struct {
     node_t node[NODES_MAX];
     sb_privacy_t *privacy;
 } state_t;
-
-static unsigned long long seed;
-static unsigned draw(unsigned below)
-{
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (unsigned)(seed >> 33) % below;
-}
 
 static const struct {
     int first, n, never;
@@ -144,11 +139,6 @@ static void make_state(state_t *s, apr_pool_t *p)
 
 /* ---- the adversary --------------------------------------------------------------------------- */
 
-typedef struct {
-    int n, part[NODES_MAX];
-    int result;
-} sum_t;
-
 /* Variables: cell c of node i is i * CELLS + c. The grade of a school is its row in the school's page. */
 static int variable(const state_t *s, int i, int c)
 {
@@ -214,129 +204,6 @@ static int make_sums(sum_t *sums, const state_t *s)
     return m;
 }
 
-static long long inverse(long long a)
-{
-    long long r = 1, e = PRIME - 2;
-
-    for (a %= PRIME; e; e >>= 1, a = a * a % PRIME) {
-        r = e & 1 ? r * a % PRIME : r;
-    }
-    return r;
-}
-
-/* Which unknowns have one solution: Gauss and Jordan. unknown[v] is a number or -1. */
-static void solve(unsigned char *solved, const sum_t *sums, int m, const int *unknown, int n,
-                  apr_pool_t *p)
-{
-    int *rows = apr_palloc(p, (apr_size_t)m * (apr_size_t)(n + 1) * sizeof(int)), nrows = 0;
-    int *pivot = apr_pcalloc(p, (apr_size_t)(n + 1) * sizeof(int)), rank = 0;
-
-    for (int i = 0; i < m; i++) {
-        int *row = rows + (apr_size_t)nrows * (apr_size_t)n, any = 0;
-
-        memset(row, 0, (apr_size_t)n * sizeof(int));
-        for (int k = 0; k < sums[i].n; k++) {
-            if (unknown[sums[i].part[k]] >= 0) {
-                row[unknown[sums[i].part[k]]] += 1;
-                any = 1;
-            }
-        }
-        if (unknown[sums[i].result] >= 0) {
-            row[unknown[sums[i].result]] = (int)(PRIME - 1);
-            any = 1;
-        }
-        nrows += any;
-    }
-    for (int c = 0; c < n && rank < nrows; c++) {
-        int r = rank;
-        long long by;
-
-        while (r < nrows && !rows[(apr_size_t)r * (apr_size_t)n + (apr_size_t)c]) {
-            r++;
-        }
-        if (r == nrows) {
-            continue;
-        }
-        for (int k = 0; k < n; k++) {
-            int t = rows[(apr_size_t)r * (apr_size_t)n + (apr_size_t)k];
-
-            rows[(apr_size_t)r * (apr_size_t)n + (apr_size_t)k] =
-                rows[(apr_size_t)rank * (apr_size_t)n + (apr_size_t)k];
-            rows[(apr_size_t)rank * (apr_size_t)n + (apr_size_t)k] = t;
-        }
-        by = inverse(rows[(apr_size_t)rank * (apr_size_t)n + (apr_size_t)c]);
-        for (int k = c; k < n; k++) {
-            int *x = &rows[(apr_size_t)rank * (apr_size_t)n + (apr_size_t)k];
-
-            *x = (int)(*x * by % PRIME);
-        }
-        for (int i = 0; i < nrows; i++) {
-            long long f = rows[(apr_size_t)i * (apr_size_t)n + (apr_size_t)c];
-
-            for (int k = c; k < n && f && i != rank; k++) {
-                int *x = &rows[(apr_size_t)i * (apr_size_t)n + (apr_size_t)k];
-
-                *x = (int)((*x +
-                            (PRIME - f) * rows[(apr_size_t)rank * (apr_size_t)n + (apr_size_t)k]) %
-                           PRIME);
-            }
-        }
-        pivot[rank++] = c;
-    }
-    for (int r = 0; r < rank; r++) {
-        int others = 0;
-
-        for (int k = 0; k < n; k++) {
-            others += k != pivot[r] && rows[(apr_size_t)r * (apr_size_t)n + (apr_size_t)k];
-        }
-        solved[pivot[r]] = !others;
-    }
-}
-
-/* Bounds that sums give to what is not negative, until nothing moves. */
-static void narrow(long long *low, long long *high, const state_t *s, const sum_t *sums, int m)
-{
-    int moved = 1;
-
-    for (int round = 0; moved && round < 100; round++) {
-        moved = 0;
-        for (int i = 0; i < m; i++) {
-            const sum_t *sum = &sums[i];
-            long long lows = 0, highs = 0;
-
-            for (int k = 0; k < sum->n; k++) {
-                lows += low[sum->part[k]];
-                highs += high[sum->part[k]];
-            }
-            for (int k = 0; k < sum->n; k++) {
-                int v = sum->part[k];
-                long long most = high[sum->result] - (lows - low[v]),
-                          least = low[sum->result] - (highs - high[v]);
-
-                if (most < high[v]) {
-                    highs -= high[v] - most;
-                    high[v] = most;
-                    moved = 1;
-                }
-                if (least > low[v]) {
-                    lows += least - low[v];
-                    low[v] = least;
-                    moved = 1;
-                }
-            }
-            if (lows > low[sum->result]) {
-                low[sum->result] = lows;
-                moved = 1;
-            }
-            if (highs < high[sum->result]) {
-                high[sum->result] = highs;
-                moved = 1;
-            }
-        }
-    }
-    (void)s;
-}
-
 /* ---- the test -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -392,7 +259,7 @@ static void judge(tally_t *t, const state_t *s, apr_pool_t *p)
     solved = apr_pcalloc(p, (apr_size_t)n + 1);
     t->unknown_max = n > t->unknown_max ? n : t->unknown_max;
     solve(solved, sums, m, unknown, n, p);
-    narrow(low, high, s, sums, m);
+    narrow(low, high, sums, m);
     for (int v = 0; v < nvars; v++) {
         if (unknown[v] >= 0 && sensitive(truth(s, v))) {
             t->sensitive++;
@@ -431,13 +298,11 @@ static void judge(tally_t *t, const state_t *s, apr_pool_t *p)
 int main(void)
 {
     tally_t t = {0};
-    apr_pool_t *p;
-    state_t *s;
+    apr_pool_t *all = tap_pool(), *p;
+    state_t *s = apr_palloc(all, sizeof(*s));
     const char *from = getenv("PRIVACY_SEED");
 
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    s = malloc(sizeof(*s));
+    apr_pool_create(&p, all);
     for (int i = 0; i < STATES; i++) {
         int before = t.solved + t.pinned + t.unions;
 
@@ -458,6 +323,5 @@ int main(void)
     is_int(t.pinned, 0, "nor do bounds");
     is_int(t.unions, 0, "no sum leaves a remainder that is too small");
     ok(t.kept * 100 > t.showable * 50, "most others are shown: %d of %d", t.kept, t.showable);
-    free(s);
     return done();
 }

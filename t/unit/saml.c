@@ -466,18 +466,6 @@ static void mutations(int kind, int is_signed, int times)
        times, passed);
 }
 
-static const char *file(const char *dir, const char *name, const char *text)
-{
-    const char *path = apr_pstrcat(p, dir, "/", name, NULL);
-    FILE *out = fopen(path, "w");
-
-    if (!out || fputs(text, out) < 0 || fclose(out) != 0) {
-        puts("Bail out! cannot write a file");
-        exit(EXIT_FAILURE);
-    }
-    return path;
-}
-
 /* Our configuration, and the identity provider's key. */
 static sb_saml_config_t *configure(const char *dir)
 {
@@ -489,11 +477,12 @@ static sb_saml_config_t *configure(const char *dir)
         p,
         "[app:main]\nauth.saml.issuer_name = https://us.example/\nauth.saml.acs_url = " ACS
         "\nauth.saml.slo_url = " SLO_URL "\nauth.saml.sp_key = ",
-        file(dir, "sp.key", ours.key), "\nauth.saml.sp_cert = ", file(dir, "sp.pem", ours.cert),
-        "\nauth.idp.metadata = ", file(dir, "idp.xml", metadata), "\n", NULL);
+        tap_file(dir, "sp.key", ours.key, p),
+        "\nauth.saml.sp_cert = ", tap_file(dir, "sp.pem", ours.cert, p),
+        "\nauth.idp.metadata = ", tap_file(dir, "idp.xml", metadata, p), "\n", NULL);
     sb_saml_config_t *c = NULL;
     sb_conf_t *conf;
-    const char *bad = sb_conf_load(&conf, file(dir, "smarter.ini", ini), "app:main", p);
+    const char *bad = sb_conf_load(&conf, tap_file(dir, "smarter.ini", ini, p), "app:main", p);
 
     idp_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     BIO_free(bio);

@@ -13,17 +13,6 @@
 static apr_pool_t *p;
 static const char *dir;
 
-static const char *file(const char *name, const char *text)
-{
-    const char *path = apr_pstrcat(p, dir, "/", name, NULL);
-
-    if (sb_file_write(path, text, strlen(text), 0600, p) != APR_SUCCESS) {
-        puts("Bail out! cannot write a file");
-        exit(EXIT_FAILURE);
-    }
-    return path;
-}
-
 /* The whole configuration; tests change one thing. */
 typedef struct {
     const char *issuer, *acs, *slo, *key, *cert, *idp, *more;
@@ -38,7 +27,7 @@ static const char *load(sb_saml_config_t **pc, const given_t *g)
                      "auth.saml.sp_cert = %s\nauth.idp.metadata = %s\n%s",
                      g->issuer, g->acs, g->slo, g->key, g->cert, g->idp, g->more ? g->more : "");
     sb_conf_t *conf;
-    const char *bad = sb_conf_load(&conf, file("smarter.ini", ini), "app:main", p);
+    const char *bad = sb_conf_load(&conf, tap_file(dir, "smarter.ini", ini, p), "app:main", p);
 
     *pc = NULL;
     return bad ? bad : sb_saml_config_load(pc, conf, p);
@@ -92,9 +81,9 @@ int main(void)
     g = (given_t){"https://us.example/a&b",
                   "https://us.example/saml_post",
                   "https://us.example/logout_redirect",
-                  file("sp.key", good.key),
-                  file("sp.pem", good.cert),
-                  file("idp.xml", sound),
+                  tap_file(dir, "sp.key", good.key, p),
+                  tap_file(dir, "sp.pem", good.cert, p),
+                  tap_file(dir, "idp.xml", sound, p),
                   NULL};
 
     is_str(load(&c, &g), NULL, "a sound configuration");
@@ -113,7 +102,7 @@ int main(void)
     changed = g;                                                                                   \
     changed.member = (value);
 #define IDP(title, text, want)                                                                     \
-    WITH(idp, file("idp2.xml", text))                                                              \
+    WITH(idp, tap_file(dir, "idp2.xml", text, p))                                                  \
     refused(title, &changed, want);
 
     WITH(issuer, "")
@@ -124,15 +113,15 @@ int main(void)
     refused("an address with a query", &changed, "auth.saml.slo_url: want an https address");
     WITH(key, "/nonexistent")
     refused("no key", &changed, "auth.saml.sp_key: cannot read /nonexistent");
-    WITH(key, file("x.key", "rubbish"))
+    WITH(key, tap_file(dir, "x.key", "rubbish", p))
     refused("rubbish for a key", &changed, "auth.saml.sp_key");
-    WITH(key, file("x.key", ec.key))
+    WITH(key, tap_file(dir, "x.key", ec.key, p))
     refused("a key that is not RSA", &changed, "auth.saml.sp_key: want RSA");
-    WITH(key, file("x.key", weak.key))
+    WITH(key, tap_file(dir, "x.key", weak.key, p))
     refused("a weak key", &changed, "2048");
-    WITH(cert, file("x.pem", "rubbish"))
+    WITH(cert, tap_file(dir, "x.pem", "rubbish", p))
     refused("rubbish for a certificate", &changed, "auth.saml.sp_cert");
-    WITH(cert, file("x.pem", other.cert))
+    WITH(cert, tap_file(dir, "x.pem", other.cert, p))
     refused("the certificate of another key", &changed, "is not the certificate of");
     WITH(idp, "/nonexistent")
     refused("no metadata", &changed, "auth.idp.metadata: cannot read /nonexistent");
@@ -140,7 +129,8 @@ int main(void)
 #define PAIR(which, key, cert)                                                                     \
     apr_pstrcat(p, "auth.saml.sp_key." which " = ", key, "\nauth.saml.sp_cert." which " = ", cert, \
                 "\n", NULL)
-    WITH(more, PAIR("next", file("n.key", other.key), file("n.pem", other.cert)))
+    WITH(more,
+         PAIR("next", tap_file(dir, "n.key", other.key, p), tap_file(dir, "n.pem", other.cert, p)))
     is_str(load(&c, &changed), NULL, "a next key");
     is_int(c->sp_keys->nelts, 2, "is one of two that open");
     s2 = strstr(c->sp_metadata, good.der);
@@ -149,17 +139,20 @@ int main(void)
     WITH(more, "auth.saml.encryption = refused\n")
     is_str(load(&c, &changed), NULL, "encryption refused");
     ok(!strstr(c->sp_metadata, "use=\"encryption\""), "is not announced");
-    WITH(more, apr_pstrcat(p, "auth.saml.sp_key.next = ", file("n.key", other.key), "\n", NULL))
+    WITH(more, apr_pstrcat(p, "auth.saml.sp_key.next = ", tap_file(dir, "n.key", other.key, p),
+                           "\n", NULL))
     refused("a next key without its certificate", &changed, "auth.saml.sp_cert.next is not set");
-    WITH(more, PAIR("previous", file("n.key", other.key), file("n.pem", good.cert)))
+    WITH(more, PAIR("previous", tap_file(dir, "n.key", other.key, p),
+                    tap_file(dir, "n.pem", good.cert, p)))
     refused("a previous key with another's certificate", &changed,
             "auth.saml.sp_cert.previous: is not the certificate of auth.saml.sp_key.previous");
-    WITH(more, PAIR("next", file("n.key", weak.key), file("n.pem", weak.cert)))
+    WITH(more,
+         PAIR("next", tap_file(dir, "n.key", weak.key, p), tap_file(dir, "n.pem", weak.cert, p)))
     refused("a weak next key", &changed, "auth.saml.sp_key.next: want RSA with 2048");
     WITH(more, "auth.saml.sign_requests = False\n")
     is_str(load(&c, &changed), NULL, "unsigned requests");
     ok(strstr(c->sp_metadata, "AuthnRequestsSigned=\"false\"") != NULL, "are announced");
-    changed.idp = file("idp2.xml", wants_signed(sound));
+    changed.idp = tap_file(dir, "idp2.xml", wants_signed(sound), p);
     refused("to a provider that wants them signed", &changed, "auth.saml.sign_requests");
 
     IDP("metadata: rubbish", "rubbish", "auth.idp.metadata: want XML");
@@ -196,8 +189,9 @@ int main(void)
         "SingleSignOnService");
 
     WITH(idp,
-         file("idp2.xml",
-              idp_metadata(apr_pstrcat(p, e, s, key_descriptor("", good.der, p), NULL), SSO, p)))
+         tap_file(dir, "idp2.xml",
+                  idp_metadata(apr_pstrcat(p, e, s, key_descriptor("", good.der, p), NULL), SSO, p),
+                  p))
     is_str(load(&c, &changed), NULL,
            "two keys for signing (one is being replaced), one for encryption");
     ok(!c->idp_has_logout, "and no logout");

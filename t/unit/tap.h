@@ -3,10 +3,12 @@
 
 /** A dozen lines of TAP for unit tests: ok() a fact, is_*() a comparison, done() the plan. */
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <apr_pools.h>
@@ -75,6 +77,21 @@ __attribute__((unused)) static apr_pool_t *tap_pool(void)
     }
     atexit(apr_terminate); /* for the leak checker: what is left then is lost */
     return p;
+}
+
+/** Write a file that only we may read. @return its path */
+__attribute__((unused)) static const char *tap_file(const char *dir, const char *name,
+                                                    const char *text, apr_pool_t *p)
+{
+    const char *path = apr_pstrcat(p, dir, "/", name, NULL);
+    ssize_t len = (ssize_t)strlen(text);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    if (fd < 0 || write(fd, text, (size_t)len) != len || close(fd)) {
+        puts("Bail out! cannot write a file");
+        exit(EXIT_FAILURE);
+    }
+    return path;
 }
 
 #endif
