@@ -230,7 +230,7 @@ static apr_status_t print_chosen(int *pany, program_t *prog, const sb_session_st
         print_text(alive, more, prog->pool);
     }
     if (rv == APR_SUCCESS && !more && booked->nelts > alive->nelts) {
-        printf("%d were left unused too long, or memcached does not know them just now.\n",
+        printf("Left unused too long, or not known to memcached just now: %d\n",
                booked->nelts - alive->nelts);
     }
     return rv;

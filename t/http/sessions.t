@@ -105,6 +105,11 @@ subtest 'ended by an operator' => sub {
     is(smarter('sessions', 'end', '--user', $guid, '--yes')->{exit}, 0, 'all of a person');
     is_deeply([status($two), status($other)], [401, 200], 'are over, nobody else\'s');
     is(smarter('sessions', 'end', $ref, '--yes')->{exit}, 1, 'there is no such any more');
+    my $lost = sprintf '%064x', $$;
+    sql("INSERT INTO signin.session (hash, guid, uid, tenants, batch, browser, created, not_after) VALUES ('$lost', 'lost$who', 'lost$who', '{}', false, '', now(), now() + interval '5 minutes')");
+    is(smarter('sessions', '--user', "lost$who", '--json')->{out} =~ /"sessions":\[\]/ ? 1 : 0, 1, 'one that memcached does not know is in no list');
+    like(smarter('sessions', 'end', '--user', "lost$who", '--yes')->{out}, qr/^Left unused .*: 1\n.*^1 ended/ms, 'but is ended, and one is told of it');
+    is(sql_one("SELECT ended_at IS NOT NULL FROM signin.session WHERE hash = '$lost'"), 't', 'for good');
     is(smarter('sessions', 'end', '--yes')->{exit}, 2, 'end alone means nobody');
     is(smarter('sessions', 'end', "x'; --", '--yes')->{exit}, 2, 'a reference is 12 digits');
     ok((grep { /operator\.session end/ } log_since('audit')), 'the audit stream knows');
