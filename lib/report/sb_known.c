@@ -27,8 +27,8 @@ struct sb_known_t {
 };
 
 struct sb_known_store_t {
-    apr_pool_t *pool;
     apr_thread_mutex_t *mutex; /* of all below, users and asmts of what is remembered included */
+    apr_pool_t *pool;          /* its own */
     apr_hash_t *of;            /* schema and state -> sb_known_t *; as many as there are states */
 };
 
@@ -75,6 +75,7 @@ static apr_status_t destroy_store(void *data)
     for (hi = apr_hash_first(store->pool, store->of); hi; hi = apr_hash_next(hi)) {
         let_go(apr_hash_this_val(hi));
     }
+    apr_pool_destroy(store->pool);
     return APR_SUCCESS;
 }
 
@@ -85,8 +86,10 @@ apr_status_t sb_known_store_make(sb_known_store_t **pstore, apr_pool_t *p)
 
     *pstore = NULL;
     if (rv == APR_SUCCESS) {
-        store->pool = p;
-        store->of = apr_hash_make(p);
+        rv = apr_pool_create_unmanaged_ex(&store->pool, NULL, NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        store->of = apr_hash_make(store->pool);
         apr_pool_cleanup_register(p, store, destroy_store, apr_pool_cleanup_null);
         *pstore = store;
     }

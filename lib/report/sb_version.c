@@ -21,17 +21,29 @@ typedef struct {
 struct sb_versions_t {
     apr_thread_mutex_t *mutex;
     apr_hash_t *by_schema; /* known_t */
-    apr_pool_t *pool;      /* under the mutex; as many entries as schemas */
+    apr_pool_t *pool;      /* its own, under the mutex; as many entries as schemas */
 };
+
+static apr_status_t destroy(void *pool)
+{
+    apr_pool_destroy(pool);
+    return APR_SUCCESS;
+}
 
 apr_status_t sb_versions_make(sb_versions_t **pversions, apr_pool_t *p)
 {
     sb_versions_t *v = apr_pcalloc(p, sizeof(*v));
     apr_status_t rv = apr_thread_mutex_create(&v->mutex, APR_THREAD_MUTEX_DEFAULT, p);
 
-    *pversions = rv == APR_SUCCESS ? v : NULL;
-    v->by_schema = apr_hash_make(p);
-    v->pool = p;
+    *pversions = NULL;
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create_unmanaged_ex(&v->pool, NULL, NULL);
+    }
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, v->pool, destroy, apr_pool_cleanup_null);
+        v->by_schema = apr_hash_make(v->pool);
+        *pversions = v;
+    }
     return rv;
 }
 

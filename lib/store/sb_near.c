@@ -15,10 +15,11 @@
 #define SPARE_BYTES (1024 * 1024) /* kept for the next values, not given back */
 
 /* Memory of the values, used again and again. It lives until the store and the last value are gone:
- * requests may outlive the store when a process ends. */
+ * requests may outlive the store when a process ends. The hash is in a pool of its own, too: others
+ * allocate in that of the process at the same time, by locks of their own. */
 typedef struct {
     apr_allocator_t *allocator;
-    apr_pool_t *pool; /* for its mutex */
+    apr_pool_t *pool; /* of the allocator's mutex and of the hash */
     atomic_uint ref;
 } arena_t;
 
@@ -122,10 +123,10 @@ apr_status_t sb_near_make(sb_near_t **pnear, apr_size_t max_bytes, apr_pool_t *p
 
     *pnear = NULL;
     near->max_bytes = max_bytes;
-    near->by_key = apr_hash_make(p);
     APR_RING_INIT(&near->used, sb_near_item_t, link);
     rv = make_arena(&near->arena);
     if (rv == APR_SUCCESS) {
+        near->by_key = apr_hash_make(near->arena->pool);
         rv = apr_thread_mutex_create(&near->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     }
     if (rv == APR_SUCCESS) {

@@ -94,6 +94,25 @@ static void outlived(void)
     apr_pool_destroy(request);
 }
 
+/* Others allocate in the pool that a store was made in, at the same time and by locks of their own. */
+static void apart(void)
+{
+    apr_pool_t *process;
+    char *before, key[20];
+    sb_near_t *near;
+
+    apr_pool_create_unmanaged_ex(&process, NULL, NULL);
+    near = make(1000, process);
+    before = apr_palloc(process, 8);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        put(near, key, key, 1, 60 * SECOND, p);
+    }
+    is_int((char *)apr_palloc(process, 8) - before, 8,
+           "values take nothing of the store's own pool");
+    apr_pool_destroy(process);
+}
+
 static sb_near_t *common;
 static int wrong[THREADS];
 
@@ -146,6 +165,7 @@ int main(void)
     kept();
     bounded();
     outlived();
+    apart();
     threads();
     apr_pool_destroy(p);
     return done();

@@ -9,8 +9,12 @@ package Smarter::Sanitized;
 #   my $answer = get($server->url('/data'), jar => $jar);
 #   my @findings = $server->stop;                        # reports of the sanitizer, each with its stacks
 #
+#   my $zone = Smarter::Sanitized->pickup('thread');     # both faces of the pickup zone instead: url(), and inside()
+#   my $worker = Smarter::Sanitized->program('thread', 'smarter-worker-extract', '-c', $ini);    # a program of ours
+#
 # httpd and the libraries of others are not built with it: their memory is not watched, and what they
-# would be blamed for stands in %suppressed with the reason.
+# would be blamed for stands in %suppressed with the reason. Use of APR's pools is watched by the thread checker
+# all the same (pools.c).
 
 use strict;
 use warnings;
@@ -27,31 +31,60 @@ my %kinds = (
 );
 
 # Frames that end the blame, with why it is not ours.
-my %suppressed = ();
+my %suppressed = ('race:ap_queue_info_push_pool' => "a connection's pool goes to the next thread by an atomic operation, which the checker does not see");
 
-sub new {
-    my ($class, $kind, %ini) = @_;
-    my $self = bless { kind => $kind, dir => tmpdir(), ini => \%ini, %{ $kinds{$kind} } }, $class;
+sub new { my ($class, $kind, %ini) = @_; return $class->made($kind, 'httpd', %ini) }
+
+sub pickup { my ($class, $kind, %ini) = @_; return $class->made($kind, 'pickup', %ini) }
+
+sub made {
+    my ($class, $kind, $part, %ini) = @_;
+    my $self = bless { kind => $kind, part => $part, dir => tmpdir(), ini => \%ini, %{ $kinds{$kind} } }, $class;
     mkdir "$self->{dir}/found";
     chmod 01777, "$self->{dir}/found";    # children write there, under another user
-    $self->{build} = $self->built;
-    chomp($self->{library} = qx(gcc -print-file-name=$self->{library})) if $self->{library};
+    $self->{build} = $self->built($part eq 'pickup' ? 'mod_hpz.la' : 'mod_smarter.la');
+    $self->{preload} = $self->preload;
     $self->start;
     return $self;
 }
 
-# Only what httpd loads. A full run has built the whole tree with AddressSanitizer already.
+# Only what is wanted. A full run has built the whole tree with AddressSanitizer already.
 sub built {
-    my ($self) = @_;
+    my ($self, @what) = @_;
     my $dir = env('SMARTER_VAR') . "/$self->{build}";
     return $dir if !$self->{library};
     my $log = env('SMARTER_VAR') . "/log/build-$self->{build}.log";
     my $top = top();
     mkdir $dir;
     system("cd '$dir' && { [ -f Makefile ] && [ Makefile -nt '$top/configure' ] || '$top/configure' --enable-werror $self->{flags}; } >>'$log' 2>&1"
-        . " && make -j2 mod_smarter.la >>'$log' 2>&1 </dev/null") == 0 or die "the build with the $self->{kind} sanitizer failed; see $log\n";
+        . " && make -j2 @what >>'$log' 2>&1 </dev/null") == 0 or die "the build with the $self->{kind} sanitizer failed; see $log\n";
     qx(nm -D '$dir/.libs/libsb.so') =~ /__[at]san_init/ or die "$dir is not built with a sanitizer\n";
     return $dir;
+}
+
+# The sanitizer's library; and for the thread checker what makes use of APR's pools be seen.
+sub preload {
+    my ($self) = @_;
+    return '' if !$self->{library};
+    chomp(my $library = qx(gcc -print-file-name=$self->{library}));
+    return $library if $self->{kind} ne 'thread';
+    my ($so, $source) = ("$self->{dir}/pools.so", top() . '/t/lib/pools.c');
+    system("gcc -shared -fPIC -O1 -g -fsanitize=thread \$(apr-1-config --includes --cppflags) -o '$so' '$source'") == 0 or die "$source cannot be built\n";
+    return "$library:$so";
+}
+
+sub options {
+    my ($self) = @_;
+    my $to = "log_path=$self->{dir}/found/report";
+    return (ASAN_OPTIONS => "detect_leaks=0:handle_abort=1:$to", UBSAN_OPTIONS => "print_stacktrace=1:$to",
+        TSAN_OPTIONS => "ignore_noninstrumented_modules=1:report_thread_leaks=0:exitcode=0:history_size=4:suppressions=$self->{dir}/suppressions:$to",
+        $self->{valgrind} ? (G_SLICE => 'always-malloc') : ());
+}
+
+sub valgrind {
+    my ($self) = @_;
+    return $self->{valgrind}
+        ? ('valgrind', '--leak-check=full', '--show-leak-kinds=definite,indirect', '--num-callers=12', "--log-file=$self->{dir}/found/memory.%p") : ();
 }
 
 sub free_port {
@@ -63,16 +96,18 @@ sub start {
     my ($self) = @_;
     my $dir = $self->{dir};
     my ($http, $https) = (free_port(), free_port());
-    $self->{port} = $https;
+    @{$self}{qw(port other_port)} = ($https, $http);
     $self->write_ini;
-    my $conf = slurp(env('SMARTER_VAR') . '/httpd/httpd.conf');
+    my $conf = slurp(env('SMARTER_VAR') . ($self->{part} eq 'pickup' ? '/pickup-external' : '/httpd') . '/httpd.conf');
     $conf =~ s/^Listen .*\n//mg;
     my %set = (ServerRoot => $dir, DefaultRuntimeDir => $dir, PidFile => "$dir/httpd.pid", ErrorLog => "$dir/error.log",
         SSLSessionCache => "shmcb:$dir/tls_cache(512000)");
     $conf =~ s/^$_ .*$/$_ $set{$_}/m for keys %set;
     my %define = (SMARTER_HTTP_PORT => $http, SMARTER_HTTPS_PORT => $https, SMARTER_MODULES => "$self->{build}/.libs",
-        SMARTER_INI => "$dir/smarter.ini", SMARTER_LOGDIR => $dir);
+        SMARTER_INI => "$dir/smarter.ini", SMARTER_LOGDIR => $dir,
+        HPZ_INTERNAL_PORT => $http, HPZ_EXTERNAL_PORT => $https, HPZ_MODULES => "$self->{build}/.libs", HPZ_INI => "$dir/smarter.ini", HPZ_LOGDIR => $dir);
     $conf =~ s/^Define $_ .*$/Define $_ $define{$_}/m for keys %define;
+    $conf =~ s/^(Define HPZ_)EXTERNAL$/$1EXTERNAL\n$1INTERNAL/m;
     if ($self->{valgrind}) {    # it runs one thread at a time anyway
         my %few = (StartServers => 1, ServerLimit => 1, ThreadsPerChild => 8, ThreadLimit => 8, MaxRequestWorkers => 8, MinSpareThreads => 1, MaxSpareThreads => 8);
         $conf =~ s/^$_ .*/$_ $few{$_}/m for keys %few;
@@ -80,15 +115,8 @@ sub start {
     spew("$dir/httpd.conf", "$conf\nListen 127.0.0.1:$http\nListen 127.0.0.1:$https\n");
     spew("$dir/suppressions", join '', map { "$_\n" } sort keys %suppressed);
     # Fixed addresses: the shadow memory wants its place.
-    my $r = Smarter::Test::run({ background => 1, env => {
-                LD_PRELOAD => $self->{library} // '', LD_LIBRARY_PATH => "$self->{build}/.libs",
-                ASAN_OPTIONS => "detect_leaks=0:handle_abort=1:log_path=$dir/found/report",
-                UBSAN_OPTIONS => "print_stacktrace=1:log_path=$dir/found/report",
-                TSAN_OPTIONS => "ignore_noninstrumented_modules=1:report_thread_leaks=0:exitcode=0:history_size=4:suppressions=$dir/suppressions:log_path=$dir/found/report",
-                $self->{valgrind} ? (G_SLICE => 'always-malloc') : (),
-            } }, 'setarch', '-R', $self->{valgrind}
-            ? ('valgrind', '--leak-check=full', '--show-leak-kinds=definite,indirect', '--num-callers=12', "--log-file=$dir/found/memory.%p")
-            : (), '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
+    my $r = Smarter::Test::run({ background => 1, env => { LD_PRELOAD => $self->{preload}, LD_LIBRARY_PATH => "$self->{build}/.libs", $self->options } },
+        'setarch', '-R', $self->valgrind, '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
     $self->{pid} = $r->{pid};
     wait_until(60, 'the sanitized httpd to answer', sub {
         die "it ended: " . slurp($r->{files}[1]) . (-e "$dir/error.log" ? slurp("$dir/error.log") : '') if waitpid($self->{pid}, 1) == $self->{pid};
@@ -100,7 +128,7 @@ sub start {
 sub write_ini {
     my ($self) = @_;
     my $dir = $self->{dir};
-    my $ini = slurp(env('SMARTER_INI'));
+    my $ini = slurp(env($self->{part} eq 'pickup' ? 'SMARTER_PICKUP_INI' : 'SMARTER_INI'));
     my %own = ('logging.application' => 'none', 'logging.audit' => "file:$dir/audit.log", 'logging.security' => 'none', %{ $self->{ini} });
     $ini =~ s/^logging\..*\n//mg;
     $ini =~ s/^\Q$_\E = .*\n//mg for keys %own;
@@ -112,6 +140,9 @@ sub write_ini {
 }
 
 sub url { return "https://localhost:$_[0]{port}$_[1]" }
+
+# Of the pickup zone's internal face.
+sub inside { return "https://localhost:$_[0]{other_port}$_[1]" }
 
 sub pid { return $_[0]{pid} }
 
@@ -149,6 +180,30 @@ sub memory {
     }
     return (\@wrong, \@lost, $ended);
 }
+
+# ---- programs ------------------------------------------------------------------------------------------
+
+# program(kind, name, arguments): a program of ours in the background, as the user who runs it in the stack; findings()
+# and stop() as of a server.
+sub program {
+    my ($class, $kind, $name, @args) = @_;
+    my $self = bless { kind => $kind, dir => tmpdir(), %{ $kinds{$kind} } }, $class;
+    mkdir "$self->{dir}/found";
+    chmod 01777, "$self->{dir}/found";
+    $self->{build} = $self->built($name);
+    spew("$self->{dir}/suppressions", join '', map { "$_\n" } sort keys %suppressed);
+    spew("$self->{dir}/error.log", '');
+    my ($program) = grep { -x } "$self->{build}/.libs/$name", "$self->{build}/$name";
+    my $user = env('SMARTER_LOADER_USER');
+    my @as = $> == 0 ? ('setpriv', '--reuid', $user, '--regid', $user, '--clear-groups') : ();
+    my $r = Smarter::Test::run({ background => 1, env => { LD_PRELOAD => $self->preload, LD_LIBRARY_PATH => "$self->{build}/.libs", $self->options } },
+        'setarch', '-R', @as, $self->valgrind, $program, @args);
+    @{$self}{qw(pid files)} = @{$r}{qw(pid files)};
+    return $self;
+}
+
+# What it has said, to be read when it has ended.
+sub said { return join '', map { slurp("$_") } @{ $_[0]{files} } }
 
 # ---- load ----------------------------------------------------------------------------------------------
 
@@ -252,7 +307,7 @@ sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return;
     kill 'TERM', $pid;
-    eval { wait_until(30, 'the sanitized httpd to end', sub { waitpid($pid, 1) == $pid }) } or kill 'KILL', -$pid;
+    eval { wait_until(30, 'the sanitized program to end', sub { waitpid($pid, 1) == $pid && defined($self->{status} = $?) }) } or kill 'KILL', -$pid;
     return $self->findings;
 }
 
