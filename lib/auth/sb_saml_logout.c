@@ -165,8 +165,7 @@ apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, c
     if (out->reason) {
         return SB_EDENIED;
     }
-    /* Lasso verifies it again; but it makes objects before it does, and loses the memory of each
-     * signature it looks at. That is not for anybody to use. */
+    /* Lasso makes objects before it verifies anything: that is not for anybody to use. */
     if (!sb_saml_config_verifies(saml->config, parts.sha_bits, parts.octets, parts.signature,
                                  parts.signature_len)) {
         out->reason = "signature";
@@ -180,8 +179,12 @@ apr_status_t sb_saml_logout_read(sb_saml_logout_t *out, const sb_saml_t *saml, c
     apr_pool_cleanup_register(p, out->lasso, sb_saml_free_object, apr_pool_cleanup_null);
     out->is_request = parts.is_request;
     out->relay_key = parts.relay;
-    rc = parts.is_request ? lasso_logout_process_request_msg(out->lasso, (char *)query)
-                          : lasso_logout_process_response_msg(out->lasso, (char *)query);
+    /* It reads the very octets that were verified, and not the signature: it would lose the memory
+     * of each one. */
+    lasso_profile_set_signature_verify_hint(LASSO_PROFILE(out->lasso),
+                                            LASSO_PROFILE_SIGNATURE_VERIFY_HINT_IGNORE);
+    rc = parts.is_request ? lasso_logout_process_request_msg(out->lasso, (char *)parts.octets)
+                          : lasso_logout_process_response_msg(out->lasso, (char *)parts.octets);
     if (rc != 0) { /* no code is harmless */
         out->reason = sb_saml_lasso_reason(rc, p);
         return SB_EDENIED;

@@ -2,7 +2,8 @@
  * Sign-ins by the thousand, for benchmarks and for what watches memory and threads: answers of the stack's
  * identity provider made in advance, each for a request of its own and used once.
  *
- *   signins make INI KEY CERT COUNT >FILE     a line each: RelayState, id of the browser, SAMLResponse
+ *   signins make INI KEY CERT COUNT [N] >FILE     a line each: RelayState, id of the browser, SAMLResponse, id of
+ *                                                 the assertion. Each Nth assertion is encrypted
  *   signins lasso INI FILE THREADS            nothing but Lasso: how fast it takes them
  *   signins post ADDRESS:PORT CA COOKIE THREADS <FILE    how fast the server signs in who sends them
  *
@@ -29,6 +30,7 @@
 #include "auth/sb_saml.h"
 #include "core/sb_conf.h"
 #include "core/sb_crypto.h"
+#include "../saml/seal.h"
 
 #define EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define DSIG "http://www.w3.org/2000/09/xmldsig#"
@@ -144,10 +146,9 @@ static const char *attribute(const char *name, const char *value, apr_pool_t *p)
                        "</saml:AttributeValue></saml:Attribute>", NULL);
 }
 
-static const char *assertion(const signer_t *s, const sb_saml_config_t *c, const char *request,
-                             int n, apr_pool_t *p)
+static const char *assertion(const signer_t *s, const sb_saml_config_t *c, const char *id,
+                             const char *request, int n, apr_pool_t *p)
 {
-    const char *id = apr_pstrcat(p, "_", sb_random_hex(20, p), NULL);
     const char *end = stamp(3000, p), *start = stamp(-5, p), *uid = apr_psprintf(p, "bench%d", n);
     const char *head =
         apr_psprintf(p,
@@ -177,8 +178,26 @@ static const char *assertion(const signer_t *s, const sb_saml_config_t *c, const
     return sign_it(s, id, head, tail, p);
 }
 
-static const char *response(const signer_t *s, const sb_saml_config_t *c, const char *request,
-                            int n, apr_pool_t *p)
+/* @param to NULL: not encrypted */
+static const char *sealed(const char *text, EVP_PKEY *to, apr_pool_t *p)
+{
+    static const seal_t as_usual;
+    char *made;
+
+    if (!to) {
+        return text;
+    }
+    made = seal(text, strlen(text), to, &as_usual);
+    if (!made) {
+        die("encrypting");
+    }
+    text = apr_pstrdup(p, made);
+    free(made);
+    return text;
+}
+
+static const char *response(const signer_t *s, const sb_saml_config_t *c, const char *said,
+                            EVP_PKEY *to, const char *request, apr_pool_t *p)
 {
     const char *id = apr_pstrcat(p, "_", sb_random_hex(20, p), NULL);
     /* The canonical form declares a prefix where it is first seen: at Issuer, Assertion. */
@@ -192,14 +211,28 @@ static const char *response(const signer_t *s, const sb_saml_config_t *c, const 
         p,
         "<samlp:Status><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\">"
         "</samlp:StatusCode></samlp:Status>",
-        assertion(s, c, request, n, p), "</samlp:Response>", NULL);
+        sealed(said, to, p), "</samlp:Response>", NULL);
 
     return sign_it(s, id, head, tail, p);
+}
+
+static EVP_PKEY *key_of(const sb_saml_config_t *c)
+{
+    BIO *in = BIO_new_mem_buf(c->sp_key, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
+
+    BIO_free(in);
+    if (!key) {
+        die("no key of the service provider");
+    }
+    return key;
 }
 
 static int make(const char *const *argv)
 {
     const char *secrets[2] = {NULL, NULL};
+    int each = argv[4] ? atoi(argv[4]) : 0;
+    EVP_PKEY *ours;
     const sb_saml_config_t *saml;
     const sb_conf_t *conf;
     sb_keyring_t *ring;
@@ -211,6 +244,7 @@ static int make(const char *const *argv)
     apr_pool_create(&one, p);
     saml = read_config(&conf, argv[0], p);
     signer = read_signer(argv[1], argv[2], p);
+    ours = each ? key_of(saml) : NULL;
     secrets[0] = sb_conf_str(conf, "auth.session.secret");
     if (sb_cache_make(&cache, sb_conf_str(conf, "cache.session.url"), 1, p) != APR_SUCCESS ||
         sb_keyring_make(&ring, secrets, SB_RELAY_KEYS, p) != APR_SUCCESS) {
@@ -218,16 +252,20 @@ static int make(const char *const *argv)
     }
     for (int i = 0; i < atoi(argv[3]); i++) {
         const char *key = sb_relay_random(one), *browser = sb_relay_random(one), *text;
+        const char *id = apr_pstrcat(one, "_", sb_random_hex(20, one), NULL);
         sb_relay_t relay = {SB_RELAY_SIGN_IN, apr_pstrcat(one, "_", sb_random_hex(20, one), NULL),
                             "/"};
 
         if (sb_relay_put(cache, ring, key, browser, &relay, one) != APR_SUCCESS) {
             die("the cache does not answer");
         }
-        text = response(&signer, saml, relay.request_id, i, one);
-        printf("%s %s %s\n", key, browser, sb_base64_encode(text, strlen(text), one));
+        text = assertion(&signer, saml, id, relay.request_id, i, one);
+        text = response(&signer, saml, text, each && i % each == 0 ? ours : NULL, relay.request_id,
+                        one);
+        printf("%s %s %s %s\n", key, browser, sb_base64_encode(text, strlen(text), one), id);
         apr_pool_clear(one);
     }
+    EVP_PKEY_free(ours);
     return 0;
 }
 
@@ -436,17 +474,19 @@ int main(int argc, const char *const *argv)
 {
     static const struct {
         const char *name;
-        int args;
+        int args, more; /* those that may be left out */
         int (*run)(const char *const *argv);
-    } commands[] = {{"make", 4, make}, {"lasso", 3, by_lasso}, {"post", 4, by_posting}};
+    } commands[] = {{"make", 4, 1, make}, {"lasso", 3, 0, by_lasso}, {"post", 4, 0, by_posting}};
 
     apr_initialize();
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (!strcmp(argv[1], commands[i].name) && argc == commands[i].args + 2) {
+        int left = argc - 2 - commands[i].args;
+
+        if (!strcmp(argv[1], commands[i].name) && left >= 0 && left <= commands[i].more) {
             return commands[i].run(argv + 2);
         }
     }
-    fputs("usage: signins make INI KEY CERT COUNT | lasso INI FILE THREADS |"
+    fputs("usage: signins make INI KEY CERT COUNT [N] | lasso INI FILE THREADS |"
           " post HOST:PORT CA COOKIE THREADS\n",
           stderr);
     return 2;

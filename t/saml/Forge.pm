@@ -69,7 +69,7 @@ sub att { return defined $_[1] ? " $_[0]=\"" . escape($_[1]) . '"' : '' }
 
 sub openssl {
     my ($input, @args) = @_;
-    my $file = "$scratch/input";
+    my $file = "$scratch/input$$";    # several processes may sign
     open my $out, '>:raw', $file or die $!;
     print {$out} $input;
     close $out;

@@ -100,7 +100,8 @@ static inline char *seal_content(const char *text, size_t len, const unsigned ch
     return result;
 }
 
-/** @return to be freed; NULL it cannot be done */
+/** As it is by default its text is canonical: it may be signed as it stands.
+ *  @return to be freed; NULL it cannot be done */
 static inline char *seal(const char *text, size_t len, EVP_PKEY *to, const seal_t *o)
 {
     const char *name = o->content ? o->content : "aes256-gcm";
@@ -132,10 +133,11 @@ static inline char *seal(const char *text, size_t len, EVP_PKEY *to, const seal_
     }
     key_xml = malloc(strlen(wrapped) + 1500);
     sprintf(key_xml,
-            "<xenc:EncryptedKey xmlns:xenc=\"" SEAL_ENC "\" xmlns:ds=\"" SEAL_DSIG "\">"
+            "<xenc:EncryptedKey%s>"
             "<xenc:EncryptionMethod Algorithm=\"%s\">%s</xenc:EncryptionMethod>"
             "<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData>"
             "</xenc:EncryptedKey>",
+            o->is_peer ? " xmlns:xenc=\"" SEAL_ENC "\" xmlns:ds=\"" SEAL_DSIG "\"" : "",
             o->transport && !strcmp(o->transport, "pkcs1") ? SEAL_ENC "rsa-1_5"
             : is_11                                        ? SEAL_ENC11 "rsa-oaep"
                                                            : SEAL_ENC "rsa-oaep-mgf1p",
@@ -144,7 +146,7 @@ static inline char *seal(const char *text, size_t len, EVP_PKEY *to, const seal_
     sprintf(out,
             "<saml:EncryptedAssertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\">"
             "<xenc:EncryptedData xmlns:xenc=\"" SEAL_ENC "\" Type=\"" SEAL_ENC "Element\">"
-            "<xenc:EncryptionMethod Algorithm=\"%s%s\"/>"
+            "<xenc:EncryptionMethod Algorithm=\"%s%s\"></xenc:EncryptionMethod>"
             "<ds:KeyInfo xmlns:ds=\"" SEAL_DSIG "\">%s</ds:KeyInfo>"
             "<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData>"
             "</xenc:EncryptedData>%s</saml:EncryptedAssertion>",

@@ -7,7 +7,8 @@ package Smarter::Wire;
 #   my $answer = $wire->request('GET', '/data?x=%zz', { 'X-Y' => 'z' }, $body);   # as Smarter::Test::http
 #   my $answer = $wire->octets("GET / HTTP/1.1\r\n...");   # anything; the connection is closed after it
 #
-# An answer: { status, headers => { lower-case name => value }, body, error }. Status 0: none came.
+# An answer: { status, headers => { lower-case name => value }, cookies => [Set-Cookie values], body, error }.
+# Status 0: none came.
 
 use strict;
 use warnings;
@@ -45,7 +46,7 @@ sub request {
     my ($self, $method, $where, $headers, $body) = @_;
     my %headers = (Host => $self->{peer}, Accept => 'application/json', %{ $headers // {} });
     $headers{Cookie} //= $self->{cookie} if defined $self->{cookie};
-    $headers{'Content-Length'} //= length $body if defined $body;
+    $headers{'Content-Length'} //= length $body if defined $body && !$headers{'Transfer-Encoding'};
     my $head = join '', "$method $where HTTP/1.1\r\n", map { "$_: $headers{$_}\r\n" } sort keys %headers;
     my $kept = $self->{socket};
     my $answer = $self->exchange("$head\r\n" . ($body // ''), $method);
@@ -91,6 +92,7 @@ sub exchange {
             my ($first, @lines) = split /\r\n/, $head;
             ($answer{status}) = $first =~ m{\AHTTP/1\.\d (\d\d\d)} or die "no status line: $first\n";
             $answer{headers} = { map { /\A([^:]+):\s*(.*?)\s*\z/ ? (lc $1 => $2) : () } @lines };
+            $answer{cookies} = [map { /\Aset-cookie:\s*(.*?)\s*\z/i ? $1 : () } @lines];
         } while $answer{status} == 100;
         my $length = $answer{headers}{'content-length'};
         if ($method eq 'HEAD' || $answer{status} =~ /\A(?:204|304)\z/) {
