@@ -20,6 +20,7 @@
 #define INDEX ".metadata"
 #define INDEX_MAX (256 * 1024 * 1024)
 #define PIECE 65536
+#define LOOK_EACH 64 /* pieces */
 
 typedef struct {
     const char *name;
@@ -168,12 +169,42 @@ static apr_status_t add_size(void *ctx, const char *path, const char *name, apr_
     return APR_SUCCESS;
 }
 
+/* Of a student's file so much is in the archive. */
+static apr_status_t look(const sb_extract_work_t *k, apr_int64_t done, apr_int64_t size)
+{
+    const sb_extract_result_t *r = k->result;
+    apr_status_t rv = sb_zip_status(k->zip);
+
+    if (rv != APR_SUCCESS || !k->run->progress) {
+        return rv;
+    }
+    size = size > done ? size : done; /* it may grow meanwhile */
+    return k->run->progress(k->run->ctx, r->rows * size + done, r->plan.rows * size);
+}
+
+/* It may be of any size: how far it is shows, and who is told to stop does, as in the midst of students. */
+static apr_status_t copy_in(const sb_extract_work_t *k, int fd)
+{
+    char piece[PIECE];
+    struct stat st;
+    apr_int64_t done = 0;
+    apr_status_t rv = fstat(fd, &st) ? errno : APR_SUCCESS;
+    ssize_t n = 0;
+
+    for (unsigned i = 1; rv == APR_SUCCESS && (n = read(fd, piece, sizeof(piece))) > 0; i++) {
+        sb_zip_write(k->zip, piece, (apr_size_t)n);
+        done += n;
+        if (i % LOOK_EACH == 0) {
+            rv = look(k, done, st.st_size);
+        }
+    }
+    return n < 0 ? errno : rv;
+}
+
 static apr_status_t add(void *ctx, const char *path, const char *name, apr_int64_t size)
 {
     raw_t *t = ctx;
     apr_status_t rv = APR_SUCCESS;
-    char piece[PIECE];
-    ssize_t n = 0;
     int fd;
 
     if (apr_hash_get(t->names, name, APR_HASH_KEY_STRING)) {
@@ -193,10 +224,9 @@ static apr_status_t add(void *ctx, const char *path, const char *name, apr_int64
     if (rv == APR_SUCCESS) {
         rv = sb_zip_member(t->k->zip, name);
     }
-    while (rv == APR_SUCCESS && (n = read(fd, piece, sizeof(piece))) > 0) {
-        sb_zip_write(t->k->zip, piece, (apr_size_t)n);
+    if (rv == APR_SUCCESS) {
+        rv = copy_in(t->k, fd);
     }
-    rv = n < 0 ? errno : rv;
     t->position += size;
     close(fd);
     return rv;
