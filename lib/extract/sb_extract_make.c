@@ -82,21 +82,28 @@ static apr_status_t make(sb_extract_work_t *k)
     return rv == APR_SUCCESS ? sb_zip_end(k->zip) : rv;
 }
 
+/* While the server counts or sorts there are no rows to look between. */
+static apr_status_t look_while_waiting(void *work)
+{
+    return sb_extract_look(work);
+}
+
 apr_status_t sb_extract_make(sb_extract_result_t *result, const sb_extract_t *x,
                              const sb_extract_run_t *run, apr_pool_t *p)
 {
     sb_extract_work_t k = {.x = x, .run = run, .result = result, .p = p};
-    apr_status_t rv = sb_db_begin(run->db, SB_TX_SNAPSHOT);
+    apr_status_t rv;
 
     memset(result, 0, sizeof(*result));
+    sb_db_watch(run->db, look_while_waiting, &k);
+    rv = sb_db_begin(run->db, SB_TX_SNAPSHOT);
     if (rv == APR_SUCCESS) {
         rv = make(&k);
-        if (rv == APR_SUCCESS) {
-            rv = sb_db_commit(run->db);
-        }
-        else {
-            sb_db_rollback(run->db);
-        }
     }
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_commit(run->db);
+    }
+    sb_db_watch(run->db, NULL, NULL);
+    sb_db_rollback(run->db); /* whatever is left of it */
     return rv;
 }

@@ -45,7 +45,8 @@ apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res)
 
     if (db->gave_up) {
         state = NULL;
-        text = "no answer in time; the connection is given up";
+        text = db->stopped ? "nobody wants the answer any more; the connection is given up"
+                           : "no answer in time; the connection is given up";
     }
     if (!text || !*text) {
         text = PQerrorMessage(db->conn);
@@ -60,6 +61,9 @@ apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res)
     snprintf(db->error, sizeof(db->error), "%.*s%s%s%s%s%s", (int)len, text,
              state ? " (SQLSTATE " : "", state ? state : "", state ? ")" : "",
              constraint ? ", constraint " : "", constraint ? constraint : "");
+    if (db->stopped) {
+        return db->stopped;
+    }
     return lost || !state ? SB_EUNAVAILABLE : status_of(state);
 }
 

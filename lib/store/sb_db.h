@@ -52,6 +52,14 @@ apr_status_t sb_dbpool_get(sb_db_t **pdb, sb_dbpool_t *pool, apr_pool_t *p) SB_M
 /** Give up this connection after that time at the latest, in this lease. */
 void sb_db_limit(sb_db_t *db, apr_interval_time_t limit);
 
+/**
+ * Have somebody asked, a few times a second while we wait for the server, whether its answer is wanted
+ * still: it may sort for minutes before it sends a first row. If not, it is told to stop, the statement
+ * fails with what ask returned, and the connection is given up: a transaction on it is rolled back.
+ * @param ask quick; APR_SUCCESS: go on. NULL: nobody is asked any more. Ends with the lease
+ */
+void sb_db_watch(sb_db_t *db, apr_status_t (*ask)(void *ctx), void *ctx);
+
 /** The last complaint of this connection: server text without values of rows. Never NULL. */
 const char *sb_db_error(const sb_db_t *db);
 /** Its SQLSTATE, "" if none. */

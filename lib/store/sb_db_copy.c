@@ -6,12 +6,14 @@
 #include <string.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
+#include "core/sb_time.h"
 #include "store/sb_db_private.h"
 
 /* ---- typed COPY stream ----------------------------------------------------------------------- */
 
 #define COPY_BUFFER (64 * 1024)
 #define COPY_FLUSH (COPY_BUFFER - 64) /* room for any fixed-size field */
+#define STOP_SECS 5                   /* in which a server stops that was asked to */
 
 struct sb_copy_t {
     sb_db_t *db;
@@ -210,25 +212,28 @@ void sb_copy_abort(sb_copy_t *c, const char *reason)
 
 /* ---- from one database into another -------------------------------------------------------------- */
 
-static apr_status_t start_copy(sb_db_t *db, const char *sql, ExecStatusType want)
+static apr_status_t start_copy(sb_db_t *db, const char *sql, ExecStatusType want, double until)
 {
     PGresult *res;
     apr_status_t rv;
 
     sb_db_forget_error(db);
-    res = PQexec(db->conn, sql);
+    res = PQsendQuery(db->conn, sql) ? sb_db_next(db, until) : NULL;
     rv = PQresultStatus(res) == want ? APR_SUCCESS : sb_db_failed(db, res);
     PQclear(res);
+    if (rv != APR_SUCCESS) {
+        PQclear(sb_db_next(db, until)); /* NULL: the end of the answer */
+    }
     return rv;
 }
 
 /* What the server says at the end of a COPY; reads to the end of the answer. */
-static apr_status_t verdict(sb_db_t *db)
+static apr_status_t verdict(sb_db_t *db, double until)
 {
     apr_status_t rv = APR_SUCCESS;
     PGresult *res;
 
-    while ((res = PQgetResult(db->conn)) != NULL && PQstatus(db->conn) == CONNECTION_OK) {
+    while ((res = sb_db_next(db, until)) != NULL && PQstatus(db->conn) == CONNECTION_OK) {
         if (PQresultStatus(res) != PGRES_COMMAND_OK && rv == APR_SUCCESS) {
             rv = sb_db_failed(db, res);
         }
@@ -238,20 +243,25 @@ static apr_status_t verdict(sb_db_t *db)
     return PQstatus(db->conn) == CONNECTION_OK ? rv : sb_db_failed(db, NULL);
 }
 
-/* Nobody wants the rest: the server is told, and what is under way is thrown away. */
+/* Nobody wants the rest: the server is told, and what is under way is thrown away. One that does not stop is
+ * given up. */
 static void stop_reading(sb_db_t *db)
 {
-    PGcancel *cancel = PQgetCancel(db->conn);
-    char why[256], *row;
+    double until = sb_time_monotonic() + STOP_SECS;
+    char *row;
+    int n;
 
-    if (cancel) {
-        PQcancel(cancel, why, sizeof(why));
-        PQfreeCancel(cancel);
+    sb_db_watch(db, NULL, NULL); /* they have said so */
+    sb_db_cancel(db);
+    while ((n = PQgetCopyData(db->conn, &row, 1)) >= 0) {
+        if (n > 0) {
+            PQfreemem(row);
+        }
+        else if (!sb_db_await(db, until)) {
+            return;
+        }
     }
-    while (PQgetCopyData(db->conn, &row, 0) > 0) {
-        PQfreemem(row);
-    }
-    (void)!verdict(db); /* cancelled, as we asked */
+    (void)!verdict(db, until); /* cancelled, as we asked */
 }
 
 apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sql, sb_db_t *from,
@@ -262,12 +272,12 @@ apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sq
     int n, sent = 1;
 
     *perror = NULL;
-    rv_from = start_copy(from, from_sql, PGRES_COPY_OUT);
+    rv_from = start_copy(from, from_sql, PGRES_COPY_OUT, sb_db_deadline(from));
     if (rv_from != APR_SUCCESS) {
         *perror = sb_db_error(from);
         return rv_from;
     }
-    rv_to = start_copy(to, to_sql, PGRES_COPY_IN);
+    rv_to = start_copy(to, to_sql, PGRES_COPY_IN, sb_db_deadline(to));
     if (rv_to != APR_SUCCESS) {
         stop_reading(from);
         *perror = sb_db_error(to);
@@ -281,12 +291,12 @@ apr_status_t sb_copy_between(const char **perror, sb_db_t *to, const char *to_sq
             break;
         }
     }
-    rv_from = sent == 1 ? verdict(from) : APR_SUCCESS;
+    rv_from = sent == 1 ? verdict(from, sb_db_deadline(from)) : APR_SUCCESS;
     if (PQputCopyEnd(to->conn, rv_from == APR_SUCCESS ? NULL : "the other side failed") != 1) {
         rv_to = sb_db_failed(to, NULL);
     }
     else {
-        rv_to = verdict(to);
+        rv_to = verdict(to, sb_db_deadline(to));
     }
     /* A side that failed first is to blame: the other one only says that it was told to stop. */
     if (rv_from != APR_SUCCESS) {
@@ -344,7 +354,7 @@ apr_status_t sb_copy_out(apr_int64_t *prows, sb_db_t *db, const char *sql, int n
 
     *prows = 0;
     if (rv == APR_SUCCESS) {
-        rv = start_copy(db, with_settings(sql, p), PGRES_COPY_OUT);
+        rv = start_copy(db, with_settings(sql, p), PGRES_COPY_OUT, until);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -364,7 +374,7 @@ apr_status_t sb_copy_out(apr_int64_t *prows, sb_db_t *db, const char *sql, int n
         }
         ++*prows;
     }
-    return verdict(db);
+    return verdict(db, until);
 }
 
 /* ---- with a say in every value ------------------------------------------------------------------- */
@@ -433,7 +443,7 @@ apr_status_t sb_copy_convert(apr_int64_t *prows, const char **perror, sb_db_t *t
 
     *prows = 0;
     *perror = NULL;
-    rv = start_copy(from, from_sql, PGRES_COPY_OUT);
+    rv = start_copy(from, from_sql, PGRES_COPY_OUT, sb_db_deadline(from));
     if (rv != APR_SUCCESS) {
         *perror = sb_db_error(from);
         return rv;
@@ -455,7 +465,7 @@ apr_status_t sb_copy_convert(apr_int64_t *prows, const char **perror, sb_db_t *t
             return rv;
         }
     }
-    rv = verdict(from);
+    rv = verdict(from, sb_db_deadline(from));
     if (rv != APR_SUCCESS) {
         *perror = sb_db_error(from);
         sb_copy_abort(c, "the other side failed");

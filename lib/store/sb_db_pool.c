@@ -86,10 +86,14 @@ static apr_status_t give_back(void *data)
     sb_db_t *db = data;
     sb_dbpool_t *dp = db->home;
     int gave_up = db->gave_up;
+    int hung = gave_up && db->stopped == APR_SUCCESS; /* else it was we who did not want to wait */
     int reusable = !gave_up && PQstatus(db->conn) == CONNECTION_OK &&
                    PQtransactionStatus(db->conn) == PQTRANS_IDLE;
 
-    if (!reusable) {
+    if (reusable) {
+        sb_db_watch(db, NULL, NULL);
+    }
+    else {
         apr_pool_destroy(db->pool);
     }
     apr_thread_mutex_lock(dp->mutex);
@@ -99,7 +103,7 @@ static apr_status_t give_back(void *data)
     else {
         dp->nopen--;
     }
-    dp->hangs = dp->hangs || gave_up;
+    dp->hangs = dp->hangs || hung;
     dp->moved = sb_time_monotonic();
     apr_thread_cond_signal(dp->freed);
     apr_thread_mutex_unlock(dp->mutex);

@@ -20,10 +20,13 @@ struct sb_db_t {
     apr_hash_t *prepared; /* name of a statement -> its SQL with the schema filled in */
     apr_hash_t *texts;    /* SQL made at run time -> the name it is prepared under */
     apr_pool_t *texts_pool;
-    unsigned ntexts;   /* for names */
-    int gave_up;       /* no answer in time, or out of step */
-    double until;      /* end of the lease, sb_time_monotonic(); 0: none */
-    sb_dbpool_t *home; /* NULL: not borrowed */
+    unsigned ntexts;                /* for names */
+    int gave_up;                    /* no answer in time, or out of step */
+    double until;                   /* end of the lease, sb_time_monotonic(); 0: none */
+    apr_status_t (*ask)(void *ctx); /* sb_db_watch(); NULL none */
+    void *ask_ctx;
+    apr_status_t stopped; /* what it said to end the connection; APR_SUCCESS not yet */
+    sb_dbpool_t *home;    /* NULL: not borrowed */
     char sqlstate[6];
     char error[400];
 };
@@ -51,7 +54,11 @@ double sb_db_deadline(const sb_db_t *db);
 /** End the connection, so that nobody reads a late answer as that to the next question. */
 void sb_db_give_up(sb_db_t *db);
 
-/** Wait for the server and read what it sent; after the deadline the connection is given up.
+/** Ask the server to stop what it does for this connection. In vain is only logged. */
+void sb_db_cancel(sb_db_t *db);
+
+/** Wait for the server and read what it sent; after the deadline, or when nobody wants it, the connection
+ *  is given up.
  *  @return 0: nothing will come any more */
 int sb_db_await(sb_db_t *db, double until);
 

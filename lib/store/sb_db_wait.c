@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
+#include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "store/sb_db_private.h"
 
 /* The server ends a statement that takes too long by itself. One second later it is not busy, it is gone:
  * stopped, cut off, or a pooler that forgot us. */
 #define GRACE 1.0
+#define ASK_MSECS 250 /* how long it may go unnoticed that nobody wants the answer */
 
 double sb_db_deadline(const sb_db_t *db)
 {
@@ -50,18 +53,52 @@ void sb_db_give_up(sb_db_t *db)
     PQconsumeInput(db->conn); /* lets libpq see it */
 }
 
+void sb_db_cancel(sb_db_t *db)
+{
+    PGcancel *cancel = PQgetCancel(db->conn);
+    char why[256] = "";
+
+    if (cancel && !PQcancel(cancel, why, sizeof(why))) {
+        sb_log(SB_LOG_WARN, SBLOGNO(1205), SB_NO_STATUS,
+               "a statement goes on at the database: %.*s", (int)strcspn(why, "\n"), why);
+    }
+    PQfreeCancel(cancel);
+}
+
+void sb_db_watch(sb_db_t *db, apr_status_t (*ask)(void *ctx), void *ctx)
+{
+    db->ask = ask;
+    db->ask_ctx = ctx;
+}
+
+/* @return 0: nobody wants the answer, and the connection is given up */
+static int is_wanted(sb_db_t *db)
+{
+    db->stopped = db->ask(db->ask_ctx);
+    if (db->stopped == APR_SUCCESS) {
+        return 1;
+    }
+    sb_db_cancel(db);
+    sb_db_give_up(db);
+    return 0;
+}
+
 int sb_db_await(sb_db_t *db, double until)
 {
     struct pollfd pfd = {.fd = PQsocket(db->conn), .events = POLLIN};
     double left = until ? until - sb_time_monotonic() : 0;
-    int ready;
+    int msecs = !until ? -1 : left > 0 ? (int)(1000 * left) + 1 : 0, ready;
+    int is_asked = db->ask && (msecs < 0 || msecs > ASK_MSECS);
 
     if (PQflush(db->conn) > 0) { /* only a pipeline sends without waiting */
         pfd.events |= POLLOUT;
     }
-    ready = poll(&pfd, 1, !until ? -1 : left > 0 ? (int)(1000 * left) + 1 : 0);
+    ready = poll(&pfd, 1, is_asked ? ASK_MSECS : msecs);
     if (ready < 0 && errno == EINTR) {
         return 1;
+    }
+    if (ready == 0 && is_asked) {
+        return is_wanted(db);
     }
     if (ready == 0) {
         sb_db_give_up(db);

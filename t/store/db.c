@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <apr_thread_proc.h>
 #include "core/sb_log.h"
+#include "core/sb_time.h"
 #include "store/sb_db.h"
 
 #define SCHEMA "sb db \"test\""
@@ -247,6 +248,75 @@ static void pools(const char *url, apr_pool_t *p)
     is_int(total, 400, "eight threads share three connections");
 }
 
+/* ---- answers that nobody wants ----------------------------------------------------------------- */
+
+static apr_status_t not_for_long(void *asked)
+{
+    return ++*(int *)asked < 3 ? APR_SUCCESS : APR_EINTR;
+}
+
+static apr_status_t take_row(void *rows, const char *data, apr_size_t len)
+{
+    (void)data;
+    (void)len;
+    ++*(int *)rows;
+    return APR_SUCCESS;
+}
+
+static const char sleeping[] = "COPY (SELECT pg_sleep(20)) TO STDOUT";
+
+static int asleep(sb_db_t *db, apr_pool_t *p)
+{
+    sb_rows_t *rows;
+
+    return sb_db_query_text(&rows, db,
+                            "SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                            " 'sb-db-watch' AND state = 'active' AND query LIKE 'COPY%'",
+                            0, NULL, p) == APR_SUCCESS
+               ? (int)sb_rows_int(rows, 0, 0, -1)
+               : -1;
+}
+
+static void unwanted(const char *url, sb_db_t *mine, apr_pool_t *p)
+{
+    sb_db_opts_t opts = {.app = "sb-db-watch", .max_connections = 2};
+    double begun = sb_time_monotonic();
+    apr_pool_t *one, *two;
+    int asked = 0, rows = 0;
+    sb_dbpool_t *pool;
+    sb_db_t *db, *other;
+    apr_int64_t n;
+    apr_status_t rv;
+
+    apr_pool_create(&one, p);
+    apr_pool_create(&two, p);
+    ok(sb_dbpool_make(&pool, url, &opts, p) == APR_SUCCESS &&
+           sb_dbpool_get(&db, pool, one) == APR_SUCCESS,
+       "a connection to be watched");
+    sb_db_watch(db, not_for_long, &asked);
+    rv = sb_db_begin(db, SB_TX_SNAPSHOT);
+    ok(rv == APR_SUCCESS && !asked, "what is answered at once is not asked about");
+    rv = sb_copy_out(&n, db, sleeping, 0, NULL, take_row, &rows, one);
+    ok(rv == APR_EINTR && !rows, "nobody wants the answer: %s", sb_db_error(db));
+    is_int(asked, 3, "which was asked three times");
+    for (int i = 0; i < 40 && asleep(mine, p); i++) {
+        apr_sleep(apr_time_from_msec(50));
+    }
+    is_int(asleep(mine, p), 0, "the server does not work on it any more");
+    sb_db_rollback(db);
+    apr_pool_clear(one);
+    ok(sb_dbpool_get(&db, pool, one) == APR_SUCCESS &&
+           sb_dbpool_get(&other, pool, two) == APR_SUCCESS &&
+           sb_db_script(db, "SELECT 1") == APR_SUCCESS,
+       "the pool does not take the server for one that hangs");
+    sb_db_limit(db, apr_time_from_msec(300));
+    ok(sb_copy_out(&n, db, sleeping, 0, NULL, take_row, &rows, one) == SB_EUNAVAILABLE,
+       "a COPY has a limit of time, too: %s", sb_db_error(db));
+    ok(sb_time_monotonic() - begun < 6, "none of this took long");
+    apr_pool_clear(one);
+    apr_pool_clear(two);
+}
+
 int main(void)
 {
     const char *url = getenv("SMARTER_TEST_DB");
@@ -276,6 +346,7 @@ int main(void)
     locks(url, db, p);
     copies(db, p);
     pools(url, p);
+    unwanted(url, db, p);
     ok(sb_db_wait_notify(db, apr_time_from_msec(20)) == APR_TIMEUP, "no notice");
     ok(sb_db_script(db, "LISTEN x; NOTIFY x") == APR_SUCCESS &&
            sb_db_wait_notify(db, apr_time_from_sec(1)) == APR_SUCCESS,
