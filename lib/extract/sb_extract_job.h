@@ -52,6 +52,14 @@ void sb_extract_sweep(const sb_conf_t *conf, apr_pool_t *p);
  */
 void sb_extract_note(sb_db_t *stats, const char *request, const char *status, const char *task,
                      const char *message, const char *info);
+/**
+ * Remove rows that are older than that, in portions.
+ * @param pn       how many went, also of a part of the work
+ * @param stopping asked between portions; then APR_EINTR
+ * @return as sb_db_exec
+ */
+apr_status_t sb_extract_forget(apr_int64_t *pn, sb_db_t *stats, apr_interval_time_t age,
+                               int (*stopping)(void), apr_pool_t *p) SB_MUST_CHECK;
 /** "QUEUED", with what was asked for and by whom. */
 void sb_extract_note_queued(sb_db_t *stats, const sb_extract_t *x, apr_pool_t *p);
 

@@ -6,6 +6,7 @@ GRANT SELECT ON {schema}.udl_stats TO {web}, {jobs};
 GRANT UPDATE (last_pdf_task_requested, last_pre_cached) ON {schema}.udl_stats TO {jobs};
 GRANT SELECT, INSERT ON {schema}.extract_stats TO {web};
 GRANT SELECT, INSERT, DELETE ON {schema}.extract_stats TO {jobs};
+GRANT SELECT, DELETE ON {schema}.extract_stats TO {loader};
 GRANT SELECT ON {schema}.udl_stats, {schema}.extract_stats TO {analyst};
 GRANT USAGE ON SCHEMA {schema} TO {analyst};
 GRANT SELECT, INSERT, UPDATE ON {schema}.schedule_run TO {loader}, {jobs};

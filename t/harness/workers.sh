@@ -14,13 +14,17 @@ workers_list()
     ! is_root || echo "file-grabber 1 $SMARTER_SBIN/smarter-file-grabber -c $SMARTER_INI --every 3"
     echo "conductor 5 $SMARTER_SBIN/smarter-migrate-conductor -c $SMARTER_INI --once"
     echo "hpz-cleanup 60 $SMARTER_SBIN/smarter-hpz-cleanup -c $PICKUP_INI --if-due"
+    echo "extract-cleanup 60 $SMARTER_SBIN/smarter-extract-cleanup -c $SMARTER_INI --if-due"
     echo "hpz-mail 1 $SMARTER_SBIN/smarter-hpz-mail -c $PICKUP_INI --every 5"
     echo "worker-extract 1 $SMARTER_SBIN/smarter-worker-extract -c $SMARTER_INI"
     echo "job-relay 1 $SMARTER_SBIN/smarter-job-relay -c $SMARTER_INI"
     echo "udl-notify 1 $SMARTER_SBIN/smarter-udl-notify -c $SMARTER_INI --every 5"
 }
 
-ends_by_itself() { [ "$1" = conductor ] || [ "$1" = hpz-cleanup ]; }
+ends_by_itself()
+{
+    case $1 in conductor | hpz-cleanup | extract-cleanup) ;; *) return 1 ;; esac
+}
 
 workers_processes() { workers_list | cut -d ' ' -f 1; }
 
