@@ -1,4 +1,4 @@
-/* smarter queues: how many messages wait in each queue, and who takes them. */
+/* smarter queues: how many messages wait in each queue, of the loader and of jobs, and who takes them. */
 
 #include "config.h"
 
@@ -17,24 +17,50 @@ typedef struct {
     int consumers;
 } queue_t;
 
-/* The queue and its dead letters. A queue that was never declared is a fact, not a fault. */
-static apr_status_t ask(queue_t *q, sb_mq_t *mq, const char *name)
+/* One queue. That it was never declared is a fact, not a fault. */
+static apr_status_t ask(apr_array_header_t *queues, sb_mq_t *mq, const char *name)
 {
-    apr_status_t rv;
+    queue_t q = {.name = name};
+    apr_status_t rv = sb_mq_depth(&q.depth, &q.consumers, mq, name);
 
-    q->name = name;
-    rv = sb_mq_depth(&q->depth, &q->consumers, mq, name);
-    q->exists = rv == APR_SUCCESS;
-    return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
+    q.exists = rv == APR_SUCCESS;
+    if (q.exists || APR_STATUS_IS_NOTFOUND(rv)) {
+        APR_ARRAY_PUSH(queues, queue_t) = q;
+        return APR_SUCCESS;
+    }
+    return rv;
 }
 
-static void print_table(const queue_t *queues, int n)
+/* A queue and its dead letters, at the broker that has them. Each sort of work may have one of its own.
+ * @return exit status */
+static int ask_broker(apr_array_header_t *queues, program_t *prog, const sb_conf_t *conf,
+                      const char *url_key, const char *ca_key, const char *queue)
+{
+    sb_mq_opts_t opts = {.ca_file = sb_conf_str(conf, ca_key)};
+    char buf[200];
+    sb_mq_t *mq;
+    apr_status_t rv = sb_mq_open(&mq, sb_conf_str(conf, url_key), &opts, prog->pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = ask(queues, mq, queue);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ask(queues, mq, apr_pstrcat(prog->pool, queue, ".dead", NULL));
+    }
+    if (rv != APR_SUCCESS) {
+        fprintf(stderr, "%s: the broker of %s: %s\n", prog->def->name, url_key,
+                sb_strerror(rv, buf, sizeof buf));
+    }
+    return program_status(rv);
+}
+
+static void print_table(const apr_array_header_t *queues)
 {
     int i;
 
     printf("%-32s %10s %10s\n", "QUEUE", "MESSAGES", "CONSUMERS");
-    for (i = 0; i < n; i++) {
-        const queue_t *q = &queues[i];
+    for (i = 0; i < queues->nelts; i++) {
+        const queue_t *q = &APR_ARRAY_IDX(queues, i, queue_t);
 
         if (q->exists) {
             printf("%-32s %10" APR_INT64_T_FMT " %10d\n", q->name, q->depth, q->consumers);
@@ -45,14 +71,14 @@ static void print_table(const queue_t *queues, int n)
     }
 }
 
-static void print_json(const queue_t *queues, int n, apr_pool_t *p)
+static void print_json(const apr_array_header_t *queues, apr_pool_t *p)
 {
     sb_jw_t *w = sb_jw_make(p);
     int i;
 
     sb_jw_array(w, NULL);
-    for (i = 0; i < n; i++) {
-        const queue_t *q = &queues[i];
+    for (i = 0; i < queues->nelts; i++) {
+        const queue_t *q = &APR_ARRAY_IDX(queues, i, queue_t);
 
         sb_jw_object(w, NULL);
         sb_jw_str(w, "queue", q->name);
@@ -65,38 +91,35 @@ static void print_json(const queue_t *queues, int n, apr_pool_t *p)
     puts(sb_jw_text(w, NULL));
 }
 
+/* Of a broker that is away nothing is shown; the other one may be there. */
 static int run(program_t *prog)
 {
-    const char *url = sb_conf_str(prog->conf, "udl2.broker.url");
-    const char *queue = sb_conf_str(prog->conf, "udl2.queue");
-    sb_mq_opts_t opts = {.ca_file = sb_conf_str(prog->conf, "udl2.broker.ca_file")};
-    queue_t queues[2] = {{0}};
-    char buf[200];
-    sb_mq_t *mq;
-    apr_status_t rv;
+    apr_array_header_t *queues = apr_array_make(prog->pool, 4, sizeof(queue_t));
+    const sb_conf_t *jobs = program_section(prog, "app:main");
+    int loader = PROGRAM_DONE, extracts = PROGRAM_DONE;
+    int has_loader = sb_conf_str(prog->conf, "udl2.broker.url") != NULL;
+    int has_jobs = jobs && sb_conf_str(jobs, "jobs.broker.url");
 
-    if (!url) {
-        fprintf(stderr, "%s: udl2.broker.url is not set\n", prog->def->name);
+    if (!has_loader && !has_jobs) {
+        fprintf(stderr, "%s: neither udl2.broker.url nor jobs.broker.url is set\n",
+                prog->def->name);
         return PROGRAM_FAILED;
     }
-    rv = sb_mq_open(&mq, url, &opts, prog->pool);
-    if (rv == APR_SUCCESS) {
-        rv = ask(&queues[0], mq, queue);
+    if (has_loader) {
+        loader = ask_broker(queues, prog, prog->conf, "udl2.broker.url", "udl2.broker.ca_file",
+                            sb_conf_str(prog->conf, "udl2.queue"));
     }
-    if (rv == APR_SUCCESS) {
-        rv = ask(&queues[1], mq, apr_pstrcat(prog->pool, queue, ".dead", NULL));
-    }
-    if (rv != APR_SUCCESS) {
-        fprintf(stderr, "%s: the broker: %s\n", prog->def->name, sb_strerror(rv, buf, sizeof buf));
-        return program_status(rv);
+    if (has_jobs) {
+        extracts = ask_broker(queues, prog, jobs, "jobs.broker.url", "jobs.broker.ca_file",
+                              sb_conf_str(jobs, "extract.job.queue.async"));
     }
     if (program_option(prog, "json")) {
-        print_json(queues, 2, prog->pool);
+        print_json(queues, prog->pool);
     }
     else {
-        print_table(queues, 2);
+        print_table(queues);
     }
-    return PROGRAM_DONE;
+    return loader != PROGRAM_DONE ? loader : extracts;
 }
 
 static const program_option_t options[] = {{"json", 0, NULL, "one JSON array", 0},

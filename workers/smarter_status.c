@@ -17,6 +17,7 @@
 #define DAY apr_time_from_sec(86400)
 #define OLD apr_time_from_sec(3600)  /* a package that waited so long */
 #define UNSENT apr_time_from_sec(60) /* a message of a job that is due for so long */
+#define IDLE apr_time_from_sec(300)  /* a task that waits so long though nobody has work */
 #define FULL 10                      /* per cent free below which a disk is nearly full */
 #define NZONES 3
 
@@ -189,7 +190,7 @@ static void judge_jobs(status_t *s)
         trouble(s, "no smarter-job-relay: a message of a job waits to be sent since %s",
                 smarter_age(s->jobs.unsent, s->p));
     }
-    if (s->jobs.untaken > OLD) {
+    if (s->jobs.untaken > (s->jobs.running ? OLD : IDLE)) {
         trouble(s, "a task waits since %s in %s: are there workers?",
                 smarter_age(s->jobs.untaken, s->p), smarter_safe(s->jobs.untaken_queue, s->p));
     }
