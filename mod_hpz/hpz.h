@@ -77,6 +77,7 @@ int hpz_handler(request_rec *r);
 
 int hpz_register(sb_req_t *q); /* PUT /registration */
 int hpz_upload(sb_req_t *q);   /* POST /files/{id} */
+int hpz_finish(sb_req_t *q);   /* POST /registration */
 int hpz_remove(sb_req_t *q);   /* DELETE /files/{id} */
 
 int hpz_cushion(sb_req_t *q);  /* GET /download/{id} */

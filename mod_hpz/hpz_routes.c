@@ -11,6 +11,7 @@
 /* Whom the server lets in at all says conf.d/hpz.conf: configured networks, or a client certificate. */
 static const sb_route_t internal[] = {
     {.path = "/registration", .methods = SB_PUT, .open = 1, .run = hpz_register, .audit = "register_file"},
+    {.path = "/registration", .methods = SB_POST, .open = 1, .run = hpz_finish, .audit = "finish_request"},
     {.path = "/files/{}", .methods = SB_POST, .open = 1, .run = hpz_upload, .audit = "upload_file"},
     {.path = "/files/{}", .methods = SB_DELETE, .open = 1, .run = hpz_remove, .audit = "remove_file"},
     {.path = "/services/ready", .methods = SB_GET, .open = 1, .run = hpz_ready, .params = sb_no_params},

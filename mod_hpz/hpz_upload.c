@@ -19,14 +19,13 @@
 
 /* ---- announcing -------------------------------------------------------------------------------- */
 
-/* @return OK; DONE the answer is written */
-static int read_announcement(sb_pickup_owner_t *owner, sb_req_t *q)
+/* The JSON of the body. @return OK; DONE the answer is written */
+static int read_said(sb_json_t **psaid, sb_req_t *q)
 {
     static const sb_json_limits_t limits = {
         .max_bytes = ANNOUNCEMENT_MAX, .max_depth = 4, .max_nodes = 4000};
     request_rec *r = q->r;
     const char *why = NULL;
-    sb_json_t *said;
     apr_status_t rv;
     apr_size_t len;
     char *text;
@@ -36,14 +35,9 @@ static int read_announcement(sb_pickup_owner_t *owner, sb_req_t *q)
         sb_web_fail(r, rv, SBLOGNO(3210), "reading a registration");
         return DONE;
     }
-    if (sb_json_parse(&said, &why, text, len, &limits, r->pool) != APR_SUCCESS) {
+    if (sb_json_parse(psaid, &why, text, len, &limits, r->pool) != APR_SUCCESS) {
         sb_web_problem(r, HTTP_BAD_REQUEST,
                        apr_psprintf(r->pool, "the body: %s", why ? why : "not JSON"));
-        return DONE;
-    }
-    why = sb_deposit_read(owner, said, r->pool);
-    if (why) {
-        sb_web_problem(r, HTTP_PRECONDITION_FAILED, why);
         return DONE;
     }
     return OK;
@@ -56,11 +50,19 @@ int hpz_register(sb_req_t *q)
     sb_jw_t *w = sb_jw_make(r->pool);
     sb_pickup_owner_t owner;
     apr_size_t len;
-    const char *id, *json;
+    const char *id, *json, *why;
+    sb_json_t *said;
     apr_status_t rv;
     sb_db_t *db;
 
-    if (read_announcement(&owner, q) != OK || hpz_db(&db, q) != OK) {
+    if (read_said(&said, q) != OK) {
+        return OK;
+    }
+    why = sb_deposit_read(&owner, said, r->pool);
+    if (why) {
+        return sb_web_problem(r, HTTP_PRECONDITION_FAILED, why);
+    }
+    if (hpz_db(&db, q) != OK) {
         return OK;
     }
     rv = sb_deposit_add(&id, db, &owner, r->pool);
@@ -75,6 +77,32 @@ int hpz_register(sb_req_t *q)
     sb_jw_end(w);
     json = sb_jw_text(w, &len);
     return sb_web_json(r, json, len);
+}
+
+/* All files of a request are there that will ever be. */
+int hpz_finish(sb_req_t *q)
+{
+    const char *request, *outcome, *why;
+    sb_json_t *said;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    if (read_said(&said, q) != OK) {
+        return OK;
+    }
+    why = sb_deposit_read_finish(&request, &outcome, said);
+    if (why) {
+        return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, why);
+    }
+    if (!hpz_child(q)->with_mail) {
+        return sb_web_json(q->r, "{}", 2);
+    }
+    if (hpz_db(&db, q) != OK) {
+        return OK;
+    }
+    rv = sb_deposit_finish(db, request, outcome);
+    return rv == APR_SUCCESS ? sb_web_json(q->r, "{}", 2)
+                             : sb_web_fail(q->r, rv, SBLOGNO(3219), "noting a mail");
 }
 
 /* ---- delivering -------------------------------------------------------------------------------- */

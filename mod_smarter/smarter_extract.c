@@ -7,15 +7,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
+#include <http_core.h>
 #include <http_protocol.h>
 #include <util_filter.h>
 #include "core/sb_log.h"
 #include "core/sb_places.h"
+#include "core/sb_time.h"
 #include "extract/sb_extract_job.h"
 #include "store/sb_rate.h"
 
@@ -115,6 +118,70 @@ static int take_turn(sb_req_t *q)
     return DONE;
 }
 
+/* ---- patience -------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const request_rec *r;
+    double until; /* on the monotonic clock */
+} patience_t;
+
+/* A second more, so that a server that works is told to stop, and only one that is silent given up. */
+#define GRACE 1.0
+
+static patience_t patience(const sb_req_t *q, const char *key)
+{
+    return (patience_t){q->r, sb_time_monotonic() +
+                                  (double)sb_conf_interval(smarter_child(q)->conf, key) /
+                                      APR_USEC_PER_SEC};
+}
+
+/* Is it in time, and anybody there to send it to? httpd notices that the client hung up when it writes, and
+ * nothing is written before all is known. */
+static apr_status_t is_wanted(void *ctx)
+{
+    const patience_t *w = ctx;
+    apr_socket_t *sock = ap_get_conn_socket(w->r->connection);
+    struct pollfd pfd = {.events = POLLRDHUP};
+    apr_os_sock_t fd;
+
+    if (sb_time_monotonic() > w->until) {
+        return APR_TIMEUP;
+    }
+    if (!w->r->connection->aborted && sock && apr_os_sock_get(&fd, sock) == APR_SUCCESS) {
+        pfd.fd = fd;
+        w->r->connection->aborted = poll(&pfd, 1, 0) > 0;
+    }
+    return w->r->connection->aborted ? APR_ECONNABORTED : APR_SUCCESS;
+}
+
+/* A connection for as long as the patience lasts. @param p gives it back */
+static apr_status_t borrow(sb_db_t **pdb, sb_dbpool_t *pool, patience_t *w, apr_pool_t *p)
+{
+    double left = w->until - sb_time_monotonic() + GRACE;
+    apr_status_t rv = sb_dbpool_get(pdb, pool, p);
+
+    if (rv == APR_SUCCESS) {
+        sb_db_limit(*pdb, (apr_interval_time_t)((left > GRACE ? left : GRACE) * APR_USEC_PER_SEC));
+        sb_db_watch(*pdb, is_wanted, w);
+    }
+    return rv;
+}
+
+static sb_dbpool_t *data_of(const sb_req_t *q, const sb_extract_t *x)
+{
+    return apr_hash_get(smarter_child(q)->pools, sb_scope_tenant(x->scope), APR_HASH_KEY_STRING);
+}
+
+/* What became of a statement that failed. @return of the answer, which is written */
+static int failed(sb_req_t *q, apr_status_t rv, int number, const char *what)
+{
+    if (rv == APR_ECONNABORTED) { /* for the audit line */
+        sb_log(SB_LOG_INFO, SBLOGNO(3094), SB_NO_STATUS, "%s: the client hung up", what);
+        return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE, "Nobody waits for it any more");
+    }
+    return sb_web_fail(q->r, sb_is_transient(rv) ? SB_EUNAVAILABLE : APR_EGENERAL, number, what);
+}
+
 /* ---- at once --------------------------------------------------------------------------------------- */
 
 /* One of the places for requests that are answered at once, until the request ends.
@@ -135,6 +202,7 @@ static int take_place(sb_req_t *q)
 }
 
 typedef struct {
+    patience_t patience;
     sb_req_t *q;
     int fd;
 } at_once_t;
@@ -151,14 +219,13 @@ static apr_status_t open_zip(sb_zip_t **pz, void *ctx, int part)
     return sb_zip_open(pz, &opts, a->q->r->pool);
 }
 
-/* Is anybody there to send it to? */
 static apr_status_t still_wanted(void *ctx, apr_int64_t done, apr_int64_t all)
 {
-    const at_once_t *a = ctx;
+    at_once_t *a = ctx;
 
     (void)done;
     (void)all;
-    return a->q->r->connection->aborted ? APR_ECONNABORTED : APR_SUCCESS;
+    return is_wanted(&a->patience);
 }
 
 static apr_status_t close_file(void *data)
@@ -170,7 +237,7 @@ static apr_status_t close_file(void *data)
 static apr_status_t make_at_once(int *pfd, sb_req_t *q, const sb_extract_t *x)
 {
     const sb_conf_t *conf = smarter_child(q)->conf;
-    at_once_t a = {.q = q};
+    at_once_t a = {.patience = patience(q, "extract.celery_timeout"), .q = q};
     sb_extract_run_t run = {.conf = conf, .open = open_zip, .progress = still_wanted, .ctx = &a};
     sb_extract_result_t result = {.rows = 0};
     apr_pool_t *p;
@@ -186,13 +253,10 @@ static apr_status_t make_at_once(int *pfd, sb_req_t *q, const sb_extract_t *x)
     apr_pool_cleanup_register(q->r->pool, (void *)(intptr_t)a.fd, close_file,
                               apr_pool_cleanup_null);
     apr_pool_create(&p, q->r->pool);
-    rv = sb_dbpool_get(
-        &run.db,
-        apr_hash_get(smarter_child(q)->pools, sb_scope_tenant(x->scope), APR_HASH_KEY_STRING), p);
+    rv = borrow(&run.db, data_of(q, x), &a.patience, p);
     if (rv == APR_SUCCESS) {
-        sb_db_limit(run.db, sb_conf_interval(conf, "extract.celery_timeout"));
         rv = sb_extract_make(&result, x, &run, p);
-        if (rv != APR_SUCCESS && rv != APR_NOTFOUND) {
+        if (rv != APR_SUCCESS && rv != APR_NOTFOUND && rv != APR_ECONNABORTED) {
             sb_log(SB_LOG_ERROR, SBLOGNO(3083), rv, "extract %s: %s", x->id,
                    result.why ? result.why : sb_db_error(run.db));
         }
@@ -238,8 +302,7 @@ static int answer_at_once(sb_req_t *q, const sb_extract_t *x)
         return sb_web_problem(q->r, HTTP_NOT_FOUND, "There are no results for this request");
     }
     if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, sb_is_transient(rv) ? SB_EUNAVAILABLE : APR_EGENERAL,
-                           SBLOGNO(3085), "making an extract");
+        return failed(q, rv, SBLOGNO(3085), "making an extract");
     }
     return send_zip(q, x, fd);
 }
@@ -319,16 +382,14 @@ static int send_tasks(sb_req_t *q, const sb_extract_t *x, const sb_extract_plan_
 }
 
 /* What there is, without keeping the connection. */
-static apr_status_t look(sb_extract_plan_t *plan, sb_req_t *q, const sb_extract_t *x)
+static apr_status_t look(sb_extract_plan_t *plan, sb_req_t *q, const sb_extract_t *x, patience_t *w)
 {
     apr_pool_t *p;
     apr_status_t rv;
     sb_db_t *db;
 
     apr_pool_create(&p, q->r->pool);
-    rv = sb_dbpool_get(
-        &db, apr_hash_get(smarter_child(q)->pools, sb_scope_tenant(x->scope), APR_HASH_KEY_STRING),
-        p);
+    rv = borrow(&db, data_of(q, x), w, p);
     if (rv == APR_SUCCESS) {
         rv = sb_db_begin(db, SB_TX_SNAPSHOT);
         if (rv == APR_SUCCESS) {
@@ -337,7 +398,7 @@ static apr_status_t look(sb_extract_plan_t *plan, sb_req_t *q, const sb_extract_
         if (rv == APR_SUCCESS) {
             rv = sb_db_commit(db);
         }
-        if (rv != APR_SUCCESS) {
+        if (rv != APR_SUCCESS && rv != APR_ECONNABORTED) {
             sb_log(SB_LOG_ERROR, SBLOGNO(3086), rv, "extract %s: %s", x->id, sb_db_error(db));
         }
     }
@@ -345,12 +406,15 @@ static apr_status_t look(sb_extract_plan_t *plan, sb_req_t *q, const sb_extract_
     return rv;
 }
 
+#define NOTE_PATIENCE apr_time_from_sec(2) /* for a row that nothing waits for */
+
 static void note_queued(sb_req_t *q, const sb_extract_t *x)
 {
     sb_db_t *stats;
 
     if (smarter_child(q)->stats &&
         sb_dbpool_get(&stats, smarter_child(q)->stats, q->r->pool) == APR_SUCCESS) {
+        sb_db_limit(stats, NOTE_PATIENCE);
         sb_extract_note_queued(stats, x, q->r->pool);
     }
 }
@@ -362,21 +426,38 @@ static int has_too_many(sb_req_t *q, const char *why)
     return DONE;
 }
 
+/* How many he has, by a connection that is borrowed for no longer. */
+static apr_status_t count_extracts(int *popen, int *pkept, sb_req_t *q, const sb_extract_t *x,
+                                   patience_t *w)
+{
+    const char *tenant = sb_scope_tenant(x->scope), *uid = q->user->uid;
+    apr_pool_t *p;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    *popen = *pkept = 0;
+    apr_pool_create(&p, q->r->pool);
+    rv = borrow(&db, smarter_child(q)->jobs, w, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_job_count_open(popen, db, tenant, uid, SB_EXTRACT_JOB, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = sb_job_count_kept(pkept, db, tenant, uid, SB_EXTRACT_JOB, p);
+    }
+    apr_pool_destroy(p);
+    return rv;
+}
+
 /* @return OK; DONE the answer is written */
-static int may_have_more(sb_req_t *q, const sb_extract_t *x, sb_db_t *jobs)
+static int may_have_more(sb_req_t *q, const sb_extract_t *x, patience_t *w)
 {
     const sb_conf_t *conf = smarter_child(q)->conf;
-    const char *tenant = sb_scope_tenant(x->scope);
     apr_int64_t max_kept = sb_conf_int(conf, "extract.max_kept");
-    int open, kept = 0;
-    apr_status_t rv;
+    int open, kept;
+    apr_status_t rv = count_extracts(&open, &kept, q, x, w);
 
-    rv = sb_job_count_open(&open, jobs, tenant, q->user->uid, SB_EXTRACT_JOB, q->r->pool);
-    if (rv == APR_SUCCESS && max_kept) {
-        rv = sb_job_count_kept(&kept, jobs, tenant, q->user->uid, SB_EXTRACT_JOB, q->r->pool);
-    }
     if (rv != APR_SUCCESS) {
-        sb_web_fail(q->r, rv, SBLOGNO(3087), "counting extracts");
+        failed(q, rv, SBLOGNO(3087), "counting extracts");
         return DONE;
     }
     if (open >= sb_conf_int(conf, "extract.max_open")) {
@@ -388,42 +469,57 @@ static int may_have_more(sb_req_t *q, const sb_extract_t *x, sb_db_t *jobs)
     return OK;
 }
 
+/* Whoever asked for too many at the same time was let through before, and is counted once more when the job is
+ * made. @return OK; DONE the answer is written */
+static int submit(const apr_array_header_t **pfiles, sb_req_t *q, const sb_extract_t *x,
+                  double until)
+{
+    sb_extract_desk_t desk = {.conf = smarter_child(q)->conf,
+                              .pickup = smarter_child(q)->extracts->pickup,
+                              .jobs = smarter_child(q)->jobs,
+                              .request_id = q->request_id,
+                              .until = until};
+    const char *error;
+    apr_status_t rv = sb_extract_submit(pfiles, &error, x, &desk, q->r->pool);
+
+    if (rv == SB_EDENIED) {
+        return has_too_many(q, "Too many extracts of yours were asked for at the same time");
+    }
+    if (rv != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(3062), rv, "extract %s: %s", x->id, error ? error : "");
+        sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3063),
+                    "announcing an extract");
+        return DONE;
+    }
+    note_queued(q, x);
+    return OK;
+}
+
+/* No connection is kept while the pickup zone is asked: it may take its time. */
 static int answer_later(sb_req_t *q, sb_extract_t *x)
 {
-    const smarter_extracts_t *e = smarter_child(q)->extracts;
+    patience_t w = patience(q, "extract.request_timeout");
     const apr_array_header_t *files = NULL;
     sb_extract_plan_t plan;
-    const char *error;
     apr_status_t rv;
-    sb_db_t *jobs;
 
-    if (!e->pickup || !q->user->uid) {
+    if (!smarter_child(q)->extracts->pickup || !q->user->uid) {
         return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
                               "Extracts for later are not set up here");
     }
-    rv = sb_dbpool_get(&jobs, smarter_child(q)->jobs, q->r->pool);
-    if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, rv, SBLOGNO(3088), "the database of jobs");
-    }
-    if (may_have_more(q, x, jobs) != OK) {
+    if (may_have_more(q, x, &w) != OK) {
         return OK;
     }
-    rv = look(&plan, q, x);
+    rv = look(&plan, q, x, &w);
     if (rv != APR_SUCCESS) {
-        return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3089),
-                           "planning an extract");
+        return failed(q, rv, SBLOGNO(3089), "planning an extract");
     }
     if (plan.parts > 0) {
         x->parts = plan.parts;
         x->version = plan.version;
-        rv = sb_extract_submit(&files, &error, x, smarter_child(q)->conf, e->pickup, jobs,
-                               q->request_id, q->r->pool);
-        if (rv != APR_SUCCESS) {
-            sb_log(SB_LOG_ERROR, SBLOGNO(3062), rv, "extract %s: %s", x->id, error ? error : "");
-            return sb_web_fail(q->r, rv == SB_EUNAVAILABLE ? rv : APR_EGENERAL, SBLOGNO(3063),
-                               "announcing an extract");
+        if (submit(&files, q, x, w.until) != OK) {
+            return OK;
         }
-        note_queued(q, x);
     }
     return send_tasks(q, x, &plan, files);
 }

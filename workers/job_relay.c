@@ -16,7 +16,7 @@
 #define WAKE 0.5  /* how long a stop may go unnoticed */
 #define TURN 0.02 /* what is due and not ours, another relay has just now */
 
-/* Files are removed between messages, so what waits for the pickup zone makes these wait. */
+/* The pickup zone is visited between messages, so what waits for it makes these wait. */
 #define REMOVE_SECS 2                           /* a turn */
 #define PICKUP_AGAIN 60                         /* after the pickup zone did not answer */
 #define REMOVE_AGAIN apr_time_from_sec(10 * 60) /* one that it would not remove */
@@ -42,53 +42,104 @@ static void say(const sb_job_swept_t *s)
     }
 }
 
+/* What is to be said to the pickup zone, for at most REMOVE_SECS a turn. */
+typedef struct {
+    sb_job_relay_t *relay;
+    const sb_pickup_client_t *client;
+    double until;
+} errand_t;
+
+static double zone_not_before; /* on the monotonic clock: it did not answer */
+
+static int is_time_up(const errand_t *e)
+{
+    double now = sb_time_monotonic();
+
+    return program_stopping() || now < zone_not_before || now > e->until;
+}
+
+/* Perhaps for this one only: the others are tried first. */
+static void is_away(const char *what, apr_status_t rv, const char *error)
+{
+    sb_log(SB_LOG_WARN, SBLOGNO(4555), rv, "%s: %s", what, error);
+    zone_not_before = sb_time_monotonic() + PICKUP_AGAIN;
+}
+
 /* @return the database's health */
-static apr_status_t remove_file(double *pnot_before, sb_job_relay_t *relay,
-                                const sb_pickup_client_t *client, const char *id, apr_pool_t *p)
+static apr_status_t remove_file(const errand_t *e, const char *id, apr_pool_t *p)
 {
     const char *error;
-    apr_status_t rv = sb_pickup_remove(&error, client, id, apr_time_from_sec(REMOVE_SECS), p);
+    apr_status_t rv = sb_pickup_remove(&error, e->client, id, apr_time_from_sec(REMOVE_SECS), p);
 
     if (rv == APR_SUCCESS) {
-        return sb_job_relay_removed(relay, id);
+        return sb_job_relay_removed(e->relay, id);
     }
-    if (rv == SB_EUNAVAILABLE) { /* perhaps for this one only: the others are tried first */
-        sb_log(SB_LOG_WARN, SBLOGNO(4555), rv, "files wait to be removed: %s", error);
-        *pnot_before = sb_time_monotonic() + PICKUP_AGAIN;
-        return sb_job_relay_put_off(relay, id, 0);
+    if (rv == SB_EUNAVAILABLE) {
+        is_away("files wait to be removed", rv, error);
+        return sb_job_relay_put_off(e->relay, id, 0);
     }
     sb_log(SB_LOG_ERROR, SBLOGNO(4556), rv, "pickup %s cannot be removed: %s", id, error);
-    return sb_job_relay_put_off(relay, id, REMOVE_AGAIN);
+    return sb_job_relay_put_off(e->relay, id, REMOVE_AGAIN);
 }
 
 /* Take what nobody wants out of the pickup zone. What it does not remove is tried again, later.
  * @return the database's health */
-static apr_status_t remove_files(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
+static apr_status_t remove_files(const errand_t *e, const apr_array_header_t *ids, apr_pool_t *p)
 {
-    static double not_before;
-    double begun = sb_time_monotonic();
-    const sb_pickup_client_t *client;
-    apr_array_header_t *ids;
-    apr_status_t rv;
-    int i;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (begun < not_before) {
-        return APR_SUCCESS;
-    }
-    rv = sb_job_relay_unwanted(&ids, relay, p);
-    if (rv != APR_SUCCESS || !ids->nelts ||
-        sb_pickup_client_make(&client, prog->conf, p)) { /* no pickup zone: files are elsewhere */
-        return rv;
-    }
-    for (i = 0; i < ids->nelts && rv == APR_SUCCESS && !program_stopping(); i++) {
-        double now = sb_time_monotonic();
-
-        if (now < not_before || now > begun + REMOVE_SECS) {
-            break;
-        }
-        rv = remove_file(&not_before, relay, client, APR_ARRAY_IDX(ids, i, const char *), p);
+    for (int i = 0; rv == APR_SUCCESS && i < ids->nelts && !is_time_up(e); i++) {
+        rv = remove_file(e, APR_ARRAY_IDX(ids, i, const char *), p);
     }
     return rv;
+}
+
+/* Have owners told of what is over. @return the database's health */
+static apr_status_t tell_owners(const errand_t *e, const apr_array_header_t *jobs, apr_pool_t *p)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int i = 0; rv == APR_SUCCESS && i < jobs->nelts && !is_time_up(e); i++) {
+        const sb_job_over_t *job = &APR_ARRAY_IDX(jobs, i, sb_job_over_t);
+        const char *error;
+        apr_status_t said = sb_pickup_finish(&error, e->client, job->id, job->ready,
+                                             apr_time_from_sec(REMOVE_SECS), p);
+
+        if (said == SB_EUNAVAILABLE) {
+            is_away("owners wait to be told by mail", said, error);
+        }
+        else if (said != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(said)) {
+            sb_log(SB_LOG_ERROR, SBLOGNO(4580), said, "the owner of job %s cannot be told: %s",
+                   job->id, error);
+        }
+        rv = sb_job_relay_told(e->relay, job,
+                               said == APR_SUCCESS || APR_STATUS_IS_NOTFOUND(said) ? 0
+                               : said == SB_EUNAVAILABLE ? apr_time_from_sec(PICKUP_AGAIN)
+                                                         : REMOVE_AGAIN);
+    }
+    return rv;
+}
+
+/* @return the database's health */
+static apr_status_t visit_pickup_zone(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
+{
+    errand_t e = {.relay = relay, .until = sb_time_monotonic() + REMOVE_SECS};
+    apr_array_header_t *jobs, *ids = NULL;
+    apr_status_t rv;
+
+    if (is_time_up(&e)) {
+        return APR_SUCCESS;
+    }
+    rv = sb_job_relay_untold(&jobs, relay, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_job_relay_unwanted(&ids, relay, p);
+    }
+    if (rv != APR_SUCCESS || !(jobs->nelts + ids->nelts) ||
+        sb_pickup_client_make(&e.client, prog->conf, p)) { /* no pickup zone: files are elsewhere */
+        return rv;
+    }
+    rv = tell_owners(&e, jobs, p);
+    return rv == APR_SUCCESS ? remove_files(&e, ids, p) : rv;
 }
 
 static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
@@ -98,7 +149,7 @@ static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 
     if (rv == APR_SUCCESS) {
         say(&swept);
-        rv = remove_files(prog, relay, p);
+        rv = visit_pickup_zone(prog, relay, p);
     }
     return rv;
 }

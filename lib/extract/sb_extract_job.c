@@ -18,6 +18,7 @@
 #define TASK_MAKE "extract.make"
 #define TASK_CLEAN "extract.clean_up"
 #define VERSION_MAX 1024
+#define GRACE 1.0  /* seconds: less time for a row says nothing of the server */
 #define MAKING 0.9 /* the share of making in the progress; the rest is delivering */
 
 /* ---- asking for one -------------------------------------------------------------------------------- */
@@ -108,37 +109,65 @@ static const char *params_of(const sb_extract_t *x, apr_pool_t *p)
     return sb_jw_text(w, NULL);
 }
 
-apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **perror,
-                               const sb_extract_t *x, const sb_conf_t *conf,
-                               const sb_pickup_client_t *pickup, sb_db_t *jobs,
-                               const char *request_id, apr_pool_t *p)
+/* In the pickup zone. @param files sb_job_file_t, to be filled */
+static apr_status_t announce(apr_array_header_t *files, const char **perror, const char *request,
+                             const sb_extract_t *x, const sb_extract_desk_t *desk, apr_pool_t *p)
 {
     sb_pickup_owner_t owner = {.uid = x->user->uid,
                                .email = x->user->email,
                                .role = sb_extract_about(x->kind)->role,
                                .tenant = sb_scope_tenant(x->scope),
                                .state_code = sb_scope_state(x->scope),
-                               .places = places_of(x, p)};
-    const char *queue = sb_conf_str(conf, "extract.job.queue.async"), *args;
+                               .places = places_of(x, p),
+                               .request = request};
+    sb_pickup_t *announced = apr_palloc(p, (apr_size_t)x->parts * sizeof(*announced));
+    apr_status_t rv =
+        sb_pickup_register(announced, x->parts, perror, desk->pickup, &owner, desk->until, p);
+
+    for (int i = 0; i < x->parts && rv == APR_SUCCESS; i++) {
+        APR_ARRAY_PUSH(files, sb_job_file_t) =
+            (sb_job_file_t){.name = sb_extract_part_name(x, i, p),
+                            .pickup_id = announced[i].id,
+                            .url = announced[i].url,
+                            .web_url = announced[i].web_url,
+                            .size = -1};
+    }
+    return rv;
+}
+
+/* With a connection that is borrowed for no longer than it takes. */
+static apr_status_t create(const sb_job_t *job, const char **perror, const sb_extract_desk_t *desk,
+                           apr_pool_t *p)
+{
+    double left = desk->until - sb_time_monotonic();
+    apr_interval_time_t limit = (apr_interval_time_t)((left + GRACE) * APR_USEC_PER_SEC);
+    apr_pool_t *own;
+    apr_status_t rv;
+    sb_db_t *db;
+
+    apr_pool_create(&own, p);
+    rv = left > 0 ? sb_dbpool_get(&db, desk->jobs, own) : SB_EUNAVAILABLE;
+    if (rv != APR_SUCCESS) {
+        *perror = "the database of jobs does not answer in time";
+    }
+    else {
+        sb_db_limit(db, limit);
+        rv = sb_job_create(db, job, p);
+        *perror = rv == APR_SUCCESS ? NULL : apr_pstrdup(p, sb_db_error(db));
+    }
+    apr_pool_destroy(own);
+    return rv;
+}
+
+apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **perror,
+                               const sb_extract_t *x, const sb_extract_desk_t *desk, apr_pool_t *p)
+{
+    const char *queue = sb_conf_str(desk->conf, "extract.job.queue.async"), *args;
     apr_array_header_t *files = apr_array_make(p, x->parts, sizeof(sb_job_file_t));
-    sb_job_t *job = sb_job_make(conf, p);
-    apr_status_t rv = APR_SUCCESS;
+    sb_job_t *job = sb_job_make(desk->conf, p);
+    apr_status_t rv = announce(files, perror, job->id, x, desk, p);
 
     *pfiles = files;
-    *perror = NULL;
-    for (int i = 0; i < x->parts && rv == APR_SUCCESS; i++) {
-        sb_pickup_t announced;
-
-        rv = sb_pickup_register(&announced, perror, pickup, &owner, p);
-        if (rv == APR_SUCCESS) {
-            APR_ARRAY_PUSH(files, sb_job_file_t) =
-                (sb_job_file_t){.name = sb_extract_part_name(x, i, p),
-                                .pickup_id = announced.id,
-                                .url = announced.url,
-                                .web_url = announced.web_url,
-                                .size = -1};
-        }
-    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -148,7 +177,9 @@ apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **p
     job->guid = x->user->guid;
     job->title = title_of(x, p);
     job->params = params_of(x, p);
-    job->request_id = request_id;
+    job->request_id = desk->request_id;
+    job->max_open = (int)sb_conf_int(desk->conf, "extract.max_open");
+    job->max_kept = (int)sb_conf_int(desk->conf, "extract.max_kept");
     for (int i = 0; i < files->nelts; i++) {
         const sb_job_file_t *f = &APR_ARRAY_IDX(files, i, sb_job_file_t);
 
@@ -158,11 +189,7 @@ apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **p
     sb_job_step(job, SB_STEP_FAIL);
     sb_job_task(job, queue, TASK_MAKE, args, 1);
     sb_job_final(job, queue, TASK_CLEAN, args);
-    rv = sb_job_create(jobs, job, p);
-    if (rv != APR_SUCCESS) {
-        *perror = sb_db_error(jobs);
-    }
-    return rv;
+    return create(job, perror, desk, p);
 }
 
 /* ---- a task ---------------------------------------------------------------------------------------- */

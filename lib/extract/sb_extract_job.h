@@ -14,18 +14,27 @@
 
 #define SB_EXTRACT_JOB "extract" /* the kind of these jobs */
 
+/** Where requests are handed in. */
+typedef struct {
+    const sb_conf_t *conf;
+    const sb_pickup_client_t *pickup;
+    sb_dbpool_t *jobs;      /* with the schema of jobs in its options */
+    const char *request_id; /* of the web request; NULL none */
+    double until;           /* when to give up, on the monotonic clock */
+} sb_extract_desk_t;
+
 /**
- * Announce the archives and make the job.
+ * Announce the archives and make the job. A connection is borrowed when all archives are announced, and is
+ * back when this returns.
  * @param x      with user, version and parts of the plan
  * @param pfiles sb_job_file_t: what is to be fetched where
- * @param jobs   with the schema of jobs in its options
  * @param perror the complaint, unless APR_SUCCESS; names no person
- * @return APR_SUCCESS; as sb_pickup_register and sb_job_create
+ * @return APR_SUCCESS; SB_EDENIED he has as many as he may (extract.max_open, extract.max_kept); as
+ *         sb_pickup_register, sb_dbpool_get and sb_job_create
  */
 apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **perror,
-                               const sb_extract_t *x, const sb_conf_t *conf,
-                               const sb_pickup_client_t *pickup, sb_db_t *jobs,
-                               const char *request_id, apr_pool_t *p) SB_MUST_CHECK;
+                               const sb_extract_t *x, const sb_extract_desk_t *desk,
+                               apr_pool_t *p) SB_MUST_CHECK;
 
 /** What a worker works with. */
 typedef struct {

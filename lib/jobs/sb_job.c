@@ -27,7 +27,8 @@ struct sb_job_plan_t {
     apr_size_t bytes;
 };
 
-static const sb_stmt_t create_stmt = {"job_create", 1, "SELECT {schema}.job_create($1::json)"};
+static const sb_stmt_t create_stmt = {
+    "job_create", 3, "SELECT {schema}.job_create_within($1::json, $2::int, $3::int)"};
 static const sb_stmt_t cancel_stmt = {"job_cancel", 1, "SELECT {schema}.job_cancel($1::uuid)"};
 static const sb_stmt_t delete_stmt = {"job_delete", 1, "SELECT {schema}.job_delete($1::uuid)"};
 static const sb_stmt_t retry_stmt = {
@@ -235,14 +236,17 @@ static const char *job_json(const sb_job_t *job, apr_pool_t *p)
 apr_status_t sb_job_create(sb_db_t *db, const sb_job_t *job, apr_pool_t *p)
 {
     apr_status_t rv = judge(job, p);
-    const char *args[1];
+    const char *args[3];
     sb_rows_t *rows;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     args[0] = job_json(job, p);
-    return sb_db_query(&rows, db, &create_stmt, args, p);
+    args[1] = apr_itoa(p, job->max_open);
+    args[2] = apr_itoa(p, job->max_kept);
+    rv = sb_db_query(&rows, db, &create_stmt, args, p);
+    return rv != APR_SUCCESS || sb_rows_bool(rows, 0, 0) == 1 ? rv : SB_EDENIED;
 }
 
 static apr_status_t count_jobs(int *pcount, sb_db_t *db, const sb_stmt_t *st, const char *tenant,

@@ -68,6 +68,8 @@ typedef struct {
                                           jobs.retry_delay */
     apr_interval_time_t keep;          /* from ready to expired; jobs.keep */
     apr_interval_time_t give_up_after; /* from now to failed; jobs.give_up_after */
+    int max_open; /* of this kind and owner, not made yet; 0, as it is made: any number */
+    int max_kept; /* the same, with files that wait to be fetched */
     sb_job_plan_t *plan;
 } sb_job_t;
 
@@ -99,13 +101,14 @@ void sb_job_final(sb_job_t *job, const char *queue, const char *name, const char
 /**
  * Make it: one statement, so in a transaction of the caller's it is part of that. The first step is
  * published from the outbox by smarter-job-relay; the broker may be down.
- * @return APR_SUCCESS; SB_EINPUT a text is missing, a step has no task, or args are no JSON;
- *         SB_ETOOBIG over a limit above; others as sb_db_query
+ * @return APR_SUCCESS; SB_EDENIED the owner has max_open or max_kept of them, counted under a lock: those
+ *         asked for at the same time included; SB_EINPUT a text is missing, a step has no task, or args
+ *         are no JSON; SB_ETOOBIG over a limit above; others as sb_db_query
  */
 apr_status_t sb_job_create(sb_db_t *db, const sb_job_t *job, apr_pool_t *p) SB_MUST_CHECK;
 
 /**
- * How many jobs of a user are queued or running: for a limit. @param kind NULL: of all kinds
+ * How many jobs of a user are queued or running: for an early word about a limit. @param kind NULL: all kinds
  */
 apr_status_t sb_job_count_open(int *pcount, sb_db_t *db, const char *tenant, const char *uid,
                                const char *kind, apr_pool_t *p) SB_MUST_CHECK;

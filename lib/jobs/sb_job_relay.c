@@ -433,3 +433,40 @@ apr_status_t sb_job_relay_put_off(sb_job_relay_t *relay, const char *id, apr_int
     apr_snprintf(us, sizeof us, "%" APR_INT64_T_FMT, pause);
     return sb_db_exec(NULL, relay->db, &put_off_stmt, args);
 }
+
+/* ---- owners to be told --------------------------------------------------------------------------- */
+
+static const sb_stmt_t untold_stmt = {"job_untold", 0,
+                                      "SELECT job_id, state = 'ready' FROM {schema}.job"
+                                      " WHERE tell_at <= clock_timestamp() AND state IN ('ready', "
+                                      "'failed') ORDER BY tell_at LIMIT 20"};
+
+static const sb_stmt_t told_stmt = {
+    "job_told", 3,
+    "UPDATE {schema}.job SET tell_at = clock_timestamp() + nullif($3::bigint, 0) * interval '1 us'"
+    " WHERE job_id = $1::uuid AND tell_at IS NOT NULL AND state = $2"};
+
+apr_status_t sb_job_relay_untold(apr_array_header_t **pjobs, sb_job_relay_t *relay, apr_pool_t *p)
+{
+    sb_rows_t *rows;
+    apr_status_t rv;
+    int i;
+
+    *pjobs = apr_array_make(p, 4, sizeof(sb_job_over_t));
+    rv = sb_db_query(&rows, relay->db, &untold_stmt, NULL, p);
+    for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows); i++) {
+        APR_ARRAY_PUSH(*pjobs, sb_job_over_t) =
+            (sb_job_over_t){sb_rows_text(rows, i, 0), sb_rows_bool(rows, i, 1) == 1};
+    }
+    return rv;
+}
+
+apr_status_t sb_job_relay_told(sb_job_relay_t *relay, const sb_job_over_t *job,
+                               apr_interval_time_t again)
+{
+    char us[24];
+    const char *args[] = {job->id, job->ready ? "ready" : "failed", us};
+
+    apr_snprintf(us, sizeof us, "%" APR_INT64_T_FMT, again);
+    return sb_db_exec(NULL, relay->db, &told_stmt, args);
+}

@@ -65,6 +65,20 @@ apr_status_t sb_job_relay_sweep(sb_job_swept_t *swept, sb_job_relay_t *relay, co
 apr_status_t sb_job_relay_unwanted(apr_array_header_t **pids, sb_job_relay_t *relay,
                                    apr_pool_t *p) SB_MUST_CHECK;
 
+/** A job that is over, whose owner the pickup zone is to tell. */
+typedef struct {
+    const char *id;
+    int ready; /* 0: it failed */
+} sb_job_over_t;
+
+/** @param pjobs of sb_job_over_t, some of them if there are many */
+apr_status_t sb_job_relay_untold(apr_array_header_t **pjobs, sb_job_relay_t *relay,
+                                 apr_pool_t *p) SB_MUST_CHECK;
+
+/** It has been told, or (with a pause) is to be tried again then. What has changed since stays to be told. */
+apr_status_t sb_job_relay_told(sb_job_relay_t *relay, const sb_job_over_t *job,
+                               apr_interval_time_t again) SB_MUST_CHECK;
+
 /** The pickup zone has this one no more. */
 apr_status_t sb_job_relay_removed(sb_job_relay_t *relay, const char *id) SB_MUST_CHECK;
 

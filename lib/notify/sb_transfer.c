@@ -287,9 +287,9 @@ static const char *subject_header(const char *text, apr_pool_t *p)
 
 static CURLcode mail_headers(transfer_t *t, const sb_mail_t *mail)
 {
-    const char *hex = sb_random_hex(16, t->p), *at = strchr(mail->from, '@');
+    const char *id = mail->id ? mail->id : sb_random_hex(16, t->p), *at = strchr(mail->from, '@');
     char date[APR_RFC822_DATE_LEN];
-    CURLcode rc = hex && at ? CURLE_OK : CURLE_FAILED_INIT;
+    CURLcode rc = id && at ? CURLE_OK : CURLE_FAILED_INIT;
     const char *to = "";
     int i;
 
@@ -304,7 +304,7 @@ static CURLcode mail_headers(transfer_t *t, const sb_mail_t *mail)
     rc = rc == CURLE_OK ? add(&t->headers, apr_pstrcat(t->p, "To: ", to, NULL)) : rc;
     rc = rc == CURLE_OK ? add(&t->headers, subject_header(mail->subject, t->p)) : rc;
     rc = rc == CURLE_OK ? add(&t->headers, apr_pstrcat(t->p, "Date: ", date, NULL)) : rc;
-    rc = rc == CURLE_OK ? add(&t->headers, apr_pstrcat(t->p, "Message-ID: <", hex, at, ">", NULL))
+    rc = rc == CURLE_OK ? add(&t->headers, apr_pstrcat(t->p, "Message-ID: <", id, at, ">", NULL))
                         : rc;
     return rc == CURLE_OK ? add(&t->headers, "Auto-Submitted: auto-generated") : rc;
 }

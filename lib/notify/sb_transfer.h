@@ -54,11 +54,13 @@ typedef struct {
 } sb_mail_server_t;
 
 typedef struct {
-    const char *from;                   /* a mailbox */
-    const char *envelope_from;          /* where it comes back to; NULL: from */
-    const apr_array_header_t *to;       /* of const char *: mailboxes */
-    const char *subject;                /* UTF-8 */
-    const char *text;                   /* UTF-8 */
+    const char *id;               /* of the message, letters and digits: sent twice, it is one mail;
+                                           NULL: a new one */
+    const char *from;             /* a mailbox */
+    const char *envelope_from;    /* where it comes back to; NULL: from */
+    const apr_array_header_t *to; /* of const char *: mailboxes */
+    const char *subject;          /* UTF-8 */
+    const char *text;             /* UTF-8 */
     const char *attachment, *file_name; /* path of a zip file and what it is called; NULL: none */
 } sb_mail_t;
 apr_status_t sb_transfers_mail(sb_transfers_t *t, const sb_mail_server_t *server,

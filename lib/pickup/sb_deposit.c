@@ -12,6 +12,7 @@
 #define UID_MAX 256
 #define WORD_MAX 100 /* bytes of a role, tenant or id of a place */
 #define PLACES_MAX 1000
+#define PARTS_MAX 10000 /* of a request */
 
 /* ---- what a client says ------------------------------------------------------------------------- */
 
@@ -69,8 +70,44 @@ static const char *read_places(const apr_array_header_t **pplaces, const sb_json
     return NULL;
 }
 
+/* @return NULL, or what is wrong */
+static const char *read_request(sb_pickup_owner_t *owner, const sb_json_t *said)
+{
+    apr_int64_t part = 1;
+
+    if (!read_text(&owner->request, said, "request_id", SB_UUID_SIZE) ||
+        (owner->request && !sb_uuid_is_valid(owner->request))) {
+        return "request_id: want a UUID, or null";
+    }
+    if (sb_json_get(said, "part") &&
+        (sb_json_int(&part, sb_json_get(said, "part")) != APR_SUCCESS || part < 1 ||
+         part > PARTS_MAX)) {
+        return "part: want a number from 1 on";
+    }
+    owner->part = (int)part;
+    return NULL;
+}
+
+const char *sb_deposit_read_finish(const char **prequest, const char **poutcome,
+                                   const sb_json_t *said)
+{
+    sb_pickup_owner_t owner;
+
+    *poutcome = said->type == SB_JSON_OBJECT ? sb_json_str(sb_json_get(said, "outcome"), "") : "";
+    *prequest = NULL;
+    if (said->type != SB_JSON_OBJECT || read_request(&owner, said) || !owner.request) {
+        return "request_id: want a UUID";
+    }
+    *prequest = owner.request;
+    return strcmp(*poutcome, "ready") && strcmp(*poutcome, "failed")
+               ? "outcome: want ready or failed"
+               : NULL;
+}
+
 const char *sb_deposit_read(sb_pickup_owner_t *owner, const sb_json_t *said, apr_pool_t *p)
 {
+    const char *why;
+
     memset(owner, 0, sizeof(*owner));
     if (said->type != SB_JSON_OBJECT) {
         return "want a JSON object";
@@ -92,17 +129,18 @@ const char *sb_deposit_read(sb_pickup_owner_t *owner, const sb_json_t *said, apr
     if (owner->role && (!owner->tenant || !owner->state_code)) {
         return "a role needs a tenant and a state_code";
     }
-    return read_places(&owner->places, sb_json_get(said, "places"), p);
+    why = read_request(owner, said);
+    return why ? why : read_places(&owner->places, sb_json_get(said, "places"), p);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------- */
 
 static const sb_stmt_t add_row = {
     .name = "hpz_add",
-    .nargs = 7,
+    .nargs = 9,
     .sql = "INSERT INTO {schema}.file_registry"
-           " (registration_id, user_id, email, role, tenant, state_code, places)"
-           " VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)"};
+           " (registration_id, user_id, email, role, tenant, state_code, places, request_id, part)"
+           " VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::uuid, $9::int)"};
 /* The places may be many: they are read for the owner alone, or others could tell a foreign id from an unknown one
  * by the time it takes. */
 static const sb_stmt_t find_row = {
@@ -114,7 +152,9 @@ static const sb_stmt_t find_row = {
         " FROM {schema}.file_registry WHERE registration_id = $1"};
 static const sb_stmt_t lock_row = {.name = "hpz_lock",
                                    .nargs = 1,
-                                   .sql = "SELECT sha256, size, email FROM {schema}.file_registry "
+                                   .sql = "SELECT sha256, size,"
+                                          " CASE WHEN request_id IS NULL THEN email END"
+                                          " FROM {schema}.file_registry "
                                           "WHERE registration_id = $1 FOR UPDATE"};
 static const sb_stmt_t fill_row = {.name = "hpz_fill",
                                    .nargs = 5,
@@ -129,6 +169,18 @@ static const sb_stmt_t add_mail = {
     .name = "hpz_mail",
     .nargs = 1,
     .sql = "INSERT INTO {schema}.ready_mail (registration_id) VALUES ($1) ON CONFLICT DO NOTHING"};
+
+/* Another outcome is told, the same one is not told again. */
+static const sb_stmt_t add_outcome = {
+    .name = "hpz_outcome",
+    .nargs = 2,
+    .sql = "INSERT INTO {schema}.ready_mail AS m (registration_id, outcome)"
+           " SELECT registration_id, $2 FROM {schema}.file_registry"
+           " WHERE request_id = $1::uuid AND email IS NOT NULL ORDER BY part LIMIT 1"
+           " ON CONFLICT (registration_id) DO UPDATE SET outcome = EXCLUDED.outcome,"
+           " turn = m.turn + 1, state = 'pending', attempts = 0, error = NULL, at = now(), next_at "
+           "= now()"
+           " WHERE m.outcome <> EXCLUDED.outcome"};
 
 static const char *places_json(const apr_array_header_t *places, apr_pool_t *p)
 {
@@ -160,7 +212,9 @@ apr_status_t sb_deposit_add(const char **pid, sb_db_t *db, const sb_pickup_owner
                           owner->role,
                           owner->tenant,
                           owner->state_code,
-                          places_json(owner->places, p)};
+                          places_json(owner->places, p),
+                          owner->request,
+                          apr_itoa(p, owner->part)};
 
     *pid = NULL;
     if (!sb_uuid_make(id)) {
@@ -354,4 +408,11 @@ apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, s
         rv = fill(db, id, name, a, depot, with_mail && sb_rows_text(rows, 0, 2), p);
     }
     return sb_db_end(db, rv);
+}
+
+apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome)
+{
+    const char *args[] = {request, outcome};
+
+    return sb_db_exec(NULL, db, &add_outcome, args);
 }

@@ -22,12 +22,17 @@ typedef struct {
 
 /**
  * What a client says of a registration: {"uid", "email", "role", "tenant", "state_code", "places":
- * [{"district_id", "school_id"}]}; all but uid may be left out or null, a role needs a tenant and a state.
+ * [{"district_id", "school_id"}], "request_id", "part"}; all but uid may be left out or null, a role needs a
+ * tenant and a state.
  * Other members are ignored, and so is an email that is no mailbox.
  * @return NULL, or what is wrong with it, without values
  */
 const char *sb_deposit_read(sb_pickup_owner_t *owner, const sb_json_t *said,
                             apr_pool_t *p) SB_MUST_CHECK;
+
+/** What a client says at the end of a request: {"request_id", "outcome": "ready" or "failed"}. @return as above */
+const char *sb_deposit_read_finish(const char **prequest, const char **poutcome,
+                                   const sb_json_t *said) SB_MUST_CHECK;
 
 /** Make a registration. @param pid its new id. @return as sb_db_exec */
 apr_status_t sb_deposit_add(const char **pid, sb_db_t *db, const sb_pickup_owner_t *owner,
@@ -48,7 +53,7 @@ apr_status_t sb_deposit_find(sb_deposit_t **pd, sb_db_t *db, const char *id, con
 int sb_deposit_is_for(const char **pwhy, const sb_deposit_t *d, const sb_identity_t *id);
 
 /**
- * A file has arrived: give it to its registration, and note the mail to be sent.
+ * A file has arrived: give it to its registration, and note the mail to be sent. Of a request none is.
  * @param name     as offered to the owner
  * @param with_mail whether owners are told by mail at all
  * @return APR_SUCCESS, also when the same content was there already; SB_ECONFLICT another content was;
@@ -58,6 +63,13 @@ int sb_deposit_is_for(const char **pwhy, const sb_deposit_t *d, const sb_identit
 apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, sb_arrival_t *a,
                                 const sb_depot_t *depot, int with_mail,
                                 apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * A request is over: note the one mail about its files, unless that outcome was noted before. Also when
+ * nobody is to be told, or there is no such request (any more).
+ * @return as sb_db_exec
+ */
+apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome) SB_MUST_CHECK;
 
 /**
  * Remove a registration and its file, if it has one; a mail about it that waits is not sent.

@@ -272,39 +272,101 @@ static const char *announcement(const sb_pickup_owner_t *owner, apr_pool_t *p)
         }
         sb_jw_end(w);
     }
+    if (owner->request) {
+        sb_jw_str(w, "request_id", owner->request);
+        sb_jw_int(w, "part", owner->part);
+    }
     sb_jw_end(w);
     return sb_jw_text(w, NULL);
 }
 
-apr_status_t sb_pickup_register(sb_pickup_t *pickup, const char **perror,
-                                const sb_pickup_client_t *client, const sb_pickup_owner_t *owner,
-                                apr_pool_t *p)
+/* @param method of the request with that body; a connection that is there is used again */
+static CURLcode prepare_json(exchange_t *x, CURLcode rc, const char *method, const char *body,
+                             long msecs)
 {
+    x->len = 0;
+    SET(CURLOPT_TIMEOUT_MS, msecs);
+    SET(CURLOPT_CUSTOMREQUEST, method);
+    SET(CURLOPT_COPYPOSTFIELDS, body);
+    if (!x->headers) {
+        rc = rc == CURLE_OK ? add_header(x, "Content-Type: application/json") : rc;
+        rc = rc == CURLE_OK ? add_header(x, "Expect:") : rc;
+        SET(CURLOPT_HTTPHEADER, x->headers);
+    }
+    return rc;
+}
+
+/* Announce one more file. @param p of what is returned */
+static apr_status_t announce(sb_pickup_t *pickup, const char **perror, exchange_t *x, CURLcode rc,
+                             const sb_pickup_owner_t *owner, double until, apr_pool_t *p)
+{
+    long msecs = x->client->register_msecs;
+    double left = 1000 * (until - sb_time_monotonic());
+    const sb_json_t *answer;
+    apr_status_t rv;
+
+    if (until && left < 1) {
+        *perror = "announcing all files took too long";
+        return SB_EUNAVAILABLE;
+    }
+    if (until && left < (double)msecs) {
+        msecs = (long)left;
+    }
+    rc = prepare_json(x, rc, "PUT", announcement(owner, x->p), msecs);
+    rv = exchange(&answer, perror, x, rc);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    pickup->id = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "registration_id"), NULL));
+    pickup->url = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "url"), NULL));
+    pickup->web_url = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "web_url"), NULL));
+    if (!sb_uuid_is_valid(pickup->id) || !pickup->url || !pickup->web_url) {
+        *perror = "the answer is not one of a pickup zone";
+        return SB_EUNAVAILABLE;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t sb_pickup_register(sb_pickup_t *pickups, int n, const char **perror,
+                                const sb_pickup_client_t *client, const sb_pickup_owner_t *owner,
+                                double until, apr_pool_t *p)
+{
+    sb_pickup_owner_t part = *owner;
+    apr_status_t rv = APR_SUCCESS;
+    CURLcode rc;
+    exchange_t *x;
+    apr_pool_t *own;
+
+    *perror = NULL;
+    memset(pickups, 0, (size_t)n * sizeof(*pickups));
+    apr_pool_create(&own, p);
+    x = begin_exchange(&rc, client, client->registration_url, own);
+    for (part.part = 1; part.part <= n && rv == APR_SUCCESS; part.part++) {
+        rv = announce(&pickups[part.part - 1], perror, x, rc, &part, until, p);
+    }
+    *perror = apr_pstrdup(p, *perror);
+    apr_pool_destroy(own);
+    return rv;
+}
+
+apr_status_t sb_pickup_finish(const char **perror, const sb_pickup_client_t *client,
+                              const char *request, int ready, apr_interval_time_t limit,
+                              apr_pool_t *p)
+{
+    long msecs = limit ? (long)apr_time_as_msec(limit) : client->register_msecs;
     const sb_json_t *answer;
     apr_status_t rv;
     CURLcode rc;
     exchange_t *x;
     apr_pool_t *own;
 
-    memset(pickup, 0, sizeof(*pickup));
     apr_pool_create(&own, p);
     x = begin_exchange(&rc, client, client->registration_url, own);
-    SET(CURLOPT_TIMEOUT_MS, client->register_msecs);
-    SET(CURLOPT_CUSTOMREQUEST, "PUT");
-    SET(CURLOPT_COPYPOSTFIELDS, announcement(owner, own));
-    rc = rc == CURLE_OK ? add_header(x, "Content-Type: application/json") : rc;
-    rc = rc == CURLE_OK ? add_header(x, "Expect:") : rc;
-    SET(CURLOPT_HTTPHEADER, x->headers);
+    rc = prepare_json(x, rc, "POST",
+                      apr_psprintf(own, "{\"request_id\":\"%s\",\"outcome\":\"%s\"}", request,
+                                   ready ? "ready" : "failed"),
+                      msecs);
     rv = exchange(&answer, perror, x, rc);
-    if (rv == APR_SUCCESS) {
-        pickup->id = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "registration_id"), NULL));
-        pickup->url = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "url"), NULL));
-        pickup->web_url = apr_pstrdup(p, sb_json_str(sb_json_get(answer, "web_url"), NULL));
-        if (!sb_uuid_is_valid(pickup->id) || !pickup->url || !pickup->web_url) {
-            *perror = "the answer is not one of a pickup zone";
-            rv = SB_EUNAVAILABLE;
-        }
-    }
     *perror = apr_pstrdup(p, *perror);
     apr_pool_destroy(own);
     return rv;

@@ -38,6 +38,10 @@ typedef struct {
     const char *role;  /* "SAREXTRACTS", "PII", .. */
     const char *tenant, *state_code;
     const apr_array_header_t *places; /* sb_pickup_place_t; NULL or empty: the whole state */
+    const char
+        *request; /* UUID of what the file is a part of: the owner is told by sb_pickup_finish();
+                            NULL: he is told when the file is there */
+    int part;     /* of the request, 1 first */
 } sb_pickup_owner_t;
 
 typedef struct {
@@ -47,15 +51,30 @@ typedef struct {
 } sb_pickup_t;
 
 /**
- * Announce a file.
+ * Announce files, one after the other over one connection: the parts of owner->request, from part 1 on.
+ * @param pickups of each file
+ * @param until  when to give up, on the monotonic clock: all of them together, beside hpz.register_timeout
+ *               for each; 0: never
  * @param perror the complaint, unless APR_SUCCESS; names no person
  * @return APR_SUCCESS; SB_EUNAVAILABLE nobody answers, or not now: try again; SB_EINPUT the pickup zone
- *         refuses what it was told. Trying again makes another
- *         registration; the first one is forgotten when its time is up.
+ *         refuses what it was told. Trying again makes other
+ *         registrations; the first ones are forgotten when their time is up.
  */
-apr_status_t sb_pickup_register(sb_pickup_t *pickup, const char **perror,
+apr_status_t sb_pickup_register(sb_pickup_t *pickups, int n, const char **perror,
                                 const sb_pickup_client_t *client, const sb_pickup_owner_t *owner,
-                                apr_pool_t *p) SB_MUST_CHECK;
+                                double until, apr_pool_t *p) SB_MUST_CHECK;
+
+/**
+ * A request is over: the owner is to be told, by one mail about all of its files. Saying the same again is
+ * fine, and nothing is told twice.
+ * @param request as it was registered
+ * @param ready   0: it failed
+ * @param limit   of time; 0: hpz.register_timeout
+ * @return as sb_pickup_register
+ */
+apr_status_t sb_pickup_finish(const char **perror, const sb_pickup_client_t *client,
+                              const char *request, int ready, apr_interval_time_t limit,
+                              apr_pool_t *p) SB_MUST_CHECK;
 
 /** What the pickup zone says it has. */
 typedef struct {

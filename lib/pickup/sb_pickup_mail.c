@@ -21,7 +21,7 @@ typedef struct {
     const char **perror;
     sb_db_t *db;
     sb_mail_server_t server;
-    const char *sender, *envelope, *subject, *base;
+    const char *sender, *envelope, *subject, *failed_subject, *base;
     int days, max_attempts;
     sb_transfers_t *transfers;
     apr_status_t rv; /* the database failed while an answer was noted */
@@ -34,20 +34,29 @@ typedef struct {
     apr_pool_t *p;
     const char *id;
     int attempt;
+    const char *turn;
 } mail_t;
 
 /* ---- statements --------------------------------------------------------------------------------- */
 
-/* Of files whose time is not up; how many days of it are left, where the hour since the upload does not count. */
+/* Of files whose time is not up. */
 static const sb_stmt_t find_due = {
     .name = "hpz_mail_due",
     .nargs = 2,
-    .sql = "SELECT m.registration_id, f.email, m.attempts,"
-           " floor((extract(epoch FROM f.create_dt - now()) + 3600) / 86400)::int + $2::int"
+    .sql = "SELECT m.registration_id, f.email, m.attempts, m.turn, m.outcome, f.request_id"
            " FROM {schema}.ready_mail m JOIN {schema}.file_registry f USING (registration_id)"
            " WHERE m.state = 'pending' AND m.next_at <= now() AND f.email IS NOT NULL"
-           " AND f.create_dt > now() - $2::int * interval '1 day'"
+           " AND coalesce(f.create_dt, f.registered_at) > now() - $2::int * interval '1 day'"
            " ORDER BY m.next_at LIMIT $1::int"};
+/* The file, and all others of its request; how many days of its time are left, where the hour since the upload
+ * does not count; NULL: it is not there. */
+static const sb_stmt_t find_parts = {
+    .name = "hpz_mail_parts",
+    .nargs = 3,
+    .sql = "SELECT registration_id,"
+           " floor((extract(epoch FROM create_dt - now()) + 3600) / 86400)::int + $3::int"
+           " FROM {schema}.file_registry WHERE registration_id = $1 OR request_id = $2::uuid"
+           " ORDER BY part"};
 static const sb_stmt_t note_begin = {
     .name = "hpz_mail_begin",
     .nargs = 2,
@@ -56,9 +65,9 @@ static const sb_stmt_t note_begin = {
            " AND state = 'pending'"};
 static const sb_stmt_t note_end = {
     .name = "hpz_mail_end",
-    .nargs = 3,
+    .nargs = 4,
     .sql = "UPDATE {schema}.ready_mail SET state = $2, error = $3, at = now()"
-           " WHERE registration_id = $1 AND state = 'pending'"};
+           " WHERE registration_id = $1 AND state = 'pending' AND turn = $4::int"};
 static const sb_stmt_t find_unsent = {
     .name = "hpz_mail_unsent",
     .nargs = 0,
@@ -66,7 +75,8 @@ static const sb_stmt_t find_unsent = {
            " to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
            " FROM {schema}.ready_mail WHERE state <> 'sent' ORDER BY at, registration_id"};
 #define AGAIN                                                                                      \
-    "UPDATE {schema}.ready_mail SET state = 'pending', attempts = 0, next_at = now() WHERE "
+    "UPDATE {schema}.ready_mail SET state = 'pending', turn = turn + 1, attempts = 0,"             \
+    " next_at = now() WHERE "
 static const sb_stmt_t again_one = {
     .name = "hpz_mail_again", .nargs = 1, .sql = AGAIN "registration_id = $1"};
 static const sb_stmt_t again_failed = {
@@ -81,7 +91,7 @@ static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
     static const char *const states[] = {[SB_TRANSFER_DONE] = "sent",
                                          [SB_TRANSFER_AGAIN] = "pending",
                                          [SB_TRANSFER_NEVER] = "failed"};
-    const char *args[] = {m->id, NULL, error};
+    const char *args[] = {m->id, NULL, error, m->turn};
     apr_status_t rv;
 
     verdict = sb_transfer_outcome(verdict, m->attempt, run->max_attempts);
@@ -104,20 +114,95 @@ static void on_end(void *ctx, sb_transfer_verdict_t verdict, const char *error)
     apr_pool_destroy(m->p);
 }
 
-/* @param days how long the file is there still */
-static const char *text_of(const run_t *run, const char *id, int days, apr_pool_t *p)
-{
-    const char *kept = days == 0   ? "less than a day"
-                       : days == 1 ? "one more day"
-                                   : apr_psprintf(p, "%d days", days);
+/* What there is to tell, counted. */
+typedef struct {
+    const sb_rows_t *rows; /* of find_parts */
+    int n, there;
+    int days; /* of the first one that goes */
+} parts_t;
 
+static apr_status_t find_files(parts_t *parts, const run_t *run, const char *id,
+                               const char *request, apr_pool_t *p)
+{
+    const char *args[] = {id, request, apr_itoa(p, run->days)};
+    sb_rows_t *rows;
+    apr_status_t rv = sb_db_query(&rows, run->db, &find_parts, args, p);
+
+    *parts = (parts_t){.days = run->days};
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    parts->rows = rows;
+    parts->n = sb_rows_count(rows);
+    for (int i = 0; i < parts->n; i++) {
+        int days = (int)sb_rows_int(rows, i, 1, -1);
+
+        parts->there += days >= 0;
+        parts->days = days >= 0 && days < parts->days ? days : parts->days;
+    }
+    return APR_SUCCESS;
+}
+
+static const char *how_long(const parts_t *parts, apr_pool_t *p)
+{
+    return parts->days == 0   ? "less than a day"
+           : parts->days == 1 ? "one more day"
+                              : apr_psprintf(p, "%d days", parts->days);
+}
+
+/* One file, by itself or all there is of a request. */
+static const char *text_of_one(const run_t *run, const parts_t *parts, apr_pool_t *p)
+{
+    if (!parts->there) {
+        return "The file you asked for in Smarter Reporting could not be made. My downloads says "
+               "why.\n";
+    }
+    return apr_pstrcat(
+        p, "The file you asked for in Smarter Reporting is ready:\n\n    ", run->base, "/download/",
+        sb_rows_text(parts->rows, 0, 0),
+        "\n\nOpen the link in your browser and sign in as usual. The file is kept for ",
+        how_long(parts, p), ".\n", NULL);
+}
+
+static const char *text_of_many(const run_t *run, const parts_t *parts, apr_pool_t *p)
+{
+    int all = parts->there == parts->n;
+    const char *list = "";
+
+    if (!parts->there) {
+        return apr_psprintf(p,
+                            "None of the %d files you asked for in Smarter Reporting could be made."
+                            " My downloads says why.\n",
+                            parts->n);
+    }
+    for (int i = 0; i < parts->n; i++) {
+        list = sb_rows_int(parts->rows, i, 1, -1) >= 0
+                   ? apr_psprintf(p, "%s    %d of %d: %s/download/%s\n", list, i + 1, parts->n,
+                                  run->base, sb_rows_text(parts->rows, i, 0))
+                   : apr_psprintf(p, "%s    %d of %d: failed\n", list, i + 1, parts->n);
+    }
     return apr_psprintf(
         p,
-        "The file you asked for in Smarter Reporting is ready:\n\n"
-        "    %s/download/%s\n\n"
-        "Open the link in your browser and sign in as usual. The file is kept for %s.\n\n"
-        "Nobody reads answers to this mail.\n",
-        run->base, id, kept);
+        "%s %d files you asked for in Smarter Reporting %s:\n\n%s\nOpen the links in"
+        " your browser and sign in as usual. The files are kept for %s.%s\n",
+        all ? "The" : "Not all of the", parts->n, all ? "are ready" : "could be made", list,
+        how_long(parts, p), all ? "" : " My downloads says why the others failed.");
+}
+
+/* What is there now is told, whatever the outcome was called. @param rows of find_due */
+static apr_status_t write_text(sb_mail_t *mail, const run_t *run, const sb_rows_t *rows, int i,
+                               apr_pool_t *p)
+{
+    int failed = strcmp(sb_rows_text(rows, i, 4), "ready") != 0;
+    parts_t parts;
+    apr_status_t rv =
+        find_files(&parts, run, sb_rows_text(rows, i, 0), sb_rows_text(rows, i, 5), p);
+
+    mail->text =
+        apr_pstrcat(p, parts.n > 1 ? text_of_many(run, &parts, p) : text_of_one(run, &parts, p),
+                    "\nNobody reads answers to this mail.\n", NULL);
+    mail->subject = failed && parts.there < parts.n ? run->failed_subject : run->subject;
+    return rv;
 }
 
 /* @param rows of find_due */
@@ -125,7 +210,7 @@ static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
 {
     apr_array_header_t *to;
     const char *args[2];
-    sb_mail_t mail = {.from = run->sender, .envelope_from = run->envelope, .subject = run->subject};
+    sb_mail_t mail = {.from = run->sender, .envelope_from = run->envelope};
     apr_pool_t *p;
     apr_status_t rv;
     mail_t *m;
@@ -139,10 +224,14 @@ static apr_status_t send_one(run_t *run, const sb_rows_t *rows, int i)
     to = apr_array_make(p, 1, sizeof(const char *));
     APR_ARRAY_PUSH(to, const char *) = apr_pstrdup(p, sb_rows_text(rows, i, 1));
     mail.to = to;
-    mail.text = text_of(run, m->id, (int)sb_rows_int(rows, i, 3, 0), p);
+    m->turn = apr_pstrdup(p, sb_rows_text(rows, i, 3));
+    mail.id = apr_pstrcat(p, m->id, ".", m->turn, NULL);
     args[0] = m->id;
     args[1] = apr_itoa(p, MAIL_SECS + (int)sb_transfer_pause(m->attempt, PAUSE_FIRST, PAUSE_MAX));
-    rv = sb_db_exec(NULL, run->db, &note_begin, args);
+    rv = write_text(&mail, run, rows, i, p);
+    if (rv == APR_SUCCESS) {
+        rv = sb_db_exec(NULL, run->db, &note_begin, args);
+    }
     if (rv == APR_SUCCESS) {
         rv = sb_transfers_mail(run->transfers, &run->server, &mail, on_end, m);
     }
@@ -234,6 +323,7 @@ static apr_status_t prepare(run_t *run)
     run->sender = sb_conf_str(conf, "hpz.mail.sender");
     run->envelope = sb_conf_str(conf, "hpz.mail.return_path");
     run->subject = sb_conf_str(conf, "hpz.mail.subject");
+    run->failed_subject = sb_conf_str(conf, "hpz.mail.failed_subject");
     run->days = (int)sb_conf_int(conf, "hpz.record_expiration");
     run->max_attempts = (int)sb_conf_int(conf, "hpz.mail.max_attempts");
     run->base = sb_pickup_origin(conf, run->p);

@@ -2,9 +2,10 @@
 #define SB_PICKUP_MAIL_H
 
 /**
- * Tell owners that their file is ready. What is to be sent lies in the table ready_mail, written with the
- * upload's row; each attempt is noted before it begins, so that whoever is killed is followed by somebody
- * who goes on (an owner may then be told twice). One program at a time (an advisory lock). A mail says that a
+ * Tell owners that their files are ready. What is to be sent lies in the table ready_mail, written with the
+ * upload's row, or for files of one request when that is over; each attempt is noted before it begins, so
+ * that whoever is killed is followed by somebody who goes on (who was told before is sent a mail of the same
+ * Message-ID, which mail systems show once). One program at a time (an advisory lock). A mail says that a
  * file is there, its link, and how long: nothing of what is in it. Source: sql/hpz/001_files.sql.
  */
 

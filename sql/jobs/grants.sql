@@ -2,7 +2,10 @@
 -- them, each by one function; workers and the relay run them.
 GRANT USAGE ON SCHEMA {schema} TO {web}, {jobs};
 GRANT SELECT ON {schema}.job, {schema}.step, {schema}.task, {schema}.file TO {web};
-GRANT EXECUTE ON FUNCTION {schema}.job_create(json), {schema}.job_cancel(uuid), {schema}.job_delete(uuid) TO {web};
+GRANT EXECUTE ON FUNCTION {schema}.job_create_within(json, integer, integer), {schema}.job_cancel(uuid),
+    {schema}.job_delete(uuid) TO {web};
+-- What counts for nobody is for the owner of the schema alone.
+REVOKE EXECUTE ON FUNCTION {schema}.job_create(json) FROM {web};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {jobs};
 REVOKE INSERT, UPDATE, DELETE ON {schema}.schema_version FROM {jobs};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {jobs};

@@ -123,6 +123,94 @@ my $heard = eval { wait_until(15, 'the worker to hear of it', sub { !-e "$base/$
 kill 'CONT', @zone;
 ok($heard, 'a job that is cancelled is not delivered to the end');
 
+# ---- while the database is busy -----------------------------------------------------------------------
+# Without this table there is no row: as when it sorts for minutes.
+
+my @super = ({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') });
+sub waiting_for_rows { return sql_one(@super, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%' AND usename <> 'postgres'") }
+my $busy = fork // die "fork: $!\n";
+if (!$busy) {
+    eval { sql(sprintf 'BEGIN; LOCK TABLE %s.dim_student IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)', env('SMARTER_SCHEMA')) };
+    POSIX::_exit(0);
+}
+wait_until(10, 'the database to be busy', sub { sql_one(@super, "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'dim_student' AND l.mode = 'AccessExclusiveLock' AND l.granted") });
+($said, $id) = ask();
+wait_until(20, 'the worker to wait for rows', \&waiting_for_rows);
+my $told = time;
+sql("SELECT jobs.job_cancel(job_id) FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '" . pickup_id($said, 0) . "'");
+wait_until(20, 'it to stop', sub { !waiting_for_rows() });
+cmp_ok(time - $told, '<', 4, 'cancelled before the first row: heard soon, and the database works for nobody');
+wait_until(20, 'the end of the job', sub { !-e "$base/$id" });
+my %sync = (stateCode => [$state], asmtYear => ["$year"], asmtType => ['SUMMATIVE'], asmtSubject => ['Math']);
+is(post_json('/services/extract', \%sync, jar => $jar, timeout => 1)->{status}, 0, 'who asked at once hangs up');
+wait_until(5, 'it to stop', sub { !waiting_for_rows() });
+pass('then, too, the database stops');
+my ($broken, $its) = ask();
+wait_until(20, 'the worker to wait for rows', \&waiting_for_rows);
+sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%' AND usename <> 'postgres'");
+wait_until(10, 'it to notice', sub { noted($its, 'FAILED') });
+is(sql_one("SELECT state IN ('queued', 'running') AND attempt <= 1 FROM jobs.task WHERE name = 'extract.make' AND args::text LIKE '%$its%'"), 't',
+    'the database goes away: the task waits, which is no attempt');
+sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
+waitpid $busy, 0;
+whole($broken, $its, 'the database back');
+
+# ---- many at the same time, and a pickup zone that stands still ----------------------------------------
+
+my $INI = env('SMARTER_INI');
+my $ini = slurp($INI);
+END {
+    my $status = $?;
+    kill 'CONT', @zone, grep { $_ } worker_pid('worker-extract') if @zone;
+    if (defined $ini && slurp($INI) ne $ini) { spew($INI, $ini); kill 'USR1', server_pid('httpd') }
+    $? = $status;
+}
+sub web_with {
+    my ($text) = @_;
+    my @old = split ' ', qx(pgrep -P @{[server_pid('httpd')]});
+    spew($INI, $text);
+    kill 'USR1', server_pid('httpd');
+    wait_until(20, 'processes that have read it', sub { my %now = map { $_ => 1 } split ' ', qx(pgrep -P @{[server_pid('httpd')]}); %now && !grep { $now{$_} } @old });
+}
+my %change = ('jobs.db.pool_size' => 1, 'extract.max_open' => 2, 'extract.request_timeout' => 5);
+(my $changed = $ini) =~ s/^\[app:main\]\n/"[app:main]\n" . join '', map { "$_ = $change{$_}\n" } sort keys %change/me;
+web_with($changed);
+my $uid = sql_one("SELECT owner_uid FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'");
+sub open_jobs { return sql_one('SELECT count(*) FROM jobs.job WHERE state IN (\'queued\', \'running\') AND owner_uid = ' . quote($uid)) }
+wait_until(20, 'all of before to be over', sub { !open_jobs() });
+kill 'STOP', worker_pid('worker-extract');
+kill 'STOP', @zone;
+my $answers = tmpdir() . '/answers';
+my $asking = fork // die "fork: $!\n";
+if (!$asking) {
+    my @many = Smarter::Test::http_all(map { ['POST', '/services/extract/raw_data', jar => $jar, headers => { Origin => env('SMARTER_URL') },
+        json => { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' }] } 1 .. 6);
+    spew($answers, join ' ', sort map { $_->{status} } @many);
+    POSIX::_exit(0);
+}
+select undef, undef, undef, 1.5; # until they have got to the pickup zone
+my @quick = map { get('/services/jobs', jar => $jar) } 1 .. 4;
+is(join(' ', map { $_->{status} } @quick), '200 200 200 200', 'while six requests wait for the pickup zone, others have their connections');
+cmp_ok((sort { $b <=> $a } map { $_->{time} } @quick)[0], '<', 1.5, '... at once');
+kill 'CONT', @zone;
+waitpid $asking, 0;
+is(slurp($answers), '200 200 429 429 429 429', 'as many as there may be, however many are asked for at the same time');
+is(open_jobs(), 2, '... and no job more');
+is_deeply([sql("SELECT string_agg(part::text, ' ' ORDER BY part), j.job_id = r.request_id FROM hpz.file_registry r JOIN jobs.file ON pickup_id = registration_id"
+    . ' JOIN jobs.job j USING (job_id) WHERE j.state = \'queued\' AND owner_uid = ' . quote($uid) . ' GROUP BY 2, j.job_id')], [['1 2', 't'], ['1 2', 't']],
+    'the parts of a job are one request to the pickup zone');
+sql('SELECT jobs.job_cancel(job_id) FROM jobs.job WHERE state = \'queued\' AND owner_uid = ' . quote($uid));
+kill 'STOP', @zone;
+my $late = post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
+    jar => $jar, headers => { Origin => env('SMARTER_URL') });
+kill 'CONT', @zone;
+is($late->{status}, 503, 'it stands still: come again');
+cmp_ok($late->{time}, '<', 8, '... when the time of the whole request is up');
+kill 'CONT', worker_pid('worker-extract');
+web_with($ini);
+allow_log(qr/SB(?:3062|3063|4555)/);
+kill 'TERM', worker_pid('job-relay'); # it would leave the pickup zone alone for a minute
+
 # ---- what was left -----------------------------------------------------------------------------------
 
 my ($left, $young) = map { "$base/11111111-2222-4333-8444-$_" } '555555555555', '666666666666';

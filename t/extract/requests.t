@@ -127,6 +127,21 @@ is_deeply(JSON::PP::decode_json($right->[1]), [{ district_id => 'ZD1', school_id
 wait_until(10, "it", sub { sql_one("SELECT count(*) FROM edware_stats.extract_stats WHERE request_guid = '$id' AND status = 'COPIED'") });
 is_deeply([map { $_->[0] } sql("SELECT status FROM edware_stats.extract_stats WHERE request_guid = '$id' ORDER BY \"timestamp\"")],
     [qw(QUEUED EXTRACTING EXTRACTED COPYING COPIED)], 'what became of it is noted');
+wait_until(15, 'the pickup zone to be told that it is over', sub {
+    sql_one("SELECT job.state = 'ready' AND tell_at IS NULL FROM jobs.job JOIN jobs.task USING (job_id) WHERE name = 'extract.make' AND args::text LIKE '%$id%'") eq 't' });
+
+# What became of it long ago is forgotten.
+sub cleanup { return run_program('smarter-extract-cleanup', '-c', env('SMARTER_INI'), @_) }
+sub events { return sql_one("SELECT count(*) FROM edware_stats.extract_stats WHERE request_guid = '$id'") }
+sql("UPDATE edware_stats.extract_stats SET \"timestamp\" = now() AT TIME ZONE 'UTC' - interval '30 days' WHERE request_guid = '$id'");
+cleanup();
+is(events(), 5, 'what became of it is kept for a month');
+sql("INSERT INTO edware_stats.extract_stats SELECT '$id', now() AT TIME ZONE 'UTC' - interval '31 days', 'EXTRACTED' FROM generate_series(1, 20003)");
+my $cleaned = cleanup();
+is($cleaned->{exit}, 0, 'the cleanup') or diag $cleaned->{err};
+cmp_ok(json({ body => $cleaned->{out} })->{forgotten}, '>=', 20003, '... in portions');
+is(events(), 5, '... takes what is older, and nothing else');
+is(cleanup('--if-due')->{out}, '', 'cron says nothing');
 my $zone = env('SMARTER_VAR') . "/extraction/$tenant/$id";
 ok(wait_until(30, "it", sub { !-e $zone }), 'nothing is left in the work zone');
 my ($args) = sql("SELECT args::text FROM jobs.task WHERE args::text LIKE '%$id%' LIMIT 1");

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
         places = apr_array_make(p, 1, sizeof(place));
         APR_ARRAY_PUSH(places, sb_pickup_place_t) = place;
         owner.places = places;
-        rv = sb_pickup_register(&pickup, &error, client, &owner, p);
+        rv = sb_pickup_register(&pickup, 1, &error, client, &owner, 0, p);
         if (say("register", rv, error)) {
             return 1;
         }

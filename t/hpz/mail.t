@@ -7,9 +7,10 @@ use IO::Socket::INET;
 use Test::More;
 use MIME::Base64 ();
 use Smarter::Test;
+use Smarter::Jobs;
 use Smarter::Pickup;
 
-need('pickup');
+need('pickup', 'workers');
 my $ini = env('SMARTER_PICKUP_INI');
 my $tls = env('SMARTER_VAR') . '/tls';
 my $dir = tmpdir();
@@ -109,7 +110,75 @@ my $sent = mails();
 deliver($good, $file);
 like(send_due(), qr/\A(?:\{"sent":0,"failed":0,"waiting":0\})?\z/, 'nothing is due (or the stack\'s own looks, too)');
 is(scalar(mails()), $sent, 'the same upload again is not told again');
+
+# ---- files that were asked for together ----
+sub finish_request { my ($id, $outcome) = @_; return http('POST', inside('/registration'), json => { request_id => $id, outcome => $outcome })->{status} }
+sub parts { # registrations of a new request: its id, theirs; the first $n are delivered
+    my ($count, $n, @email) = @_;
+    my $request = sql_one('SELECT gen_random_uuid()');
+    my @part = map { announce('state1', email => 'parts@smarter.invalid', request_id => $request, part => $_) } 1 .. $count;
+    deliver($_, $file, name => 'Jane_Doe.zip') for @part[0 .. $n - 1];
+    return ($request, @part);
+}
+my $mails = mails();
+sub told { # the mail that comes next
+    $mails++;
+    wait_until(20, "mail $mails", sub { send_due(); mails() >= $mails });
+    my $last = (mails())[-1];
+    return ($last->{headers}, MIME::Base64::decode_base64($last->{parts}[0]{content}) =~ s/\r//gr);
+}
+my ($request, @part) = parts(3, 3);
+is(scalar(grep { state_of($_) } @part), 0, 'a part that came is not told of by itself');
+is(finish_request($request, 'ready'), 200, 'the request is over') for 1, 2;
+my ($header, $told) = told();
+is($header->{subject}, "Ihre Dateien sind d\x{e4}", 'one mail for all of it');
+like($told, qr{^    1 of 3: \Q${\outside("/download/$part[0]")}\E\n    2 of 3: \Q${\outside("/download/$part[1]")}\E\n    3 of 3: \Q${\outside("/download/$part[2]")}\E$}m, 'with a link to each part');
+unlike($told, qr/Jane|Doe/, '... and nothing of what is in them');
+is(finish_request($request, 'ready'), 200, 'said again');
+deliver($_, $file) for @part;
+send_due();
+is(scalar(mails()), $mails, '... is not told again, nor is what is delivered again');
+my $same = $header->{'message-id'};
+sql("UPDATE hpz.ready_mail SET state = 'pending', next_at = now() WHERE state = 'sent' AND registration_id = '$part[0]'");
+($header) = told();
+is($header->{'message-id'}, $same, 'one that was sent, but not noted by who was killed, is the same mail once more');
+by_hand('--resend', $part[0]);
+($header) = told();
+isnt($header->{'message-id'}, $same, 'one that an operator sends again is not');
+
+($request, @part) = parts(2, 1);
+finish_request($request, 'failed');
+($header, $told) = told();
+is($header->{subject}, 'Your file could not be made', 'a request that failed');
+like($told, qr{^Not all of the 2 files .*:\n\n    1 of 2: \Q${\outside("/download/$part[0]")}\E\n    2 of 2: failed\n}m, 'says what there is, and what is not');
+deliver($part[1], $file);
+finish_request($request, 'ready');
+($header, $told) = told();
+like($told, qr/^The 2 files .* are ready/m, 'an operator has it tried again: that it is ready now is told');
+($request, @part) = parts(2, 0);
+finish_request($request, 'failed');
+($header, $told) = told();
+like($told, qr/^None of the 2 files/, 'one of which nothing could be made');
+unlike($told, qr{download/|kept}, '... has no link');
+($request, @part) = parts(1, 1);
+finish_request($request, 'ready');
+($header, $told) = told();
+like($told, qr{ is ready:\n\n    \Q${\outside("/download/$part[0]")}\E\n}, 'one file is spoken of as one');
+is(finish_request(sql_one('SELECT gen_random_uuid()'), 'ready'), 200, 'a request nobody knows: nobody to be told');
+is(http('POST', inside('/registration'), json => $_)->{status}, 412, 'no end of a request') for {}, { request_id => 'x', outcome => 'ready' }, { request_id => $request, outcome => 'done' };
+is(http('PUT', inside('/registration'), json => { uid => 'state1', %$_ })->{status}, 412, 'no part of one') for { request_id => 'x' }, { request_id => $request, part => 0 };
+is(http('POST', outside('/registration'), json => { request_id => $request, outcome => 'ready' })->{status}, 403, 'nor from outside');
+
+# Of a job the relay says so.
+my $job = a_job('state1', ended_at => 'now', closed_at => 'now', files => [['a.zip', 1000]]);
+($part[0]) = announce('state1', email => 'parts@smarter.invalid', request_id => $job, part => 1);
+deliver($part[0], $file);
+sql("UPDATE jobs.job SET tell_at = now() WHERE job_id = '$job'");
+($header, $told) = told();
+like($told, qr/\Q$part[0]\E/, 'a job that is over: its owner is told');
+is(sql_one("SELECT tell_at FROM jobs.job WHERE job_id = '$job'"), undef, '... and the relay says it once');
+
 sql('DELETE FROM hpz.ready_mail');
 configure('');
-allow_log(qr/SB3245/);
+allow_log(qr/SB3245/, qr/AH01630/);
 finish();

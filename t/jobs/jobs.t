@@ -10,8 +10,8 @@ use Time::HiRes qw(sleep time);
 use Smarter::Test;
 use Smarter::Jobs;
 
-need('postgres', 'rabbitmq');
-my $j = Smarter::Jobs->new('t_jobs');
+need('postgres', 'rabbitmq', 'workers');
+my $j = Smarter::Jobs->new('t_jobs', 'jobs.relay.poll' => '200ms');
 my $s = $j->{name};
 sub part { return { name => 'part', args => {@_} } }
 sub fails { return { name => 'fail', args => { as => 'error', @_ } } }
@@ -24,6 +24,28 @@ is($j->try_make(steps => [], final => 1)->{exit}, 1, 'nor with nothing but its e
 is($j->try_make(steps => [{ tasks => [part()] }], title => undef)->{exit}, 1, 'nor without a title');
 like($j->try_make(steps => [{ tasks => [map { part() } 1 .. 5001] }])->{err}, qr/limit/, 'nor with too many tasks');
 is(sql_one("SELECT count(*) FROM $s.job"), 0, 'nothing of them is there');
+
+# ---- how many there may be -----------------------------------------------------------------------
+my @limit = (uid => 'many', max_open => 2, steps => [{ tasks => [part()] }]);
+my $one = $j->make(@limit);
+my $slow = fork // die "fork: $!\n";
+if (!$slow) { # asked for at the same time, by another web node
+    sql("BEGIN; SELECT $s.job_create_within(json_build_object('id', gen_random_uuid(), 'kind', 'test', 'tenant', 'nc', 'uid', 'many', 'title', 'Other', 'params', '{}'::json,"
+        . " 'max_attempts', 1, 'retry_delay', 1, 'keep', 1, 'give_up_after', 86400000000, 'files', '[]'::json, 'steps', '[]'::json), 2, 0); SELECT pg_sleep(1); COMMIT");
+    POSIX::_exit(0);
+}
+wait_until(10, 'the other to be at it', sub { sql_one("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%job_create_within%pg_sleep(1)%' AND wait_event = 'PgSleep' AND pid <> pg_backend_pid()") });
+like($j->try_make(@limit)->{err}, qr/not allowed/, 'two are open, one of them not yet committed: no third');
+waitpid $slow, 0;
+is(sql_one("SELECT count(*) FROM $s.job WHERE owner_uid = 'many'"), 2, 'there are two');
+is($j->try_make(@limit, uid => 'other')->{exit}, 0, 'somebody else may');
+is($j->try_make(@limit, kind => 'other')->{exit}, 0, 'so may he, of another kind');
+sql("UPDATE $s.job SET state = 'ready', deleted_at = NULL WHERE job_id = '$one'");
+sql("INSERT INTO $s.file (job_id, name, number, size) VALUES ('$one', 'x', 1, 1)");
+is($j->try_make(@limit, max_open => 0, max_kept => 1)->{exit}, 1, 'what is kept has a limit, too');
+sql("UPDATE $s.job SET deleted_at = now() WHERE job_id = '$one'");
+is($j->try_make(@limit, max_kept => 1)->{exit}, 0, 'and what was deleted is not kept');
+sql("DELETE FROM $s.job");
 
 # ---- the outbox ----------------------------------------------------------------------------------
 my $id = $j->make(final => 1, files => ['result'], steps => [
@@ -113,7 +135,7 @@ is($j->closed($id), 'cancelled', 'its last step runs all the same');
 is_deeply([$j->tasks($id)], ['1.1 cancelled 0', '2.1 done 1'], 'and nothing else');
 
 # ---- workers that end, die and hang ---------------------------------------------------------------
-$id = $j->make(steps => [{ tasks => [part(ms => 1500)] }]);
+$id = $j->make(steps => [{ tasks => [part(ms => 900)] }]);
 wait_until(10, 'it to run', sub { $j->state($id) eq 'running' });
 is($j->stop($worker), 0, 'a worker that is asked to end does');
 is_deeply([$j->tasks($id)], ['1.1 queued 0'], 'its task goes back without having been tried');
@@ -132,13 +154,14 @@ $id = $j->make(max_attempts => 2, steps => [{ tasks => [fails(as => 'die')] }]);
 for (1, 2) {
     wait_until(10, 'the worker to die', sub { waitpid($worker, 1) == $worker });
     delete $j->{running}{$worker};
+    sql("UPDATE $s.task SET lease_until = now() WHERE job_id = '$id' AND state = 'running'"); # that it runs out by itself is shown above
     $worker = $j->worker;
 }
 is($j->closed($id), 'failed', 'what kills its worker is given up');
 like($j->find($id)->{error}, qr/interrupted/, 'and its owner told');
 
 # Connections that break do not take the work away.
-$id = $j->make(steps => [{ tasks => [part(ms => 1500)] }]);
+$id = $j->make(steps => [{ tasks => [part(ms => 900)] }]);
 wait_until(10, 'it to run', sub { $j->state($id) eq 'running' });
 sql({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') },
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'smarter-job-%' AND usename = 'smarter_jobs'");
@@ -249,6 +272,14 @@ is(smarter('retry', $id, '--yes')->{exit}, 1, 'what did not fail is not tried ag
 is(smarter('show', '11111111-1111-4111-8111-111111111111')->{exit}, 1, 'there is no such job');
 is(smarter('show', 'x')->{exit}, 1, 'nor is that an id');
 is(smarter($_)->{exit}, 2, "usage: $_") for qw(show dance);
+my %queue = map { $_->{queue} => $_ } @{ JSON::PP->new->decode(run_program({ as_me => 1 }, 'smarter', 'queues', '--json')->{out}) };
+is_deeply([sort keys %queue], [qw(celery celery.dead extract extract.dead)], 'smarter queues shows those of jobs beside the loader\'s');
+is($queue{extract}{consumers}, 1, 'and who takes from them');
+my $elsewhere = spew("$j->{dir}/elsewhere.ini", slurp(env('SMARTER_INI')) =~ s{^(jobs\.broker\.url\s*=).*$}{$1 amqp://nobody:none\@localhost:1/none}mr);
+my $half = run_program({ as_me => 1 }, 'smarter', 'queues', '-c', $elsewhere);
+is($half->{exit}, 75, 'one of the brokers is away');
+like($half->{err}, qr/the broker of jobs\.broker\.url/, '... which is said');
+like($half->{out}, qr/^celery +\d+ +\d+$/m, '... and the queues of the other one are shown');
 ok((grep { /operator\.jobs cancel/ && /\Q$id\E/ } log_since('audit')), 'the deed is audited');
 
 $id = $j->make(steps => [{ tasks => [part()] }]);
@@ -260,26 +291,31 @@ sub well { return JSON::PP->new->decode(run_program({ as_me => 1 }, 'smarter', '
 is(well()->{jobs}{waiting}, 1, 'smarter status counts them');
 my $complains = sub { my ($about) = @_; return scalar grep { /$about/ } @{ well()->{needs_a_person} } };
 is($complains->('job-relay') + $complains->("in $j->{queue}"), 0, 'all is well with them');
+sql("UPDATE $s.task SET published_at = now() - interval '10 minutes' WHERE job_id = '$id'");
+is($complains->("in \Q$j->{queue}\E"), 1, 'a task waits, and nobody works: somebody is told');
+sql("UPDATE $s.job SET state = 'running' WHERE job_id = '$id'");
+is($complains->("in \Q$j->{queue}\E"), 0, 'behind others it may wait');
+sql("UPDATE $s.job SET state = 'queued' WHERE job_id = '$id'");
 sql("UPDATE $s.task SET published_at = now() - interval '2 hours' WHERE job_id = '$id'");
 sql("INSERT INTO $s.outbox (task_id, due_at) SELECT task_id, now() - interval '2 minutes' FROM $s.task WHERE job_id = '$id'");
 is($complains->('job-relay') + $complains->("in \Q$j->{queue}\E"), 2, 'no relay, no worker: somebody is told');
 $j->call('cancel', $id);
 
 # ---- who may do what --------------------------------------------------------------------------------
-sub can { return sql_one("SELECT has_table_privilege('$_[0]', '$s.$_[1]', '$_[2]')") }
-sub may { return sql_one("SELECT has_function_privilege('$_[0]', '$s.$_[1]', 'EXECUTE')") }
+my $roles = "unnest(ARRAY['smarter_web', 'smarter_loader', 'smarter_analyst', 'smarter_public']) AS role";
+my %can = map { ($_->[0] => $_->[1]) } sql("SELECT concat_ws(' ', role, c.relname, privilege), has_table_privilege(role, c.oid, privilege) FROM pg_class c, $roles,"
+    . " unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS privilege WHERE relnamespace = '$s'::regnamespace AND relkind = 'r'");
 for my $table (qw(job step task file)) {
-    is(can('smarter_web', $table, 'SELECT'), 't', "web reads $table");
-    is(can('smarter_web', $table, $_), 'f', "and has no $_") for qw(INSERT UPDATE DELETE TRUNCATE);
-    is(can($_, $table, 'SELECT'), 'f', "$_ does not read $table") for qw(smarter_loader smarter_analyst smarter_public);
+    is($can{"smarter_web $table SELECT"}, 't', "web reads $table");
+    is($can{"smarter_web $table $_"}, 'f', "and has no $_") for qw(INSERT UPDATE DELETE TRUNCATE);
+    is($can{"$_ $table SELECT"}, 'f', "$_ does not read $table") for qw(smarter_loader smarter_analyst smarter_public);
 }
-is(can('smarter_web', 'outbox', 'INSERT'), 'f', 'web writes no outbox');
-is(may('smarter_web', $_), 't', "web may $_") for 'job_create(json)', 'job_cancel(uuid)', 'job_delete(uuid)';
-my @others = map { $_->[0] } sql("SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = '$s'::regnamespace AND prorettype <> 'trigger'::regtype");
-s/\A\Q$s.\E// for @others;
-cmp_ok(scalar @others, '>=', 12, scalar(@others) . ' functions');
-is_deeply([sort grep { may('smarter_web', $_) eq 't' } @others], ['job_cancel(uuid)', 'job_create(json)', 'job_delete(uuid)'], 'and no other');
-for my $role (qw(smarter_loader smarter_analyst smarter_public)) {
-    is_deeply([grep { may($role, $_) eq 't' } @others], [], "$role may none");
-}
+is($can{'smarter_web outbox INSERT'}, 'f', 'web writes no outbox');
+my %may;
+push @{ $may{ $_->[0] } }, $_->[1] for sql("SELECT role, CASE WHEN has_function_privilege(role, p.oid, 'EXECUTE') THEN replace(p.oid::regprocedure::text, '$s.', '') END"
+    . " FROM pg_proc p, $roles WHERE pronamespace = '$s'::regnamespace AND prorettype <> 'trigger'::regtype");
+my @all = @{ $may{smarter_web} };
+cmp_ok(scalar @all, '>=', 13, scalar(@all) . ' functions');
+is_deeply([sort grep { defined } @all], ['job_cancel(uuid)', 'job_create_within(json,integer,integer)', 'job_delete(uuid)'], 'web may three of them');
+is_deeply([grep { defined } @{ $may{$_} }], [], "$_ may none") for qw(smarter_loader smarter_analyst smarter_public);
 finish();

@@ -253,6 +253,8 @@ static sb_job_t *read_job(const sb_conf_t *conf, const sb_json_t *spec, apr_pool
     job->max_attempts = (int)number_of(spec, "max_attempts", job->max_attempts);
     job->retry_delay = 1000 * number_of(spec, "retry_ms", job->retry_delay / 1000);
     job->give_up_after = 1000 * number_of(spec, "give_up_ms", job->give_up_after / 1000);
+    job->max_open = (int)number_of(spec, "max_open", 0);
+    job->max_kept = (int)number_of(spec, "max_kept", 0);
     job->keep = 1000 * number_of(spec, "keep_ms", job->keep / 1000);
     for (t = sb_json_get(spec, "files") ? sb_json_get(spec, "files")->child : NULL; t;
          t = t->next) {
