@@ -177,7 +177,7 @@ is(get(outside('/logout_redirect'))->{headers}{'clear-site-data'}, '"cache"', 'w
 # ---- routes of both faces
 
 my %table = (
-    inside => { 'PUT /registration' => 'open', 'POST /files/{}' => 'open', 'DELETE /files/{}' => 'open', 'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open' },
+    inside => { 'PUT /registration' => 'open', 'POST /registration' => 'open', 'POST /files/{}' => 'open', 'DELETE /files/{}' => 'open', 'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open' },
     outside => { 'GET /' => 'open', 'GET /download/{}' => 'open', 'GET /validate/{}' => 'closed', 'GET /file/{}' => 'closed', 'GET /files/{}' => 'closed', 'ANY /error' => 'open',
         'GET /services/ready' => 'open', 'GET /services/heartbeat' => 'open', 'GET /login' => 'open', 'POST /saml_post' => 'open',
         'GET /logout' => 'closed', 'POST /logout' => 'closed', 'GET /logout_redirect' => 'open', 'GET /saml_metadata' => 'open' },
