@@ -11,7 +11,7 @@
 
 #define ID_BYTES 32
 #define CSRF_BYTES 16
-#define RECORD_VERSION 2
+#define RECORD_VERSION 2               /* the newest that is understood here */
 #define SEEN_GAP apr_time_from_sec(60) /* how stale "seen" may get, at most */
 #define NEAR_BYTES 16384               /* what an opened record takes, about */
 
@@ -134,6 +134,9 @@ static apr_status_t drop(const sb_session_store_t *store, const char *key, apr_p
 
 /* ---- the record -------------------------------------------------------------------------------- */
 
+/* "v" is the oldest version that understands the record, for nodes and processes of two versions serve side by side
+ * while an upgrade goes on. The first one wants a "slot", has none at -1, and would take a batch session for a
+ * person's. */
 static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, const sb_session_t *s,
                                apr_pool_t *p)
 {
@@ -144,7 +147,8 @@ static apr_status_t put_record(put_fn *fn, const sb_session_store_t *store, cons
     apr_size_t len;
 
     sb_jw_object(w, NULL);
-    sb_jw_int(w, "v", RECORD_VERSION);
+    sb_jw_int(w, "v", s->identity->batch ? 2 : 1);
+    sb_jw_int(w, "slot", -1);
     sb_jw_int(w, "created", s->created);
     sb_jw_int(w, "seen", s->seen);
     sb_jw_int(w, "not_after", s->not_after);
@@ -164,7 +168,7 @@ static int read_time(apr_time_t *pt, const sb_json_t *root, const char *name)
     return sb_json_int(pt, sb_json_get(root, name)) == APR_SUCCESS;
 }
 
-/* @return APR_NOTFOUND for anything but a record of this version */
+/* @return APR_NOTFOUND for anything but a record of somebody that this version understands */
 static apr_status_t parse_record(sb_session_t *s, const char *text, apr_size_t len,
                                  const sb_session_store_t *store, apr_pool_t *p)
 {
@@ -172,9 +176,9 @@ static apr_status_t parse_record(sb_session_t *s, const char *text, apr_size_t l
     sb_json_t *root;
 
     if (sb_json_parse(&root, NULL, text, len, NULL, p) != APR_SUCCESS ||
-        sb_json_int(&version, sb_json_get(root, "v")) != APR_SUCCESS || version != RECORD_VERSION ||
-        !read_time(&s->created, root, "created") || !read_time(&s->seen, root, "seen") ||
-        !read_time(&s->not_after, root, "not_after")) {
+        sb_json_int(&version, sb_json_get(root, "v")) != APR_SUCCESS || version < 1 ||
+        version > RECORD_VERSION || !read_time(&s->created, root, "created") ||
+        !read_time(&s->seen, root, "seen") || !read_time(&s->not_after, root, "not_after")) {
         return APR_NOTFOUND;
     }
     s->name_id = sb_json_str(sb_json_get(root, "name_id"), NULL);
@@ -186,7 +190,7 @@ static apr_status_t parse_record(sb_session_t *s, const char *text, apr_size_t l
         return APR_NOTFOUND;
     }
     s->identity->batch = sb_json_str(sb_json_get(root, "batch"), NULL);
-    return APR_SUCCESS;
+    return sb_identity_is_somebody(s->identity) ? APR_SUCCESS : APR_NOTFOUND;
 }
 
 /* ---- ended, for all processes of this node -------------------------------------------------------- */
@@ -386,25 +390,15 @@ apr_status_t sb_session_look(sb_session_t **ps, const sb_session_store_t *store,
 }
 
 /* @return APR_NOTFOUND ended while we looked */
-static apr_status_t use(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
+static apr_status_t write_seen(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
 {
     s->seen = now_of(store);
     return put_record(sb_cache_replace, store, s, p);
 }
 
-apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
-                             apr_pool_t *p)
+apr_status_t sb_session_use(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
 {
-    apr_status_t rv;
-
-    rv = sb_session_look(ps, store, id, p);
-    if (rv == APR_SUCCESS && now_of(store) - (*ps)->seen >= seen_gap(store)) {
-        rv = use(*ps, store, p);
-    }
-    if (rv != APR_SUCCESS) {
-        *ps = NULL;
-    }
-    return rv;
+    return now_of(store) - s->seen >= seen_gap(store) ? write_seen(s, store, p) : APR_SUCCESS;
 }
 
 apr_status_t sb_session_touch(sb_session_t *s, const sb_session_store_t *store, apr_pool_t *p)
@@ -413,7 +407,7 @@ apr_status_t sb_session_touch(sb_session_t *s, const sb_session_store_t *store, 
     apr_status_t rv;
 
     rv = sb_session_look(&found, store, s->id, p);
-    return rv == APR_SUCCESS ? use(s, store, p) : rv;
+    return rv == APR_SUCCESS ? write_seen(s, store, p) : rv;
 }
 
 apr_status_t sb_session_end(const sb_session_store_t *store, const char *id)

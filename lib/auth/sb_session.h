@@ -21,6 +21,9 @@
  *
  * A batch session belongs to a program, not to a person: identity->batch is its name. It has no idle limit, and
  * its end is its own.
+ *
+ * Records say which versions understand them, so that an upgrade signs nobody out while nodes and processes of two
+ * versions serve side by side (docs/operations.md, "Upgrading").
  */
 
 #include "auth/sb_identity.h"
@@ -85,19 +88,21 @@ apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
                                apr_pool_t *p) SB_MUST_CHECK;
 
 /**
+ * Find it. That is no use of it: it ends when it would have ended.
  * @param id straight from the cookie, may be nonsense
  * @param ps in p; the identity may be shared with others: read it only
  * @return APR_SUCCESS; APR_NOTFOUND none, expired or forged; SB_EUNAVAILABLE the cache is down
  */
-apr_status_t sb_session_find(sb_session_t **ps, const sb_session_store_t *store, const char *id,
-                             apr_pool_t *p) SB_MUST_CHECK;
-
-/** The same without being a use of it: it ends when it would have ended. */
 apr_status_t sb_session_look(sb_session_t **ps, const sb_session_store_t *store, const char *id,
                              apr_pool_t *p) SB_MUST_CHECK;
 
-/** Use it now: the idle limit begins anew. @param s of sb_session_find, gets the new time
+/** Its person is at work: the idle limit begins anew, up to a minute late, for not each request is written down.
+ *  @param s of sb_session_look, gets the new time
  *  @return APR_SUCCESS; APR_NOTFOUND it was ended meanwhile; SB_EUNAVAILABLE */
+apr_status_t sb_session_use(sb_session_t *s, const sb_session_store_t *store,
+                            apr_pool_t *p) SB_MUST_CHECK;
+
+/** The same at once. */
 apr_status_t sb_session_touch(sb_session_t *s, const sb_session_store_t *store,
                               apr_pool_t *p) SB_MUST_CHECK;
 

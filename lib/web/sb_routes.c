@@ -123,6 +123,18 @@ static int is_embedded_elsewhere(const request_rec *r)
            (dest && strcmp(dest, "document"));
 }
 
+/* Nobody, or nobody can be told now. @return DONE */
+static int turn_away(sb_req_t *q, apr_status_t rv)
+{
+    if (rv == APR_NOTFOUND) {
+        sb_signin_required(q);
+    }
+    else {
+        sb_signin_refused(q, rv);
+    }
+    return DONE;
+}
+
 /* @return OK to go on; DONE the answer is written */
 static int admit(sb_req_t *q, const sb_route_t *route)
 {
@@ -135,13 +147,8 @@ static int admit(sb_req_t *q, const sb_route_t *route)
         return refuse(q, route, "which nobody may ask for", NULL);
     }
     rv = q->signin ? sb_signin_find(q) : SB_EUNAVAILABLE;
-    if (rv == APR_NOTFOUND) {
-        sb_signin_required(q);
-        return DONE;
-    }
     if (rv != APR_SUCCESS) {
-        sb_signin_refused(q, rv);
-        return DONE;
+        return turn_away(q, rv);
     }
     /* Signing out judges that itself, more strictly. */
     if (route->perm != SB_PERM_LOGOUT && is_embedded_elsewhere(q->r)) {
@@ -164,7 +171,8 @@ static int admit(sb_req_t *q, const sb_route_t *route)
         return refuse(q, route, "asked for from elsewhere",
                       "want a request from our own pages, or the session's X-CSRF-Token");
     }
-    return OK;
+    rv = sb_signin_use(q);
+    return rv == APR_SUCCESS ? OK : turn_away(q, rv);
 }
 
 /* Refused before it meant anything: malformed, by another method, or a parameter breaks its rule. */

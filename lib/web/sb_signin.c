@@ -83,13 +83,26 @@ apr_status_t sb_signin_find_session(sb_req_t *q)
     if (!id) {
         return APR_NOTFOUND;
     }
-    rv = q->quiet || apr_table_get(q->r->headers_in, SB_SIGNIN_BACKGROUND)
-             ? sb_session_look(&session, &q->signin->sessions, id, q->r->pool)
-             : sb_session_find(&session, &q->signin->sessions, id, q->r->pool);
+    rv = sb_session_look(&session, &q->signin->sessions, id, q->r->pool);
     if (rv == APR_SUCCESS) {
         q->session = session;
         q->user = session->identity;
     }
+    return rv;
+}
+
+apr_status_t sb_signin_use(sb_req_t *q)
+{
+    sb_session_t *used;
+    apr_status_t rv;
+
+    if (!q->session || q->quiet || apr_table_get(q->r->headers_in, SB_SIGNIN_BACKGROUND)) {
+        return APR_SUCCESS;
+    }
+    used = apr_pmemdup(q->r->pool, q->session, sizeof(*used));
+    rv = sb_session_use(used, &q->signin->sessions, q->r->pool);
+    q->session = rv == APR_SUCCESS ? used : NULL;
+    q->user = rv == APR_SUCCESS ? used->identity : NULL;
     return rv;
 }
 
@@ -235,11 +248,12 @@ static int is_embedded(const request_rec *r)
 int sb_signin_login(sb_req_t *q)
 {
     sb_browser_t browser = sb_browser_of(q);
-    apr_status_t rv = sb_signin_find_session(q);
+    apr_status_t rv;
 
     if (is_embedded(q->r)) {
         return sb_web_page(q->r, HTTP_FORBIDDEN, NULL, NULL, "/login", "Sign in");
     }
+    rv = sb_signin_find_session(q);
     /* "renew": somebody whose session is about to reach its absolute end wants a new one. */
     if (rv == APR_SUCCESS && !asked_for(q, "renew")) {
         return sb_signin_redirect(q, HTTP_MOVED_TEMPORARILY, sb_signin_ours(q, target_of(q)));

@@ -65,13 +65,20 @@ const char *sb_signin_origin(const sb_signin_t *signin);
 /**
  * Who asks? Sets q->user, with q->session from the session cookie or with q->bearer from a bearer token.
  * @return APR_SUCCESS; APR_NOTFOUND nobody, expired or forged; SB_EDENIED the token is refused; SB_EINPUT both
- *         a cookie and a token; SB_EBUSY too many tokens from there that nobody vouches for; SB_EUNAVAILABLE the
- *         session store, or who verifies tokens
+ *         a cookie and a token; SB_EBUSY too many of these two from there; SB_EUNAVAILABLE the session store, or
+ *         who verifies tokens
  */
 apr_status_t sb_signin_find(sb_req_t *q) SB_MUST_CHECK;
 
 /** The same where a token means nothing: nobody is asked about one. q->bearer stays NULL. */
 apr_status_t sb_signin_find_session(sb_req_t *q) SB_MUST_CHECK;
+
+/**
+ * Who was found is let in: a use of his session, if he has one, unless a clock asks (q->quiet, or the header above).
+ * A request that is refused is none, or a page of a neighbour could keep a session alive.
+ * @return APR_SUCCESS; APR_NOTFOUND it was ended meanwhile; SB_EUNAVAILABLE; then nobody is known any more
+ */
+apr_status_t sb_signin_use(sb_req_t *q) SB_MUST_CHECK;
 
 /** Answer a request of which sb_signin_find() returned anything but APR_SUCCESS and APR_NOTFOUND. */
 int sb_signin_refused(sb_req_t *q, apr_status_t rv);

@@ -12,7 +12,9 @@
 #include "core/sb_log.h"
 
 #define NEAR_SESSIONS (4 * 1024 * 1024) /* bytes of sessions that a process keeps opened */
-#define SHARED "smarter-shared"         /* key of what outlives a reload, in the process's pool */
+/* Key of what outlives a reload, in the process's pool. It says how much there is: the reload may bring another
+ * version of this module. */
+#define SHARED "smarter-ended-" APR_STRINGIFY(SB_SESSION_GROUPS)
 
 /* ---- shared by processes ------------------------------------------------------------------------- */
 

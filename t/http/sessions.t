@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use Time::HiRes 'sleep';
+use Time::HiRes qw(sleep time);
 use Smarter::Sanitized;
 use Smarter::Test;
 
@@ -30,6 +30,12 @@ add_user("other$who", ['PII', $tenant, $state]);
 add_user("admin$who", ['SUPER_USER', $tenant, $state]);
 add_user("school$who", ['SUPER_USER', $tenant, $state, 'D001', 'S0001'], ['PII', $tenant, $state]);
 my $guid = json(get('/services/userinfo', jar => sign_in($who)))->{user_info}{_User__info}{guid};
+
+# A web node where sessions that are not used end soon; what is put off there is written after six seconds.
+my $soon = Smarter::Sanitized->new('none', 'auth.session.idle' => '60s');
+add_user("waits$who", ['PII', $tenant, $state]);
+my $waiting = sign_in("waits$who");
+my $waits_since = time;
 
 subtest 'listed' => sub {
     my $jar = sign_in($who);
@@ -132,6 +138,20 @@ subtest 'how long it lasts' => sub {
     # the absolute limit of the stack is the idle one: there it cannot be put off
     my $idle = $left->{ends_in} == $left->{ends_at_latest_in} ? $touched->{ends_at_latest_in} : $left->{ends_in};
     cmp_ok(abs($touched->{ends_in} - $idle), '<=', 1, 'being used does');
+};
+
+subtest 'being refused is no use' => sub {
+    my $left = sub { json(get($soon->url('/services/session'), jar => $waiting))->{ends_in} };
+    sleep 0.2 while time < $waits_since + 8;
+    my $report = "/data/comparing_populations?stateCode=$state";
+    is(get($soon->url($report), jar => $waiting, headers => { 'Sec-Fetch-Site' => 'same-site', 'Sec-Fetch-Mode' => 'no-cors' })->{status}, 403, 'a picture in the page of a neighbour');
+    is(post($soon->url('/services/session/touch'), jar => $waiting)->{status}, 403, 'a form of another site');
+    is(http('DELETE', $soon->url('/services/cache/data'), jar => $waiting, @OURS)->{status}, 403, 'what he may not');
+    is(get($soon->url('/login'), jar => $waiting, headers => { 'Sec-Fetch-Mode' => 'no-cors' })->{status}, 403, 'signing in, inside a page');
+    cmp_ok($left->(), '<=', 53, 'keep no session alive');
+    is(get($soon->url($report), jar => $waiting)->{status}, 200, 'what he may');
+    cmp_ok($left->(), '>=', 58, 'does');
+    $soon->stop;
 };
 
 subtest 'a new session before the end' => sub {
@@ -294,6 +314,14 @@ subtest 'a node of the cache is lost' => sub {
     is(status($jar), 200, 'signed in');
     stack('up', 'memcached');
     stack('restart', 'httpd'); # processes that thought it lost would put things elsewhere for some seconds
+};
+
+subtest 'all of a tenant' => sub {
+    my ($one, $other, $nobody) = (sign_in($who), sign_in("other$who"), sign_in('norole'));
+    isnt(smarter('sessions', 'end', '--tenant', 'elsewhere', '--yes')->{exit}, 0, 'of one that is not here');
+    is_deeply([map { status($_) } $one, $other, $nobody], [200, 200, 403], 'nobody is signed out');
+    is(smarter('sessions', 'end', '--tenant', $tenant, '--yes')->{exit}, 0, 'ended by an operator');
+    is_deeply([map { status($_) } $one, $other, $nobody], [401, 401, 403], 'all who have rights there');
 };
 
 finish();

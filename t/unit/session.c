@@ -35,6 +35,7 @@ static sb_session_t *sign_in(const char *name_id, const char *index)
     *(sb_grant_t *)apr_array_push(raw) = (sb_grant_t){"PII", "nc", "NC", "D001", "S\"\xc3\xb6<>"};
     s->identity = apr_pcalloc(p, sizeof(*s->identity));
     s->identity->guid = "guid-1";
+    s->identity->uid = "uid-1";
     sb_identity_build(s->identity, raw, store.tenants, p);
     s->name_id = name_id;
     s->session_index = index;
@@ -53,11 +54,20 @@ static sb_session_t *created(const char *name_id, const char *index)
     return s;
 }
 
+/* As a request does that is let in. */
+static apr_status_t find(sb_session_t **ps, const sb_session_store_t *in, const char *id,
+                         apr_pool_t *pool)
+{
+    apr_status_t rv = sb_session_look(ps, in, id, pool);
+
+    return rv == APR_SUCCESS ? sb_session_use(*ps, in, pool) : rv;
+}
+
 static int alive(const sb_session_t *s)
 {
     sb_session_t *found;
 
-    return sb_session_find(&found, &store, s->id, p) == APR_SUCCESS;
+    return find(&found, &store, s->id, p) == APR_SUCCESS;
 }
 
 static void comes_back(void)
@@ -68,7 +78,7 @@ static void comes_back(void)
     ok(strlen(a->id) == 64 && strcmp(a->id, b->id), "ids of 256 bits, each its own");
     ok(strlen(a->csrf) == 32 && strcmp(a->csrf, b->csrf) && !strstr(a->id, a->csrf),
        "so are the tokens");
-    is_int(sb_session_find(&found, &store, a->id, p), APR_SUCCESS, "it is found");
+    is_int(find(&found, &store, a->id, p), APR_SUCCESS, "it is found");
     ok(found && found->created == fake_now && found->not_after == fake_now + store.absolute,
        "with its times");
     is_str(found->name_id, "name-1", "name");
@@ -99,16 +109,16 @@ static void nonsense(void)
         NULL};
 
     for (int i = 0; i < 8; i++) {
-        ok(sb_session_find(&found, &store, ids[i], p) == APR_NOTFOUND && !found, "no session: %s",
+        ok(find(&found, &store, ids[i], p) == APR_NOTFOUND && !found, "no session: %s",
            ids[i] ? i == 6 ? "a command" : ids[i] : "NULL");
     }
     for (int i = 0; i < 64; i += 21) {
         id = apr_pstrdup(p, s->id);
         id[i] = id[i] == '0' ? '1' : '0';
-        is_int(sb_session_find(&found, &store, id, p), APR_NOTFOUND, "one digit changed");
+        is_int(find(&found, &store, id, p), APR_NOTFOUND, "one digit changed");
     }
     id = apr_pstrcat(p, s->id, "0", NULL);
-    is_int(sb_session_find(&found, &store, id, p), APR_NOTFOUND, "one more digit");
+    is_int(find(&found, &store, id, p), APR_NOTFOUND, "one more digit");
     ok(alive(s), "the real one still lives");
 }
 
@@ -135,10 +145,10 @@ static void time_passes(void)
     s = created("name-6", NULL);
     start = fake_now;
     fake_now = start + apr_time_from_sec(1);
-    is_int(sb_session_find(&found, &store, s->id, p), APR_SUCCESS, "a second later");
+    is_int(find(&found, &store, s->id, p), APR_SUCCESS, "a second later");
     is_int(found->seen, start, "nothing was written");
     fake_now = start + 2 * MINUTE;
-    is_int(sb_session_find(&found, &store, s->id, p), APR_SUCCESS, "two minutes later");
+    is_int(find(&found, &store, s->id, p), APR_SUCCESS, "two minutes later");
     is_int(found->seen, fake_now, "something was");
 
     s = sign_in("name-7", NULL);
@@ -161,6 +171,75 @@ static const char *cache_key(const sb_session_t *s)
     char hex[SB_SHA256_HEX_SIZE];
 
     return apr_pstrcat(p, "smarter_session_", sb_sha256_hex(hex, s->id, 64), NULL);
+}
+
+/* ---- versions ---------------------------------------------------------------------------------- */
+
+/* The record as the reader of another version opens it. */
+static sb_json_t *record_of(const sb_session_t *s)
+{
+    unsigned char *text;
+    apr_size_t len;
+    sb_json_t *root;
+    char *sealed;
+
+    if (sb_cache_get(&sealed, &len, store.cache, cache_key(s), p) != APR_SUCCESS ||
+        sb_unseal(&text, &len, store.keys, sealed, len, cache_key(s), p) != APR_SUCCESS ||
+        sb_json_parse(&root, NULL, (const char *)text, len, NULL, p) != APR_SUCCESS) {
+        puts("Bail out! no record");
+        exit(EXIT_FAILURE);
+    }
+    return root;
+}
+
+static apr_int64_t number_of(const sb_json_t *root, const char *name)
+{
+    apr_int64_t n;
+
+    return sb_json_int(&n, sb_json_get(root, name)) == APR_SUCCESS ? n : -99;
+}
+
+/* A record as it was written by a version of ours, in the place of s. */
+static int alive_as(const sb_session_t *s, const char *version, const char *who)
+{
+    const char *text = apr_psprintf(p,
+                                    "{\"v\":%s,\"created\":%" APR_TIME_T_FMT
+                                    ",\"seen\":%" APR_TIME_T_FMT ",\"not_after\":%" APR_TIME_T_FMT
+                                    ",\"name_id\":\"name-v\",\"session_index\":null,"
+                                    "\"slot\":3,\"csrf\":\"0123\",\"identity\":%s}",
+                                    version, s->created, s->seen, s->not_after, who);
+    unsigned char *sealed;
+    apr_size_t len;
+
+    return sb_seal(&sealed, &len, store.keys, text, strlen(text), cache_key(s), p) == APR_SUCCESS &&
+           sb_cache_set(store.cache, cache_key(s), sealed, len, MINUTE) == APR_SUCCESS && alive(s);
+}
+
+/* Processes of two versions side by side: each opens what the other wrote. */
+static void versions(void)
+{
+    static const char somebody[] =
+        "{\"guid\":\"guid-1\",\"grants\":[[\"PII\",\"nc\",\"NC\",null,null]]}";
+    sb_session_t *s = created("name-v", NULL), *found, *batch = sign_in(NULL, NULL);
+
+    is_int(number_of(record_of(s), "v"), 1, "the first version understands what is written");
+    is_int(number_of(record_of(s), "slot"), -1, "in which it finds what it wants");
+    ok(alive_as(s, "1", somebody), "a record of the first version");
+    is_int(sb_session_look(&found, &store, s->id, p), APR_SUCCESS, "is somebody's");
+    is_str(found->identity->guid, "guid-1", "whose it says");
+    ok(sb_identity_has_role(found->identity, "PII"), "with his roles");
+    fake_now += 2 * MINUTE;
+    ok(alive(s) && number_of(record_of(s), "seen") == fake_now, "being used, it is written again");
+    is_int(number_of(record_of(s), "v"), 1, "for the first version, too");
+    ok(!alive_as(s, "3", somebody), "one of a version to come is nobody's");
+    ok(!alive_as(s, "0", somebody) && !alive_as(s, "\"1\"", somebody), "nor is one of none");
+    ok(!alive_as(s, "1", "{\"grants\":[[\"PII\",\"nc\",\"NC\",null,null]]}"),
+       "nor one that names nobody");
+
+    batch->identity->batch = "night";
+    batch->not_after = fake_now + MINUTE;
+    is_int(sb_session_create(batch, &store, p), APR_SUCCESS, "a program's session");
+    is_int(number_of(record_of(batch), "v"), 2, "would be misunderstood by the first version");
 }
 
 /* Somebody who can write to memcached but does not know the key. */
@@ -247,27 +326,25 @@ static void near_at_hand(void)
         ok(0, "a store");
         return;
     }
-    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS, "found in memcached");
+    ok(find(&found, &one, s->id, p) == APR_SUCCESS, "found in memcached");
     is_int(sb_cache_delete(store.cache, cache_key(s)), APR_SUCCESS, "which then forgets it");
-    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS && !strcmp(found->id, s->id) &&
+    ok(find(&found, &one, s->id, p) == APR_SUCCESS && !strcmp(found->id, s->id) &&
            !strcmp(found->identity->guid, "guid-1") && !strcmp(found->csrf, s->csrf),
        "whoever has just opened it knows it still, all of it");
-    is_int(sb_session_find(&found, &two, s->id, p), APR_NOTFOUND, "nobody else does");
+    is_int(find(&found, &two, s->id, p), APR_NOTFOUND, "nobody else does");
     fake_now += store.idle;
-    is_int(sb_session_find(&found, &one, s->id, p), APR_NOTFOUND, "the limits hold for him too");
+    is_int(find(&found, &one, s->id, p), APR_NOTFOUND, "the limits hold for him too");
     fake_now -= store.idle;
 
     s = created("name-n", "index-n");
-    ok(sb_session_find(&found, &one, s->id, p) == APR_SUCCESS &&
-           sb_session_find(&found, &two, s->id, p) == APR_SUCCESS &&
-           sb_session_find(&found, &far, s->id, p) == APR_SUCCESS,
+    ok(find(&found, &one, s->id, p) == APR_SUCCESS && find(&found, &two, s->id, p) == APR_SUCCESS &&
+           find(&found, &far, s->id, p) == APR_SUCCESS,
        "all three have opened one");
     is_int(sb_session_end(&one, s->id), APR_SUCCESS, "one ends it");
-    ok(sb_session_find(&found, &one, s->id, p) == APR_NOTFOUND &&
-           sb_session_find(&found, &two, s->id, p) == APR_NOTFOUND,
+    ok(find(&found, &one, s->id, p) == APR_NOTFOUND && find(&found, &two, s->id, p) == APR_NOTFOUND,
        "it is over at once on that node");
     apr_sleep(SB_SESSION_TRUST + APR_USEC_PER_SEC / 20);
-    is_int(sb_session_find(&found, &far, s->id, p), APR_NOTFOUND, "on the others a second later");
+    is_int(find(&found, &far, s->id, p), APR_NOTFOUND, "on the others a second later");
 }
 
 int main(void)
@@ -310,13 +387,14 @@ int main(void)
     comes_back();
     nonsense();
     time_passes();
+    versions();
     tampering();
     keys_change();
     ends();
     near_at_hand();
     s = created("last", NULL);
     server_stop(pid, SIGKILL);
-    is_int(sb_session_find(&found, &store, s->id, p), SB_EUNAVAILABLE,
+    is_int(find(&found, &store, s->id, p), SB_EUNAVAILABLE,
            "with the cache down nobody is told that his session is over");
     is_int(sb_session_create(sign_in("down", NULL), &store, p), SB_EUNAVAILABLE,
            "and none is made");
