@@ -16,8 +16,9 @@
 #define NEAR_BYTES (1024 * 1024)
 #define NEAR_ITEM 8192 /* what an opened record takes, about */
 #define RECORD_VERSION 1
-#define TURN_SECS 1.0   /* waiting for a free connection */
-#define FOLLOW_SECS 2.0 /* waiting for who asks about the same token */
+#define TURN_SECS 1.0      /* waiting for a free connection */
+#define FOLLOW_SECS 2.0    /* waiting for who asks about the same token */
+#define WAITING_FOR_EACH 2 /* threads a process may have waiting for each connection */
 
 /* Somebody asks about a token; others with the same one wait for what he learns. */
 typedef struct flight_t flight_t;
@@ -44,7 +45,7 @@ struct sb_bearers_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *changed;
     flight_t *flights;
-    int flying;           /* how many there are */
+    int waiting;          /* threads of all flights, who asks included */
     sb_verifier_t **idle; /* connections nobody uses */
     int nidle;
 };
@@ -350,20 +351,22 @@ static flight_t *board(int *pfirst, sb_bearers_t *bearers, const char *hash)
     flight_t *f;
 
     *pfirst = 0;
+    if (bearers->waiting >= WAITING_FOR_EACH * bearers->config->connections) {
+        return NULL; /* also with one token many times: the other threads are for the other requests */
+    }
     for (f = bearers->flights; f && strcmp(f->hash, hash) != 0; f = f->next) {
     }
-    if (!f && bearers->flying < 2 * bearers->config->connections &&
-        apr_pool_create_unmanaged_ex(&pool, NULL, NULL) == APR_SUCCESS) {
+    if (!f && apr_pool_create_unmanaged_ex(&pool, NULL, NULL) == APR_SUCCESS) {
         f = apr_pcalloc(pool, sizeof(*f));
         f->pool = pool;
         f->hash = apr_pstrdup(pool, hash);
         f->next = bearers->flights;
         bearers->flights = f;
-        bearers->flying++;
         *pfirst = 1;
     }
     if (f) {
         f->waiting++;
+        bearers->waiting++;
     }
     return f;
 }
@@ -377,13 +380,13 @@ static void land(sb_bearers_t *bearers, flight_t *f)
         at = &(*at)->next;
     }
     *at = f->next;
-    bearers->flying--;
     f->done = 1;
     apr_thread_cond_broadcast(bearers->changed);
 }
 
-static void leave(flight_t *f)
+static void leave(sb_bearers_t *bearers, flight_t *f)
 {
+    bearers->waiting--;
     if (--f->waiting == 0) {
         apr_pool_destroy(f->pool);
     }
@@ -433,7 +436,7 @@ static apr_status_t fly(const char **precord, sb_bearer_told_t *told, sb_bearers
         told->ref = ref;
     }
     if (f) {
-        leave(f);
+        leave(bearers, f);
     }
     apr_thread_mutex_unlock(bearers->mutex);
     return rv;

@@ -51,6 +51,13 @@ static void tell(const sb_req_t *q, const sb_bearer_told_t *told, apr_status_t r
     }
 }
 
+/* What is refused without asking anybody is counted like what the verifier refuses: each is a line of the security
+ * stream. @return why; SB_EBUSY too many of them, which is told once */
+static apr_status_t refuse(sb_req_t *q, apr_status_t why)
+{
+    return sb_signin_count_token(q) == APR_SUCCESS ? why : SB_EBUSY;
+}
+
 /* Whoever sends one token after another that nobody vouches for is not to keep the verifier, and the places of
  * those who ask it, from everybody else. */
 static apr_status_t ask(sb_req_t *q, sb_bearer_told_t *told, const char *token)
@@ -78,13 +85,19 @@ apr_status_t sb_signin_find_bearer(sb_req_t *q)
         return APR_NOTFOUND;
     }
     if (sb_signin_has_cookie(q)) {
-        sb_signin_event(q, SB_SECURITY_WARNING,
-                        "request refused: it has both a session's cookie and a bearer token");
-        return SB_EINPUT;
+        rv = refuse(q, SB_EINPUT);
+        if (rv == SB_EINPUT) {
+            sb_signin_event(q, SB_SECURITY_WARNING,
+                            "request refused: it has both a session's cookie and a bearer token");
+        }
+        return rv;
     }
     rv = sb_bearer_known(&q->bearer, &told, q->signin->bearers, token, q->r->pool);
     if (rv == APR_NOTFOUND) {
         rv = ask(q, &told, token);
+    }
+    else if (rv == SB_EDENIED) {
+        rv = refuse(q, rv);
     }
     if (rv == APR_SUCCESS) {
         q->user = q->bearer->identity;

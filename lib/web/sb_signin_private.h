@@ -62,7 +62,7 @@ int sb_signin_limit_session(sb_req_t *q);
 int sb_signin_enter(sb_req_t *q);
 void sb_signin_leave(sb_req_t *q);
 
-/** Bearer tokens: one that nobody vouches for has come; may somebody be asked about one more?
+/** Bearer tokens: one that nobody vouches for, or that is none, has come; may somebody be asked about one more?
  *  @return APR_SUCCESS; SB_EBUSY too many, with q->retry_after */
 apr_status_t sb_signin_count_token(sb_req_t *q);
 apr_status_t sb_signin_admit_token(sb_req_t *q) SB_MUST_CHECK;

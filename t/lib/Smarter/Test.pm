@@ -194,8 +194,7 @@ sub cookie {
 #   type => Content-Type of body, args => [more for curl].
 sub http {
     my ($method, $where, %opt) = @_;
-    my $head = scratch('head');
-    my $body = scratch('body');
+    my ($head, $body, $sent) = map { scratch("$_.$$") } 'head', 'body', 'data';    # children of a test may ask, too
     unlink $head, $body;
     my @args = ('-sS', '-X', $method, '-D', $head, '-o', $body, '-m', $opt{timeout} // 30,
         '--cacert', env('SMARTER_CA'), '--path-as-is', '--globoff',
@@ -221,7 +220,7 @@ sub http {
     }
     $headers{'Content-Type'} = $opt{type} if defined $opt{type};
     $headers{Expect} //= '';
-    push @args, '--data-binary', '@' . spew(scratch('data'), $data) if defined $data;
+    push @args, '--data-binary', '@' . spew($sent, $data) if defined $data;
     push @args, '-H', $headers{$_} eq '' ? "$_:" : "$_: $headers{$_}" for sort keys %headers;
     my $r = run({}, 'curl', @args, @{ $opt{args} // [] }, url($where));
     my ($status, $time, $end) = $r->{out} =~ /\A(\d+) (\S+) (.*)\z/s;
@@ -245,7 +244,10 @@ sub answer_of {
 }
 
 # http_all([METHOD, path, jar => ..., json => data], ...): many exchanges over a few connections, for tests
-# with hundreds of them; the answers in their order, with status, headers, body. Jars are only read.
+# with hundreds of them; the answers in their order, with status, headers, body. Jars are only read. More connections
+# at once: local $Smarter::Test::AT_ONCE = 100.
+our $AT_ONCE = 8;
+
 sub http_all {
     my @requests = @_;
     my $config = '';
@@ -263,7 +265,7 @@ sub http_all {
         $config .= join('', $i ? "next\n" : '', map { "$_ = " . $text->($option{$_}) . "\n" } sort keys %option)
             . join('', map { 'header = ' . $text->($_) . "\n" } @headers) . "globoff\npath-as-is\n";
     }
-    my $r = run({}, 'curl', '-sS', '-Z', '--parallel-max', 8, '-K', spew("$dir/config", $config));
+    my $r = run({}, 'curl', '-sS', '-Z', $AT_ONCE > 8 ? '--parallel-immediate' : (), '--parallel-max', $AT_ONCE, '-K', spew("$dir/config", $config));
     return map { { answer_of("$dir/h$_", "$dir/b$_"), error => $r->{err} } } 0 .. $#requests;
 }
 
