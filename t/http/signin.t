@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use IO::Socket::INET;
+use IO::Socket::SSL ();
 use IO::Uncompress::RawInflate 'rawinflate';
 use JSON::PP ();
 use MIME::Base64 'decode_base64';
@@ -449,12 +450,33 @@ subtest 'the database of used assertions is away' => sub {
     allow_log(qr/SB(1203|1613|3104|3106)\b/, qr/"program":"smarter-.*does not answer"/, qr/ended with status 75/);
 };
 
+# Processes from before it go on with the requests they have begun to read, beside new ones.
 subtest 'a graceful restart' => sub {
     my $jar = sign_in('school');
+    my $children = sub { split ' ', qx(pgrep -P @{[server_pid('httpd')]}) };
+    my %old = map { $_ => 1 } $children->();
+    my @begun = map {
+        my $socket = IO::Socket::SSL->new(PeerAddr => '127.0.0.1', PeerPort => $PORT, SSL_verify_mode => 0, SSL_hostname => 'localhost') or die 'connect';
+        print {$socket} "GET $_ HTTP/1.1\r\nHost: localhost:$PORT\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n";
+        $socket;
+    } '/services/userinfo', '/logout';
+    my $finish = sub {
+        my ($socket, $id) = @_;
+        print {$socket} "Cookie: $SESSION=$id\r\n\r\n";
+        return do { local $/; <$socket> };
+    };
+    sleep 1;    # until they are being read
     kill 'USR1', server_pid('httpd');
-    sleep 2;
+    wait_until(20, 'new processes', sub { grep { !$old{$_} } $children->() });
+    wait_until(20, 'the server', sub { get('/services/ready')->{status} == 200 });
     ok(signed_in($jar), 'loses no session');
-    ok(signed_in(sign_in('district')), 'and signing in still works');
+    my $new = sign_in('district');
+    my $copy = jar_with($SESSION, cookie($new, $SESSION));
+    is_deeply(at_once($copy, 30), { 200 => 30 }, 'and signing in still works');
+    ok((grep { $old{$_} } $children->()), 'a process of before is still there');
+    like($finish->($begun[0], cookie($jar, $SESSION)), qr{\AHTTP/1\.1 200 }, 'it knows the sessions of before');
+    like($finish->($begun[1], cookie($new, $SESSION)), qr{\AHTTP/1\.1 302 .*SAMLRequest=}s, 'and those made since');
+    is_deeply(at_once($copy, 30), { 401 => 30 }, 'what it ends is over everywhere');
 };
 
 subtest 'turning in circles' => sub {
@@ -468,6 +490,14 @@ subtest 'turning in circles' => sub {
         spew($jar, join '', grep { !/\t\Q$SESSION\E\t/ } map { "$_\n" } split /\n/, slurp($jar));
     }
     is($status, 403, 'a browser that does not keep its session is stopped');
+    for my $rounds ('2147483647', '-2147483648', '99999999999999999999', 'x', '') {    # who counts for himself
+        my $form = idp_answer('school');
+        my $mark = cookie($form->{jar}, $BROWSER) . ".$rounds.@{[time]}";
+        my $answer = deliver_answer({ %$form, jar => jar_with($BROWSER, $mark) });
+        is($answer->{status}, 303, "'$rounds' sign-ins before");
+        like(set_cookie_of($answer, $BROWSER), qr/=[0-9a-f]{64}\.1\.\d{10};/, 'are none');
+    }
+    is(get('/login', headers => { Cookie => "$BROWSER=" . 'a' x 64 . '.9.-9223372036854775808' })->{status}, 302, 'at no time that there is');
 };
 
 subtest 'our metadata' => sub {
