@@ -7,6 +7,7 @@ use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use Forge;
+use Smarter::Sanitized;
 use Smarter::Test;
 
 need('httpd', 'idp', 'memcached', 'postgres');
@@ -48,8 +49,8 @@ sub begin {
 }
 
 sub deliver {
-    my ($b, $value) = @_;
-    return post('/saml_post', jar => $b->{jar}, form => { SAMLResponse => $value, RelayState => $b->{relay} },
+    my ($b, $value, $node) = @_;
+    return post(($node // '') . '/saml_post', jar => $b->{jar}, form => { SAMLResponse => $value, RelayState => $b->{relay} },
         headers => { Origin => env('SMARTER_IDP_URL'), 'Sec-Fetch-Site' => 'cross-site' });
 }
 
@@ -70,7 +71,7 @@ sub judge {
     my @bad;
     push @bad, "status $answer->{status}" if $answer->{status} != 403;
     push @bad, 'a session' if signed_in($b) || grep { /\A__Host-smarter[^;]*=[^;]/ } @{ $answer->{cookies} };
-    push @bad, 'no page' if ($answer->{headers}{'content-type'} // '') !~ m{\Atext/html};
+    push @bad, 'no page that helps' if ($answer->{headers}{'content-type'} // '') !~ m{\Atext/html} || $answer->{body} !~ m{href="/login">Sign in again<};
     push @bad, 'the page tells what it was given' if $answer->{body} =~ /forged1|SUPER_USER|EVIL/;
     my @told = new_events(1);
     push @bad, 'events: ' . join ' | ', @told if @told != 1 || $told[0] !~ /\Asign-in refused: $reason\z/;
@@ -131,8 +132,8 @@ subtest 'sound' => sub {
 subtest 'expired session' => sub {
     my $b = accepted('with a session of three seconds', response(session_end => Forge::stamp(3)));
     is(get('/services/userinfo', jar => $b->{jar})->{status}, 200, 'which counts');
-    sleep 4;
-    my $answer = get('/services/userinfo', jar => $b->{jar});
+    my $answer;
+    wait_until(6, 'it to be over', sub { $answer = get('/services/userinfo', jar => $b->{jar}); $answer->{status} != 200 });
     is($answer->{status}, 401, 'and is over when it is over');
     like($answer->{body}, qr{"redirect":\s*"[^"]*/login}, 'with the way to a new one');
     unlike($answer->{body}, qr/forged1/, 'and nothing of the person');
@@ -415,6 +416,12 @@ subtest 'replay' => sub {
     my $id = Forge::new_id();
     accepted('an assertion', response(assertion_id => $id));
     refused('its id again, in answer to another question', 'replay', response(assertion_id => $id));
+    my $node = Smarter::Sanitized->new('none');
+    my ($there, $used) = (begin(), begin());
+    is(deliver($there, response()->($there->{request}), $node->url(''))->{status}, 303, 'another web node takes answers to our questions');
+    is(deliver($used, response(assertion_id => $id)->($used->{request}), $node->url(''))->{status}, 403, 'but none that was used here');
+    ok(!signed_in($used), 'nobody is signed in');
+    is_deeply([$node->stop], [], 'and it ends in peace');
     is(sql_one('SELECT count(*) FROM signin.used_assertion WHERE assertion_id = ' . quote($id)), 1, 'it stands in the table');
     is(sql_one('SELECT count(*) FROM signin.used_request WHERE request_id = ' . quote($b->{request})), 1, 'so does our question');
     $b = begin();

@@ -157,8 +157,9 @@ subtest 'as they are' => sub {
 };
 
 subtest 'as configured' => sub {
+    is(outcome(by($mine, end => Forge::stamp(-20))), '303', 'clocks may differ by a minute');
     spew("$DIR/idp.xml", Smarter::Idp::metadata({ unsigned => 1 }, $new_cert));
-    $idp->configure(map { ("auth.saml.$_->[0]" => $_->[1]) } [sign_requests => 'False'], [force_authn => 'True'], [idp_initiated => 'True'], [acs_index => 7]);
+    $idp->configure('auth.clock_skew' => '0s', map { ("auth.saml.$_->[0]" => $_->[1]) } [sign_requests => 'False'], [force_authn => 'True'], [idp_initiated => 'True'], [acs_index => 7]);
     my $b = $idp->begin;
     my $xml = xml_of($b);
     is(signer(), 'nobody', 'requests are not signed');
@@ -168,6 +169,7 @@ subtest 'as configured' => sub {
     my $metadata = get($idp->url('/saml_metadata'))->{body};
     like($metadata, qr/AuthnRequestsSigned="false".* index="7"/s, 'our metadata says both');
     is(outcome(sub { $idp->answer($_[0]) }), '303', 'the provider finds the way');
+    is(outcome(by($mine, end => Forge::stamp(-20))), '403 expired', 'clocks agree');
     is(outcome(by($mine, authn => authn(60))), '303', 'who has just proved who he is comes in');
     is(outcome(by($mine, authn => authn(720))), '403 authn_instant', 'who did long ago does not');
 

@@ -40,6 +40,32 @@ static const struct {
     {"/saml_post", 0},
 };
 
+/* A record as memcached may have it, sealed for the place of `sealed_for` and put into that of key.
+ * @param id the request's, in JSON; age in seconds
+ * @return what becomes of it */
+static apr_status_t take_old(sb_cache_t *cache, const sb_keyring_t *keys, const char *sealed_for,
+                             const char *id, int age, apr_pool_t *p)
+{
+    const char *key = sb_relay_random(p), *me = sb_relay_random(p);
+    const char *text = apr_psprintf(p,
+                                    "{\"kind\":0,\"request_id\":%s,\"target\":\"/"
+                                    "\",\"browser\":\"%s\",\"made\":%" APR_TIME_T_FMT "}",
+                                    id, me, apr_time_now() - apr_time_from_sec(age));
+    char hex[SB_SHA256_HEX_SIZE];
+    const char *place =
+        apr_pstrcat(p, "smarter_relay_", sb_sha256_hex(hex, key, strlen(key)), NULL);
+    unsigned char *sealed;
+    sb_relay_t got;
+    apr_size_t len;
+
+    if (sb_seal(&sealed, &len, keys, text, strlen(text), sealed_for ? sealed_for : place, p) !=
+            APR_SUCCESS ||
+        sb_cache_set(cache, place, sealed, len, SB_RELAY_LIFE) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    return sb_relay_take(&got, SB_RELAY_SIGN_IN, cache, keys, key, me, p);
+}
+
 int main(void)
 {
     static const char *const secrets[] = {"a secret of this test only", NULL};
@@ -112,6 +138,13 @@ int main(void)
     is_str(got.request_id, "_id", "request id");
     is_str(got.target, "/a?b", "target");
     is_int(sb_relay_take(&got, SB_RELAY_SIGN_IN, cache, keys, key, me, p), APR_NOTFOUND, "once");
+    is_int(take_old(cache, keys, NULL, "\"_id\"", 590, p), APR_SUCCESS,
+           "ten minutes it is waited for");
+    is_int(take_old(cache, keys, NULL, "\"_id\"", 601, p), APR_NOTFOUND,
+           "no longer, whatever memcached keeps");
+    is_int(take_old(cache, keys, "smarter_relay_x", "\"_id\"", 0, p), APR_NOTFOUND,
+           "nor one put in the place of another");
+    is_int(take_old(cache, keys, NULL, "null", 0, p), APR_NOTFOUND, "nor one that asked nothing");
     server_stop(pid, SIGTERM);
     apr_pool_destroy(p);
     return done();

@@ -31,6 +31,10 @@ static const char sound[] =
     "</saml:AttributeStatement></saml:Assertion></samlp:Response>";
 
 #define NOW "2024-03-01T10:00:10Z"
+#define ISSUER "<saml:Issuer>https://idp/</saml:Issuer>"
+#define OF_RESPONSE "InResponseTo='_q'>" /* what stands before its issuer */
+#define OF_ASSERTION "'2024-03-01T10:00:00Z'>"
+#define STATEMENT(more) "<saml:AuthnStatement AuthnInstant='2024-03-01T10:00:00Z'" more "/>"
 #define AUDIENCE                                                                                   \
     "<saml:AudienceRestriction><saml:Audience>https://sp/</saml:Audience>"                         \
     "</saml:AudienceRestriction>"
@@ -50,14 +54,26 @@ static const struct {
     {"answer to another question", "Destination='https://sp/post' InResponseTo='_q'",
      "Destination='https://sp/post' InResponseTo='_p'", NOW, "in_response_to"},
     {"SAML 1.1", "ID='_r' Version='2.0'", "ID='_r' Version='1.1'", NOW, "root"},
-    {"another issuer", "https://idp/", "https://evil/", NOW, "issuer"},
-    {"no issuer", "<saml:Issuer>https://idp/</saml:Issuer>", "", NOW, "issuer"},
+    {"no response", "samlp:Response", "samlp:ArtifactResponse", NOW, "root"},
+    {"another issuer", OF_RESPONSE ISSUER, OF_RESPONSE "<saml:Issuer>https://evil/</saml:Issuer>",
+     NOW, "issuer"},
+    {"no issuer", OF_RESPONSE ISSUER, OF_RESPONSE, NOW, "issuer"},
+    {"two issuers", OF_RESPONSE ISSUER, OF_RESPONSE ISSUER ISSUER, NOW, "issuer"},
+    {"nonsense of a time", "'_r' Version='2.0' IssueInstant='2024",
+     "'_r' Version='2.0' IssueInstant='x", NOW, "time"},
     {"response from the future", "'_r' Version='2.0' IssueInstant='2024-03-01T10:00:00Z'",
      "'_r' Version='2.0' IssueInstant='2024-03-01T10:02:00Z'", NOW, "not_yet_valid"},
     /* the assertion */
     {"no ID", " ID='_a'", "", NOW, "assertion"},
     {"empty ID", "ID='_a'", "ID=''", NOW, "assertion"},
     {"assertion of SAML 1.1", "'_a' Version='2.0'", "'_a' Version='1.1'", NOW, "assertion"},
+    {"another issuer of the assertion", OF_ASSERTION ISSUER,
+     OF_ASSERTION "<saml:Issuer>https://evil/</saml:Issuer>", NOW, "issuer"},
+    {"no issuer of the assertion", OF_ASSERTION ISSUER, OF_ASSERTION, NOW, "issuer"},
+    {"two issuers of the assertion", OF_ASSERTION ISSUER, OF_ASSERTION ISSUER ISSUER, NOW,
+     "issuer"},
+    {"nonsense of a time in the assertion", "'_a' Version='2.0' IssueInstant='2024",
+     "'_a' Version='2.0' IssueInstant='x", NOW, "time"},
     {"no subject", "saml:Subject>", "saml:Other>", NOW, "subject"},
     {"no NameID", "<saml:NameID>n1</saml:NameID>", "", NOW, "subject"},
     {"empty NameID", ">n1<", "><", NOW, "subject"},
@@ -68,6 +84,10 @@ static const struct {
     {"no method", " Method='urn:oasis:names:tc:SAML:2.0:cm:bearer'", "", NOW, "confirmation"},
     {"two confirmations", "</saml:SubjectConfirmation>",
      "</saml:SubjectConfirmation><saml:SubjectConfirmation/>", NOW, "confirmation"},
+    {"nothing to confirm by",
+     "<saml:SubjectConfirmationData NotOnOrAfter='2024-03-01T10:05:00Z' "
+     "Recipient='https://sp/post' InResponseTo='_q'/>",
+     "", NOW, "confirmation"},
     {"other recipient", "Recipient='https://sp/post'", "Recipient='https://other/post'", NOW,
      "recipient"},
     {"no recipient", "Recipient='https://sp/post'", "", NOW, "recipient"},
@@ -85,6 +105,8 @@ static const struct {
      "SubjectConfirmationData NotOnOrAfter='2024-03-01T09:59:10Z'", NOW, "expired"},
     {"conditions over", "NotBefore='2024-03-01T09:59:30Z' NotOnOrAfter='2024-03-01T10:05:00Z'",
      "NotOnOrAfter='2024-03-01T09:59:10Z'", NOW, "expired"},
+    {"conditions without times",
+     " NotBefore='2024-03-01T09:59:30Z' NotOnOrAfter='2024-03-01T10:05:00Z'", "", NOW, NULL},
     {"conditions not yet", "NotBefore='2024-03-01T09:59:30Z'", "NotBefore='2024-03-01T10:01:11Z'",
      NOW, "not_yet_valid"},
     {"conditions a little early", "NotBefore='2024-03-01T09:59:30Z'",
@@ -114,12 +136,21 @@ static const struct {
               "</saml:AudienceRestriction>",
      NOW, "audience"},
     {"one-time use", AUDIENCE, AUDIENCE "<saml:OneTimeUse/>", NOW, NULL},
+    {"not to be handed on", AUDIENCE, AUDIENCE "<saml:ProxyRestriction/>", NOW, NULL},
     {"unknown condition", AUDIENCE, AUDIENCE "<saml:Condition/>", NOW, "condition"},
     {"condition of another namespace", AUDIENCE, AUDIENCE "<x xmlns='urn:x'/>", NOW, "condition"},
     {"condition without namespace", AUDIENCE, AUDIENCE "<x/>", NOW, "condition"},
     {"no AuthnStatement", "saml:AuthnStatement", "saml:Other", NOW, "authn_statement"},
     {"session over", "SessionNotOnOrAfter='2024-03-01T18:00:00Z'",
      "SessionNotOnOrAfter='2024-03-01T10:00:10Z'", NOW, "session_expired"},
+    {"of two sessions the earlier end, first", "<saml:AuthnStatement",
+     STATEMENT(" SessionNotOnOrAfter='2024-03-01T10:00:05Z'") "<saml:AuthnStatement", NOW,
+     "session_expired"},
+    {"or last", "<saml:AttributeStatement>",
+     STATEMENT(" SessionNotOnOrAfter='2024-03-01T10:00:05Z'") "<saml:AttributeStatement>", NOW,
+     "session_expired"},
+    {"also beside one without an end", "SessionNotOnOrAfter='2024-03-01T18:00:00Z'/>",
+     "SessionNotOnOrAfter='2024-03-01T10:00:05Z'/>" STATEMENT(""), NOW, "session_expired"},
     {"no end of session", "SessionNotOnOrAfter='2024-03-01T18:00:00Z'", "", NOW, NULL},
 };
 
@@ -162,10 +193,7 @@ static const char *judge(sb_saml_claims_t *claims, const char *xml, const char *
     root = xmlDocGetRootElement(doc);
     why = sb_saml_check_response(root, &want, p);
     return why ? why
-               : sb_saml_check_assertion(
-                     claims,
-                     sb_xml_child(root, NULL, "urn:oasis:names:tc:SAML:2.0:assertion", "Assertion"),
-                     &want, p);
+               : sb_saml_check_assertion(claims, xmlLastElementChild((xmlNode *)root), &want, p);
 }
 
 /* An answer that nobody asked for; a sign-in that must be fresh. */
@@ -222,6 +250,16 @@ int main(void)
     is_int(claims.attributes->nelts, 3, "empty values and values with elements are not there");
     is_str(APR_ARRAY_IDX(claims.attributes, 0, sb_saml_attribute_t).value, "alice", "uid");
     is_str(APR_ARRAY_IDX(claims.attributes, 2, sb_saml_attribute_t).value, "t&wo", "memberOf");
+
+    is_str(judge(&claims,
+                 replace(sound, "<saml:AttributeStatement>",
+                         "<saml:AttributeStatement><saml:Attribute>"
+                         "<saml:AttributeValue>x</saml:AttributeValue></saml:Attribute>"),
+                 NOW),
+           NULL, "an attribute without a name");
+    is_int(claims.attributes->nelts, 3, "is not there");
+    is_str(judge(&claims, replace(sound, "saml:Assertion", "saml:Other"), NOW), "assertion",
+           "no assertion");
 
     unasked(&claims);
     for (int i = 0; i < 51; i++) {

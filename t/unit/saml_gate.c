@@ -197,14 +197,15 @@ static void responses(void)
     is_str(gate("<samlp:Response xmlns:samlp='urn:oasis:names:tc:SAML:2.0:protocol'/>"),
            "no_assertion", "no assertion");
     wrapped = apr_pstrcat(p, apr_pstrmemdup(p, value, 76), "\r\n", value + 76, "\n", NULL);
-    is_str(sb_saml_gate_response(&clean, NULL, wrapped, strlen(wrapped), p), NULL, "base64 in lines");
+    is_str(sb_saml_gate_response(&clean, NULL, wrapped, strlen(wrapped), p), NULL,
+           "base64 in lines");
     is_str(clean, value, "Lasso gets one line of the same octets");
     is_str(sb_saml_gate_response(&clean, NULL, "", 0, p), "base64", "nothing");
     is_str(sb_saml_gate_response(&clean, NULL, sound, strlen(sound), p), "base64", "bare XML");
-    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, value, "!", NULL), len + 1, p), "base64",
-           "something after the base64");
-    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, "A===", value, NULL), len + 4, p), "base64",
-           "padding inside");
+    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, value, "!", NULL), len + 1, p),
+           "base64", "something after the base64");
+    is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, "A===", value, NULL), len + 4, p),
+           "base64", "padding inside");
     is_str(sb_saml_gate_response(&clean, NULL, apr_pstrcat(p, value, value, NULL), 2 * len, p),
            len % 4 == 0 && value[len - 1] != '=' ? "xml: not well-formed" : "base64",
            "twice the message");
@@ -302,6 +303,16 @@ static void queries(void)
              p, "SAMLRequest=", m,
              "&SigAlg=http%3A%2F%2Fwww.w3.org%2F2000%2F09%2Fxmldsig%23rsa-sha1&Signature=eA", NULL),
          "algorithm"},
+        {"an algorithm that is broken off",
+         apr_pstrcat(p, "SAMLRequest=", m, "&SigAlg=http%3&Signature=eA", NULL), "algorithm"},
+        {"a signature that is no base64",
+         apr_pstrcat(p, "SAMLRequest=", m, SIGALG "&Signature=%21", NULL), "signature"},
+        {"one that is broken off",
+         apr_pstrcat(p, "SAMLRequest=", m, SIGALG "&Signature=eA%3", NULL), "signature"},
+        {"one that is longer than any key's",
+         apr_pstrcat(p, "SAMLRequest=", m, SIGALG "&Signature=",
+                     replace(apr_psprintf(p, "%0683d", 0), "0", "AAAA"), NULL),
+         "signature"},
         {"two messages", apr_pstrcat(p, "SAMLRequest=", m, "&SAMLRequest=", m, SIGNED, NULL),
          "query_twice"},
         {"both kinds", apr_pstrcat(p, "SAMLRequest=", m, "&SAMLResponse=", m, SIGNED, NULL),
