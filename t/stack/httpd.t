@@ -11,6 +11,11 @@ use Smarter::Test;
 
 need('httpd');
 
+# A slow sender does not keep a thread: begun now, judged at the end.
+my $slow = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => env('SMARTER_PORT_BASE')) or die "connect: $!";
+print {$slow} "GET / HTTP/1.1\r\nHost: ";
+my $start = time;
+
 my $r = get(env('SMARTER_HTTP_URL') . '/assets/html/index.html?x=1');
 is($r->{status}, 301, 'http is redirected');
 is($r->{headers}{location}, url('/assets/html/index.html?x=1'), 'to https');
@@ -64,6 +69,10 @@ for my $version ('1.0', '1.1') {
 }
 allow_log(qr/\[ssl:/);
 is(http('GET', '/services/ready', args => ['--tls-max', '1.2'])->{status}, 200, 'TLS 1.2 is good');
+for my $cipher (['ECDHE-ECDSA-AES128-GCM-SHA256', 200], ['ECDHE-ECDSA-AES128-SHA256', 0], ['ECDHE-ECDSA-AES256-SHA', 0]) {
+    is(http('GET', '/services/ready', args => ['--tls-max', '1.2', '--ciphers', $cipher->[0]])->{status}, $cipher->[1], "with ciphers that authenticate only: $cipher->[0]");
+}
+allow_log(qr/\[ssl:/);
 
 # A browser that comes back: its ticket spares both sides the certificate and its signature.
 sub connection {
@@ -92,10 +101,7 @@ is(scalar @idle, 100, 'a hundred browsers are served and stay connected');
 is(http('GET', '/services/ready', timeout => 3)->{status}, 200, 'another one is served, too');
 undef @idle;
 
-# A slow sender does not keep a thread.
-my $slow = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => env('SMARTER_PORT_BASE')) or die "connect: $!";
-print {$slow} "GET / HTTP/1.1\r\nHost: ";
-my $start = time;
+# The slow sender.
 $slow->blocking(1);
 my $answer = do { local $/; local $SIG{ALRM} = sub { die "no end\n" }; alarm 40; my $a = <$slow>; alarm 0; $a };
 cmp_ok(time - $start, '<', 35, 'a header that never ends is cut off');

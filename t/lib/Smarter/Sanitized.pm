@@ -108,6 +108,7 @@ sub start {
         HPZ_INTERNAL_PORT => $http, HPZ_EXTERNAL_PORT => $https, HPZ_MODULES => "$self->{build}/.libs", HPZ_INI => "$dir/smarter.ini", HPZ_LOGDIR => $dir);
     $conf =~ s/^Define $_ .*$/Define $_ $define{$_}/m for keys %define;
     $conf =~ s/^(Define HPZ_)EXTERNAL$/$1EXTERNAL\n$1INTERNAL/m;
+    $conf =~ s/^Define \w+_NO_HSTS\n//mg;    # as installed
     if ($self->{valgrind}) {    # it runs one thread at a time anyway
         my %few = (StartServers => 1, ServerLimit => 1, ThreadsPerChild => 8, ThreadLimit => 8, MaxRequestWorkers => 8, MinSpareThreads => 1, MaxSpareThreads => 8);
         $conf =~ s/^$_ .*/$_ $few{$_}/m for keys %few;
