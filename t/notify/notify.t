@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use IO::Socket::INET;
 use JSON::PP ();
 use MIME::Base64 ();
 use Test::More;
@@ -220,6 +221,33 @@ is(told($near)->{email}{status}, 'SUCCESS', 'and goes there');
 my ($alert) = grep { $_->{to}[0] eq 'ops@smarter.invalid' } mails();
 is($alert->{headers}{subject}, 'UDL Task Failure', 'operators are told of failures');
 like(MIME::Base64::decode($alert->{parts}[0]{content}), qr/batch: $near.*phase: promotion.*reason: broken/s, 'and what failed');
+
+# ---- a mail server without TLS ---------------------------------------------------------------------
+{
+    my $plain = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die "no port: $!";
+    my $server = fork // die "fork: $!";
+    if (!$server) {    # it takes any password, and writes down what it hears
+        while (my $client = $plain->accept) {
+            print {$client} "220 here\r\n";
+            while (my $line = <$client>) {
+                open my $heard, '>>', "$dir/heard";
+                print {$heard} $line;
+                close $heard;
+                print {$client} $line =~ /\AEHLO/ ? "250-here\r\n250 AUTH PLAIN LOGIN\r\n" : "250 fine\r\n";
+            }
+        }
+        POSIX::_exit(0);
+    }
+    my $secret = batch({ email_notification => 'c@sender.invalid' });
+    notify($l->ini('secret.ini', (grep { !/^mail\.tls|mail_server / } @allowed), 'migrate.notification.mail_server = localhost:' . $plain->sockport,
+        'mail.smtp_username = loader', 'mail.smtp_password = SESAME'));
+    kill 'KILL', $server;
+    waitpid $server, 0;
+    is(told($secret)->{email}{status}, 'PENDING', 'a mail that needs a password waits for a server with TLS');
+    like(slurp("$dir/heard"), qr/\AEHLO /, 'it was asked what it can');
+    unlike(slurp("$dir/heard"), qr/AUTH|SESAME|@/i, 'and heard no password and no address');
+    sql("UPDATE $stats.notification SET state = 'failure' WHERE state = 'pending'");
+}
 
 # ---- killed, started twice, and slow -----------------------------------------------------------------
 my $slow = batch({ callback_url => "$here/slow/19", notification_timeout_interval => 60 });
