@@ -133,6 +133,7 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
     }
     keys[n] = NULL, values[n] = NULL;
     db->pool = p;
+    db->expanded = apr_hash_make(p);
     db->prepared = apr_hash_make(p);
     apr_pool_create(&db->texts_pool, p);
     db->texts = apr_hash_make(db->texts_pool);
@@ -181,24 +182,32 @@ void sb_db_keep_rows(sb_rows_t **prows, PGresult *res, apr_pool_t *p)
     *prows = rows;
 }
 
-/* The SQL of a statement with the schema filled in, prepared on this connection if it may be. */
-static apr_status_t prepare_once(const char **psql, sb_db_t *db, const sb_stmt_t *st)
+/* Once for each connection, however often preparing fails or is forgotten: connections live for weeks. */
+const char *sb_db_sql_of(sb_db_t *db, const sb_stmt_t *st)
 {
-    const char *sql = apr_hash_get(db->prepared, st->name, APR_HASH_KEY_STRING);
+    const char *sql = apr_hash_get(db->expanded, st->name, APR_HASH_KEY_STRING);
     sb_db_place_t schema = {"schema", db->opts.schema};
 
     if (!sql) {
         sql = sb_db_expand(db->pool, st->sql, &schema, 1);
-        if (!db->opts.no_prepare) {
-            PGresult *res =
-                sb_db_finish(db, PQsendPrepare(db->conn, st->name, sql, st->nargs, NULL));
-            ExecStatusType got = PQresultStatus(res);
-            apr_status_t rv = got == PGRES_COMMAND_OK ? APR_SUCCESS : sb_db_failed(db, res);
+        apr_hash_set(db->expanded, st->name, APR_HASH_KEY_STRING, sql);
+    }
+    return sql;
+}
 
-            PQclear(res);
-            if (rv != APR_SUCCESS) {
-                return rv;
-            }
+/* The SQL of a statement, prepared on this connection if it may be. */
+static apr_status_t prepare_once(const char **psql, sb_db_t *db, const sb_stmt_t *st)
+{
+    const char *sql = sb_db_sql_of(db, st);
+
+    if (!db->opts.no_prepare && !apr_hash_get(db->prepared, st->name, APR_HASH_KEY_STRING)) {
+        PGresult *res = sb_db_finish(db, PQsendPrepare(db->conn, st->name, sql, st->nargs, NULL));
+        ExecStatusType got = PQresultStatus(res);
+        apr_status_t rv = got == PGRES_COMMAND_OK ? APR_SUCCESS : sb_db_failed(db, res);
+
+        PQclear(res);
+        if (rv != APR_SUCCESS) {
+            return rv;
         }
         apr_hash_set(db->prepared, st->name, APR_HASH_KEY_STRING, sql);
     }

@@ -116,16 +116,12 @@ static step_t *add(apr_array_header_t *steps, const asked_t *of, const char *nam
 /* Under which name is it prepared, and is it yet? */
 static const char *name_of(const char **psql, int *pis_new, sb_db_t *db, const asked_t *a)
 {
-    const sb_db_place_t schema = {"schema", db->opts.schema};
     const char *name, *sql;
 
     if (a->st) {
-        *psql = apr_hash_get(db->prepared, a->st->name, APR_HASH_KEY_STRING);
-        *pis_new = !*psql;
-        if (!*psql) {
-            *psql = sb_db_expand(db->pool, a->st->sql, &schema, 1);
-            apr_hash_set(db->prepared, a->st->name, APR_HASH_KEY_STRING, *psql);
-        }
+        *psql = sb_db_sql_of(db, a->st);
+        *pis_new = !apr_hash_get(db->prepared, a->st->name, APR_HASH_KEY_STRING);
+        apr_hash_set(db->prepared, a->st->name, APR_HASH_KEY_STRING, *psql);
         return a->st->name;
     }
     *psql = a->sql;
@@ -159,12 +155,13 @@ static apr_array_header_t *plan(sb_pipe_t *pipe)
     sb_db_t *db = pipe->db;
     apr_array_header_t *steps = apr_array_make(pipe->p, 2 * pipe->asked->nelts, sizeof(step_t));
 
-    if (apr_hash_count(db->texts) + (unsigned)pipe->asked->nelts > TEXTS_MAX) {
+    if (db->ntexts - db->first_text + (unsigned)pipe->asked->nelts > TEXTS_MAX) {
         add(steps, NULL, NULL, "DEALLOCATE ALL")->kind = FORGET;
         apr_hash_clear(db->prepared);
         apr_hash_clear(db->texts);
         apr_pool_clear(db->texts_pool);
         db->texts = apr_hash_make(db->texts_pool);
+        db->first_text = db->ntexts;
     }
     for (int i = 0; i < pipe->asked->nelts; i++) {
         const asked_t *a = &APR_ARRAY_IDX(pipe->asked, i, asked_t);

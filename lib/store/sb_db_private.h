@@ -17,10 +17,12 @@ struct sb_db_t {
     PGconn *conn;
     apr_pool_t *pool; /* of the connection itself: statements live as long as it */
     sb_db_opts_t opts;
-    apr_hash_t *prepared; /* name of a statement -> its SQL with the schema filled in */
+    apr_hash_t *expanded; /* name of a statement -> its SQL with the schema; never forgotten */
+    apr_hash_t *prepared; /* those of them that are prepared */
     apr_hash_t *texts;    /* SQL made at run time -> the name it is prepared under */
     apr_pool_t *texts_pool;
-    unsigned ntexts;                /* for names */
+    unsigned ntexts;                /* ever, for names */
+    unsigned first_text;            /* the first one since texts_pool was cleared */
     int gave_up;                    /* no answer in time, or out of step */
     double until;                   /* end of the lease, sb_time_monotonic(); 0: none */
     apr_status_t (*ask)(void *ctx); /* sb_db_watch(); NULL none */
@@ -47,6 +49,9 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
  */
 apr_status_t sb_db_failed(sb_db_t *db, const PGresult *res) SB_MUST_CHECK;
 void sb_db_forget_error(sb_db_t *db);
+
+/** The SQL of a statement with the schema filled in; lives as long as the connection. */
+const char *sb_db_sql_of(sb_db_t *db, const sb_stmt_t *st);
 
 /** When to stop waiting for what is sent now: sb_time_monotonic(), 0 never. */
 double sb_db_deadline(const sb_db_t *db);

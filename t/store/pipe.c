@@ -166,6 +166,70 @@ static void many_texts(sb_db_t *db, apr_pool_t *p)
        good ? sb_rows_text(rows, 0, 0) : sb_db_error(db));
 }
 
+/* Resident memory of this process, in KiB. */
+static long resident(void)
+{
+    long all, pages = 0;
+    FILE *in = fopen("/proc/self/statm", "r");
+
+    if (!in || fscanf(in, "%ld %ld", &all, &pages) != 2 || fclose(in)) {
+        puts("Bail out! /proc/self/statm cannot be read");
+        exit(EXIT_FAILURE);
+    }
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* A long statement, and two that cannot be prepared; so many texts beside it that it is forgotten each time.
+ * @return of these three, how many answered as they should */
+static int ask_much(sb_db_t *db, const char *comment, int turn, apr_pool_t *p)
+{
+    const sb_stmt_t good = {"p_long", 0, apr_psprintf(p, "SELECT 1 /* %s */", comment)};
+    const sb_stmt_t bad = {"p_bad", 0, apr_psprintf(p, "SELECT 1 FROM nowhere /* %s */", comment)};
+    sb_pipe_t *pipe = sb_pipe_make(db, p);
+    sb_rows_t *rows, *text;
+    int n;
+
+    sb_pipe_query(&rows, pipe, &good, NULL);
+    for (int i = 0; i < 90; i++) {
+        sb_pipe_query_text(&text, pipe, "text", apr_psprintf(p, "SELECT %d", 90 * turn + i), 0,
+                           NULL);
+    }
+    n = sb_pipe_run(pipe) == APR_SUCCESS;
+    sb_pipe_query_text(&text, pipe, "wrong",
+                       apr_psprintf(p, "SELECT 2 FROM nowhere /* %s */", comment), 0, NULL);
+    n += sb_pipe_run(pipe) == SB_EDB;
+    return n + (sb_db_exec(NULL, db, &bad, NULL) == SB_EDB);
+}
+
+/* A connection of a web server lives for weeks: what is prepared anew, or cannot be, costs no memory. */
+static void stays_small(const char *url, apr_pool_t *p)
+{
+    enum { LEN = 50000, FIRST = 20, TURNS = 300 };
+    char *comment = apr_palloc(p, LEN + 1);
+    sb_db_opts_t opts = {.schema = SCHEMA};
+    apr_pool_t *request;
+    int answered = 0;
+    long more = 0;
+    sb_db_t *db;
+
+    memset(comment, 'x', LEN);
+    comment[LEN] = '\0';
+    if (!ok(sb_db_open(&db, url, &opts, p) == APR_SUCCESS, "a connection that lasts")) {
+        return;
+    }
+    apr_pool_create(&request, p);
+    for (int i = 0; i < TURNS; i++) {
+        if (i == FIRST) {
+            more = resident();
+        }
+        answered += ask_much(db, comment, i, request);
+        apr_pool_clear(request);
+    }
+    more = resident() - more;
+    is_int(answered, 3 * TURNS, "answers as they should be");
+    ok(more < 4 * 1024, "and %ld KiB more in use", more);
+}
+
 static void time_limits(const char *url, apr_pool_t *p)
 {
     sb_db_opts_t opts = {.schema = SCHEMA, .statement_timeout = apr_time_from_msec(300)};
@@ -353,6 +417,7 @@ int main(void)
     errors(db, p);
     large(db, p);
     many_texts(db, p);
+    stays_small(url, p);
     time_limits(url, p);
     without_preparing(url, p);
     stalled(url, p);
