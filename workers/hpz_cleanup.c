@@ -42,6 +42,9 @@ static int run(program_t *prog)
             return program_usage(prog, "--expiration %s: want days, from 1 to 36500", days);
         }
     }
+    if (!program_has(prog, "hpz.db.url", NULL, PROGRAM_PICKUP_INI)) {
+        return PROGRAM_FAILED;
+    }
     rv = sb_pickup_sweep(&swept, &error, &opts, prog->pool);
     if (rv == SB_EBUSY) {
         return program_leave_it(prog, !due);

@@ -99,11 +99,15 @@ static int run(program_t *prog)
 {
     int by_hand = (program_option(prog, "list") != NULL) + (program_option(prog, "resend") != NULL);
 
+    if (by_hand &&
+        (by_hand == 2 || program_option(prog, "once") || program_option(prog, "every"))) {
+        return program_usage(prog, "say one of --once, --every, --list, --resend");
+    }
+    if (!program_has(prog, "hpz.db.url", NULL, PROGRAM_PICKUP_INI)) {
+        return PROGRAM_FAILED;
+    }
     if (!by_hand) {
         return program_repeat(prog, once, 0);
-    }
-    if (by_hand == 2 || program_option(prog, "once") || program_option(prog, "every")) {
-        return program_usage(prog, "say one of --once, --every, --list, --resend");
     }
     return program_option(prog, "list") ? list(prog) : resend(prog);
 }

@@ -289,6 +289,10 @@ static int run(program_t *prog)
 {
     apr_pool_t *links, *p;
 
+    if (!program_has(prog, "jobs.worker.db.url", "jobs.db.url", NULL) ||
+        !program_has(prog, "jobs.broker.url", NULL, NULL)) {
+        return PROGRAM_FAILED;
+    }
     if (apr_pool_create(&links, prog->pool) != APR_SUCCESS ||
         apr_pool_create(&p, prog->pool) != APR_SUCCESS) {
         return PROGRAM_AGAIN;

@@ -361,6 +361,16 @@ sb_conf_t *program_section(program_t *prog, const char *section)
     return conf;
 }
 
+int program_has(const program_t *prog, const char *key, const char *other, const char *hint)
+{
+    if (sb_conf_str(prog->conf, key) || (other && sb_conf_str(prog->conf, other))) {
+        return 1;
+    }
+    fprintf(stderr, "%s: %s: %s is not set%s%s\n", prog->def->name, prog->ini, key,
+            hint ? "; " : "", hint ? hint : "");
+    return 0;
+}
+
 /* @return -1 to go on, else an exit status */
 static int read_ini(program_t *prog)
 {
@@ -376,6 +386,11 @@ static int read_ini(program_t *prog)
         path = getenv("SMARTER_INI");
     }
     prog->ini = path && *path ? path : SB_SYSCONFDIR "/smarter.ini";
+    if (access(prog->ini, F_OK) && !program_option(prog, "config")) {
+        fprintf(stderr, "%s: there is no %s; name the ini by -c INI or $SMARTER_INI\n",
+                prog->def->name, prog->ini);
+        return PROGRAM_FAILED;
+    }
     prog->conf = program_section(prog, prog->def->section);
     return prog->conf ? -1 : PROGRAM_FAILED;
 }

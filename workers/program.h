@@ -80,6 +80,14 @@ const char *program_option(const program_t *prog, const char *name);
 /** All values of an option in the order given; empty if none. */
 const apr_array_header_t *program_options(const program_t *prog, const char *name);
 
+/**
+ * Is a key set without which there is nothing to do? If not, stderr says so: whoever starts a program looks there,
+ * wherever its log may be.
+ * @param other a key that stands for it as well, or NULL
+ * @param hint  what may help, or NULL
+ */
+int program_has(const program_t *prog, const char *key, const char *other, const char *hint);
+
 /** Load another section of the same ini; says what is wrong on stderr. @return NULL if it is bad */
 sb_conf_t *program_section(program_t *prog, const char *section);
 
@@ -153,5 +161,8 @@ typedef struct {
     apr_interval_time_t next;
 } program_backoff_t;
 apr_interval_time_t program_backoff(program_backoff_t *b); /* the pause to take now */
+
+/** For programs with the pickup zone's ini. */
+#define PROGRAM_PICKUP_INI "the pickup zone has an ini of its own, to be named by -c"
 
 #endif

@@ -42,7 +42,7 @@ static int open_db(sb_db_t **pdb, program_t *prog)
     *pdb = NULL;
     url = url ? url : sb_conf_str(prog->conf, "jobs.db.url");
     if (!url) {
-        return complain(prog, prog->ini, "jobs.worker.db.url is not set");
+        return complain(prog, prog->ini, "jobs.worker.db.url is not set, nor jobs.db.url");
     }
     rv = sb_db_open(pdb, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
     return rv == APR_SUCCESS ? PROGRAM_DONE : failed(prog, rv, *pdb);
@@ -225,6 +225,18 @@ static void print_table(const apr_array_header_t *jobs, apr_pool_t *p)
     print_lines(columns, (int)(sizeof columns / sizeof *columns), rows, p);
 }
 
+static int is_state(const char *text)
+{
+    int i;
+
+    for (i = SB_JOB_QUEUED; i <= SB_JOB_EXPIRED; i++) {
+        if (!strcmp(sb_job_state_name((sb_job_state_t)i), text)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int list(program_t *prog, sb_db_t *db)
 {
     const char *limit = program_option(prog, "limit");
@@ -239,6 +251,11 @@ static int list(program_t *prog, sb_db_t *db)
 
     if (limit && filter.max < 1) {
         return program_usage(prog, "--limit %s: a number", limit);
+    }
+    if (filter.state && !is_state(filter.state)) {
+        return program_usage(
+            prog, "--state %s: want queued, running, ready, failed, cancelled or expired",
+            filter.state);
     }
     rv = sb_job_list(&jobs, db, &filter, prog->pool);
     if (rv != APR_SUCCESS) {

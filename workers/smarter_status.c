@@ -204,6 +204,7 @@ static void ask_jobs(status_t *s)
     apr_status_t rv;
     sb_db_t *db;
 
+    url = url || !conf ? url : sb_conf_str(conf, "jobs.db.url");
     if (!url) {
         return;
     }

@@ -196,7 +196,16 @@ static int run(program_t *prog)
     if (!request != !out) {
         return program_usage(prog, "--once REQUEST.json goes with --output FILE.zip");
     }
-    return request ? once(prog, request, out) : serve(prog);
+    if (request) {
+        return once(prog, request, out);
+    }
+    if (!program_has(prog, "jobs.worker.db.url", "jobs.db.url", NULL) ||
+        !program_has(prog, "jobs.broker.url", NULL, NULL) ||
+        !program_has(prog, "hpz.file_registration_url", NULL, NULL) ||
+        !program_has(prog, "hpz.file_upload_base_url", NULL, NULL)) {
+        return PROGRAM_FAILED;
+    }
+    return serve(prog);
 }
 
 static const program_option_t options[] = {

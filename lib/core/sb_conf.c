@@ -204,6 +204,14 @@ static int is_choice(const char *choices, const char *text)
     }
 }
 
+/* What an address of that key looks like: its help names the protocol, unless it is a database. */
+static const char *like(const sb_key_t *k)
+{
+    return strstr(k->help, "amqp://") ? "amqps://user@host:5671/vhost"
+           : strstr(k->help, "https") ? "https://host:443/path"
+                                      : "postgresql://user@host:5432/database";
+}
+
 /* @return NULL, or what is accepted instead */
 static const char *judge(const sb_key_t *k, const char *name, const char *text, apr_pool_t *p)
 {
@@ -246,8 +254,7 @@ static const char *judge(const sb_key_t *k, const char *name, const char *text, 
     case SB_KEY_PATH:
         return text[0] == '/' ? NULL : "an absolute path";
     case SB_KEY_URL:
-        return strstr(text, "://") ? NULL
-                                   : "an address such as postgresql://user@host:5432/database";
+        return strstr(text, "://") ? NULL : apr_pstrcat(p, "an address such as ", like(k), NULL);
     case SB_KEY_CRON:
         return sb_schedule_judge(strrchr(name, '.') + 1, text);
     case SB_KEY_TEXT:

@@ -182,7 +182,7 @@ const sb_key_t sb_keys[] = {
     RETIRED("auth.saml.name_qualifier", "taken from the name the identity provider sent"),
     TEXT("auth.saml.identity_parser", "sbac", "what its attributes mean: sbac, sbac-live, basic; or a class name of the original's"),
     URL("auth.oauth2.introspection_url", "https address that tells about bearer tokens (RFC 7662)"),
-    URL("auth.oauth2.idp_server_verify_url", "or the tokeninfo address of the original, asked by GET with access_token behind it"),
+    URL("auth.oauth2.idp_server_verify_url", "or the https address of a tokeninfo service as the original had it, asked by GET with access_token behind it"),
     SECONDS("auth.oauth2.idp_server_verify_url.timeout", "10s", 1, 60, "how long an answer of either may take"),
     TEXT("auth.oauth2.client_id", NULL, "who we are to the introspection address"),
     SECRET("auth.oauth2.client_secret", "its secret, or"),

@@ -8,7 +8,8 @@
  * lib/mq 1400, lib/auth 1600, lib/web 1800, lib/report 2000, lib/udl 2200,
  * lib/extract 2300, lib/jobs 2350, lib/migrate 2400, lib/lz 2700, lib/public 2800, lib/notify 2900,
  * mod_smarter 3000, mod_hpz 3200, lib/pickup 3230, workers 4000, programs 4500. Code that moves keeps its
- * numbers: what lib/web has from mod_smarter is among those.
+ * numbers: what lib/web has from mod_smarter is among those. What is a warning or an error stands in docs/messages.md,
+ * with what to do about it: t/unit/docs.t asks.
  *
  * Never a name, birth date, score, password or payload in a log line.
  */

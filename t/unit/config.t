@@ -46,6 +46,8 @@ my @table = (
     ['no path', "[app]\nzones.work = work\n", 1, qr/:2: zones.work = work: accepted is an absolute path/],
     ['never', "${main}disable.context.security = True\n", 1, qr/:3: disable.context.security = True: accepted is only False/],
     ['a secret is not shown', "[app:main]\nedware.db.nc.url = topsecret\n", 1, qr/:2: edware.db.nc.url = \(not shown\)/],
+    ['no address of a broker', "${main}jobs.broker.url = mq\n", 1, qr/:3: jobs.broker.url = .*such as amqps:/],
+    ['no address of a page', "${main}hpz.file_upload_base_url = host\n", 1, qr/:3: hpz.file_upload_base_url = .*such as https:/],
     ['no form', "${main}what is this\n", 1, qr/:3: not of the form 'key = value'/],
     ['no section', "a = 1\n", 1, qr/neither section \[app:main\] nor \[app\]/],
     ['an open section', "[app:main\n", 1, qr/:1:|neither section/],
@@ -173,4 +175,19 @@ my $bomb = "common:\n  a0: &a0 [x,x,x,x,x,x,x,x,x]\n" . join '', map { "  a$_: &
 is($rc, 1, 'a file that grows by aliases');
 like($text, qr/too large/, 'is refused');
 is((run('generate'))[0], 2, 'usage');
+
+# ---- programs that cannot work with the ini they are given ----------------------------------------
+# They say so where who started them looks, wherever their log goes.
+
+for (['smarter-hpz-cleanup'], ['smarter-hpz-mail', '--once'], ['smarter-job-relay'], ['smarter-worker-extract']) {
+    my ($name, @args) = @$_;
+    $program =~ s{[^/]*\z}{$name};
+    ($rc, $text) = run(@args, '-c', file('t.ini', $main . "logging.application = none\n"));
+    is($rc, 1, "$name without its keys");
+    like($text, qr/\A\Q$name\E: \S+t\.ini: \S+\.url is not set/, '... names one');
+    like($text, qr/an ini of its own.* -c/, '... and what may be wrong') if $name =~ /hpz/;
+    ($rc, $text) = do { local $ENV{SMARTER_INI} = "$top/none.ini"; run(@args) };
+    is($rc, 1, "$name without an ini");
+    like($text, qr{there is no \S+/none\.ini; name the ini by -c}, '... says how to name one');
+}
 done_testing();
