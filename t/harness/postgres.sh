@@ -79,28 +79,17 @@ postgres_unlock()
     rm -f "$VAR/pg/data/postmaster.pid" "$VAR/pg/.s.PGSQL.$PORT_PG" "$VAR/pg/.s.PGSQL.$PORT_PG.lock"
 }
 
-# Roles and the database, once; safe to repeat when it was interrupted.
+# Roles and the database, once, as an installation makes them; safe to repeat when it was interrupted.
 PG_ROLES='owner loader web jobs analyst public hpz'
 postgres_roles()
 {
     [ "$(cat "$VAR/done/roles" 2>/dev/null)" != "$PG_ROLES" ] || return 0
-    {
+    pg_super -d postgres -f "$TOP/deploy/roles.sql" && {
         for _role in owner:"$PW_OWNER" loader:"$PW_LOADER" web:"$PW_WEB" jobs:"$PW_JOBS" analyst:"$PW_ANALYST" \
             public:"$PW_PUBLIC" hpz:"$PW_HPZ"; do
-            cat <<END
-DO \$\$ BEGIN CREATE ROLE smarter_${_role%%:*} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
-ALTER ROLE smarter_${_role%%:*} PASSWORD '${_role#*:}';
-END
+            echo "ALTER ROLE smarter_${_role%%:*} PASSWORD '${_role#*:}';"
         done
-        # The owner may look into and remove what the loader made (batch schemas).
-        echo 'GRANT smarter_loader TO smarter_owner;'
     } | pg_super -d postgres || die "creating the database roles failed: see $VAR/log/postgres.log"
-    [ -n "$(pg_super -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = 'smarter'")" ] ||
-        pg_super -d postgres -c "CREATE DATABASE smarter OWNER smarter_owner" || exit 1
-    pg_super -d smarter -c "REVOKE ALL ON DATABASE smarter FROM PUBLIC" \
-        -c "GRANT CONNECT, TEMPORARY ON DATABASE smarter TO smarter_loader, smarter_web, smarter_jobs, smarter_analyst" \
-        -c "GRANT CONNECT ON DATABASE smarter TO smarter_public, smarter_hpz" \
-        -c "GRANT CREATE ON DATABASE smarter TO smarter_loader" || exit 1
     echo "$PG_ROLES" >"$VAR/done/roles"
 }
 
