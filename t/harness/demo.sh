@@ -4,7 +4,6 @@
 
 run_demo()
 {
-    [ $# -eq 0 ] || die "demo takes no words after it"
     _began=$(now)
     locked demo_steps
     cat <<END

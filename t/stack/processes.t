@@ -135,7 +135,8 @@ for (['bench', 'nonsense'], ['bench', '--frob'], ['test', '--frob'], ['test', 't
     unlike($out, qr/Starting|Building|Installing/, 'at once');
     like($out, qr/^  pickup +MB/m, 'with the names there are') if $_->[0] eq 'bench';
 }
-for my $word ('bench', 'test') {
+is((second($_, 'workers'))[1], 1, "$_ does not guess what a word after it means") for 'clean', 'reload', 'status';
+for my $word ('bench', 'test', 'clean', 'down') {
     ($out, $code) = second($word, '--help');
     is($code, 0, "$word --help");
     like($out, qr/^usage: /, 'helps');
