@@ -88,11 +88,16 @@ test('signing one out asks first, by the keyboard, too', async () => {
 
 test('everywhere else', async () => {
     await open();
+    await page.evaluate(() => {
+        window.heard = [];
+        new MutationObserver(() => window.heard.push(document.querySelector('#ask').open)).observe(document.querySelector('#said'), { childList: true, characterData: true, subtree: true });
+    });
     await page.click('#end-others');
     assert.match(await page.textContent('#ask'), /Every browser but this one/);
     await page.click('#ask-yes');
     await page.waitForFunction(() => document.querySelectorAll('.sessions tbody tr').length === 1);
     assert.equal(await page.textContent('#said'), 'You are signed out everywhere else.');
+    assert.deepEqual(await page.evaluate(() => window.heard), [false], 'said when no dialog lies before it');
     assert.equal(await page.$('#end-others'), null, 'nothing is left to sign out');
     assert.match(await page.textContent('.above'), /nowhere else/);
     await shot('one');

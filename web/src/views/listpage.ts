@@ -46,6 +46,8 @@ export abstract class ListPage extends LitElement {
     private timer = 0;
     private failures = 0;
     private pollSeconds = 0;
+    /** What was answered with yes is being done: once. */
+    private acting = false;
 
     protected abstract readonly titleKey: Key;
     protected abstract readonly introKey: Key;
@@ -148,31 +150,45 @@ export abstract class ListPage extends LitElement {
     protected ask(question: Question): void {
         this.question = question;
         this.trouble = false;
+        this.said = '';
         void this.updateComplete.then(() => this.querySelector<HTMLDialogElement>('#ask')?.showModal());
     }
 
     private closeAsk(): void {
-        const back = this.question?.back;
+        if (!this.question) {
+            return;
+        }
+        const { back } = this.question;
         this.querySelector<HTMLDialogElement>('#ask')?.close();
         this.question = null;
         void this.updateComplete.then(() =>
-            ((back ? this.querySelector<HTMLElement>(back) : null) ?? this.querySelector<HTMLElement>('#title'))?.focus()
+            (this.querySelector<HTMLElement>(back) ?? this.querySelector<HTMLElement>('#title'))?.focus()
         );
     }
 
+    /** What became of it is said when the dialog is closed: what lies behind an open one nobody hears. */
     private async answerYes(): Promise<void> {
-        const { act, done } = this.question!;
+        const question = this.question;
+        if (!question || this.acting) {
+            return;
+        }
+        this.acting = true;
+        let said = question.done;
+        let trouble = false;
         try {
-            await act();
-            this.said = done;
+            await question.act();
         } catch (e) {
             // It may have ended, or gone, in the meantime: the list says.
             const problem = e instanceof Problem ? e : new Problem('failed');
-            this.trouble = problem.status !== 409 && problem.kind !== 'notfound';
-            this.said = this.trouble ? '' : t('downloads.said.changed');
+            trouble = problem.status !== 409 && problem.kind !== 'notfound';
+            said = trouble ? '' : t('downloads.said.changed');
         }
         await this.load();
+        this.acting = false;
         this.closeAsk();
+        await this.updateComplete;
+        this.said = said;
+        this.trouble = trouble;
     }
 
     private askDialog(): TemplateResult {
