@@ -60,8 +60,17 @@ int smarter_data_describe(sb_req_t *q)
 
 /* ---- a report's parameters ------------------------------------------------------------------- */
 
-/* @return OK; DONE the answer is written */
-static int read_params(sb_req_t *q, const sb_report_t *report)
+/* Does the client want what the page shows, as CSV? */
+static int wants_csv(const sb_req_t *q, const sb_report_t *report)
+{
+    const char *accept = apr_table_get(q->r->headers_in, "Accept");
+
+    return sb_view_csv_has(report) && accept && !strncasecmp(accept, "text/csv", 8);
+}
+
+/* @param view what the screen has made of the report; of interest to its CSV only
+ * @return OK; DONE the answer is written */
+static int read_params(sb_view_t *view, sb_req_t *q, const sb_report_t *report)
 {
     const char *complaint;
     sb_json_t *body;
@@ -78,6 +87,9 @@ static int read_params(sb_req_t *q, const sb_report_t *report)
         return DONE;
     }
     complaint = sb_report_params(&q->params, report, q->query, body, q->r->pool);
+    if (!complaint && wants_csv(q, report)) {
+        complaint = sb_view_read(view, body, q->r->pool);
+    }
     if (complaint) {
         sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, complaint);
         return DONE;
@@ -184,15 +196,8 @@ static int send_body(sb_req_t *q, const sb_report_t *report, const sb_report_bod
                                              : sb_web_json_etag(q->r, body->tail, body->tail_len);
 }
 
-/* Does the client want what the page shows, as CSV? */
-static int wants_csv(const sb_req_t *q, const sb_report_t *report)
-{
-    const char *accept = apr_table_get(q->r->headers_in, "Accept");
-
-    return sb_view_csv_has(report) && accept && !strncasecmp(accept, "text/csv", 8);
-}
-
-static int send_csv(sb_req_t *q, const sb_report_t *report, const sb_report_body_t *body)
+static int send_csv(sb_req_t *q, const sb_report_t *report, const sb_view_t *view,
+                    const sb_report_body_t *body)
 {
     apr_table_t *out = q->r->headers_out;
     const char *json =
@@ -202,7 +207,7 @@ static int send_csv(sb_req_t *q, const sb_report_t *report, const sb_report_body
             : body->tail;
     const char *text, *name;
     apr_size_t len;
-    apr_status_t rv = sb_view_csv(&text, &len, &name, report, q->params, json,
+    apr_status_t rv = sb_view_csv(&text, &len, &name, report, q->params, view, json,
                                   body->head_len + body->tail_len, q->r->request_time, q->r->pool);
 
     if (rv != APR_SUCCESS) {
@@ -262,6 +267,7 @@ int smarter_data_report(sb_req_t *q)
                            .versions = smarter_child(q)->versions,
                            .known = smarter_child(q)->known};
     sb_report_body_t body;
+    sb_view_t view = {0};
     apr_status_t rv;
     double took;
     int rc;
@@ -273,7 +279,7 @@ int smarter_data_report(sb_req_t *q)
     if (report->post_only && q->r->method_number != M_POST) {
         return sb_web_not_allowed(q->r, methods_of(report));
     }
-    if (read_params(q, report) != OK || make_scopes(&ctx, q, report, q->params) != OK) {
+    if (read_params(&view, q, report) != OK || make_scopes(&ctx, q, report, q->params) != OK) {
         return OK;
     }
     ctx.params = q->params;
@@ -302,7 +308,7 @@ int smarter_data_report(sb_req_t *q)
         apr_table_mergen(q->r->headers_out, "Vary", "Accept");
     }
     rc = wants_csv(q, report)
-             ? send_csv(q, report, &body)
+             ? send_csv(q, report, &view, &body)
              : send_body(q, report, &body); /* first: nobody need wait for a line in a log */
     sb_log(SB_LOG_INFO, SBLOGNO(3024), SB_NO_STATUS,
            "left report %s after %.3f seconds, user_guid %s", report->name, took, guid_of(q));

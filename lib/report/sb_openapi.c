@@ -280,6 +280,11 @@ static void write_answer(sb_jw_t *w, const sb_report_t *report, const char *sche
         sb_jw_object(w, "text/csv");
         sb_jw_object(w, "schema");
         sb_jw_str(w, "type", "string");
+        sb_jw_str(
+            w, "description",
+            "What the page shows, for spreadsheets. Of comparing populations a POST may name the "
+            "rows on the screen: {\"view\": {\"rows\": [ids], \"sort\": \"subject1.upper\", "
+            "\"order\": \"desc\"}}");
         sb_jw_end(w);
         sb_jw_end(w);
     }

@@ -17,11 +17,15 @@ for my $i (0, 1) {
 }
 results($schools[2], year => $year, subject => 'Math', grade => '03', level => 2, count => 2);
 results($schools[3], year => $year, subject => 'Math', grade => '03', type => 'INTERIM COMPREHENSIVE');
-my $math = assessment('SUMMATIVE', $year, 'Math', asmt_version => '2');
+my @claims = (claims => ['Number', 'Data'], claim_levels => ['Low', 'Mid', 'High']);
+my ($math, $ela) = map { assessment('SUMMATIVE', $year, $_, asmt_version => '2', @claims) } 'Math', 'ELA';
 my $block = assessment('INTERIM ASSESSMENT BLOCKS', $year, 'Math', claims => ['Frac,tions'], claim_levels => ['Below', 'Near', 'Above'], asmt_claim_1_name => 'Frac,tions');
-my $who = student('V-1', first_name => '+Ann', last_name => '-Quo"te', middle_name => 'M');
-results($schools[0], asmt => $math, student => $who, year => $year, subject => 'Math', grade => '03', level => 3, complete => \0, administration_condition => 'IN');
-results($schools[0], asmt => $block, student => $who, type => 'INTERIM ASSESSMENT BLOCKS', year => $year, subject => 'Math', grade => '03', level => 1);
+my @of = ($schools[0], student => student('V-1', first_name => '+Ann', last_name => '-Quo"te', middle_name => 'Marie'), year => $year, grade => '03');
+results(@of, asmt => $math, subject => 'Math', level => 3, complete => \0, administration_condition => 'IN', asmt_claim_1_perf_lvl => 1, asmt_claim_2_perf_lvl => 3);
+results(@of, asmt => $ela, subject => 'ELA', level => 4, asmt_score => 2300, asmt_score_range_min => 2290, asmt_score_range_max => 2310);
+results(@of, type => 'INTERIM COMPREHENSIVE', subject => 'Math', @$_)
+    for [level => 1, date_taken => "${year}0102"], [level => 2, date_taken => "${year}0203", administration_condition => 'SD'];
+results(@of, type => 'INTERIM ASSESSMENT BLOCKS', asmt => $block, subject => 'Math', @$_) for [level => 1, date_taken => "${year}0101"], [level => 3, complete => \0];
 metadata('{"min_cell_size": 5}');
 put();
 
@@ -45,14 +49,16 @@ like($r->{headers}{'content-disposition'}, qr/\Aattachment; filename="comparing_
 is($r->{headers}{'cache-control'}, 'no-store', 'not kept');
 like($r->{headers}{vary}, qr/\bAccept\b/, 'caches know of the two forms');
 my @lines = csv($r->{body});
-is_deeply([map { $_->[0] // '' } @lines[0 .. 9]], ['Report Name', 'Date', 'Report Info', 'Sort By', 'Compare', 'Assessment Type', 'Total Count', 'Academic year', '', ''], 'ten lines of what it is');
-is($lines[2][1], join(',', map { $_->{name} } grep { $_->{type} ne 'home' } @{ json(post_json('/data/comparing_populations', \%asked, jar => $jar))->{context}{items} }), 'of where');
-is($lines[7][1], ($year - 1) . " - $year", 'of when');
 my $json = json(post_json('/data/comparing_populations', \%asked, jar => $jar));
-is($lines[6][1], scalar @{ $json->{records} }, 'how many rows');
-is_deeply([@{ $lines[10] }[0 .. 9]], ['School Name', (map { ("Math Level $_ Count", "Math Level $_ Percentage") } 1 .. 4), 'Math Total Assessed'], 'names of columns');
+my $state_name = (grep { $_->{type} eq 'state' } @{ $json->{context}{items} })[0]{name};
+is_deeply([map { $_->[0] // '' } @lines[0 .. 9]], ['Report Name', 'Date', 'Report Info', 'Sort By', 'Compare', 'Assessment Type', 'Total Count', 'Academic year', '', ''], 'ten lines of what it is');
+is_deeply([map { $_->[1] } @lines[0, 2 .. 7]], ['Schools in View District', "$state_name,View District", 'School Name', 'Off', 'Summative', scalar @{ $json->{records} }, ($year - 1) . " - $year"],
+    'what, where, in which order, of what, how many, when');
+like($lines[1][1], qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\z/, 'and when it was made');
+is_deeply($lines[10], ['School Name', map { my $s = $_; (map { ("$s Level $_ Count", "$s Level $_ Percentage") } 1 .. 4), "$s Total Assessed" } 'Mathematics', 'ELA/Literacy'], 'names of columns');
 my @told;
-for my $row ({ name => 'Overall', results => $json->{summary}[0]{results} }, @{ $json->{records} }) {
+my $overall = { name => 'View District Overall', results => $json->{summary}[0]{results} };
+for my $row ($overall, @{ $json->{records} }) {
     my $m = $row->{results}{subject1};
     my $no = $m->{total} > 0 && !grep({ $_->{percentage} < 0 } @{ $m->{intervals} }) ? undef
         : $m->{hasInterim} ? 'Interim results only' : $m->{total} < 0 ? 'Hidden to protect student privacy' : 'No data available';
@@ -65,22 +71,63 @@ is($of{Small}, 'Hidden to protect student privacy', 'what is hidden there is hid
 is($of{Interim}, 'Interim results only', 'interim only');
 ok(exists $of{"'=cmd|\"x\""}, 'a name that looks like a formula is a text');
 
-@lines = csv(post_json('/data/comparing_populations', { %asked, sex => ['male'], dmgPrgIep => ['N'] }, @csv)->{body});
-is_deeply($lines[3], ['Filtered by', 'dmgPrgIep: N', 'sex: male'], 'filters are named');
-is_deeply([@{ $lines[10] }[9, 10]], ['Math Filtered Student Count', 'Math Total Assessed'], 'with filters there are two counts');
+@lines = csv(post_json('/data/comparing_populations', { stateCode => $state, asmtYear => $year }, @csv)->{body});
+is_deeply([$lines[0][1], $lines[3][1], $lines[10][0], $lines[11][0]], ["Districts in $state_name", 'District Name', 'District Name', "$state State Overall"], 'a state');
+@lines = csv(post_json('/data/comparing_populations', { %asked, schoolId => 'VS2' }, @csv)->{body});
+is_deeply([$lines[0][1], $lines[3][1], map { $_->[0] } @lines[10 .. 12]], ['Grades in Plain, School', 'Grade', 'Grade', 'Plain, School Overall', 'Grade 03'], 'a school');
+@lines = csv(post_json('/data/comparing_populations', { %asked, schoolId => 'VS4' }, @csv)->{body});
+is_deeply([map { $_->[1] } @lines[11, 12]], [('Interim results only') x 2], 'the whole of what is interim only');
+
+@lines = csv(post_json('/data/comparing_populations', { %asked, sex => ['male'], dmgPrgIep => ['NS', 'N'], grade => ['08', '03'] }, @csv)->{body});
+is_deeply($lines[3], ['Filtered by', 'Grade: 3,8', 'Gender: Male', 'IEP: No,Not Stated'], 'filters are named as on the page');
+is($lines[9][0], undef, 'the block stays ten lines long');
+is_deeply([@{ $lines[10] }[9, 10]], ['Mathematics Filtered Student Count', 'Mathematics Total Assessed'], 'with filters there are two counts');
+
+# ---- what the screen has made of it ------------------------------------------------------------------
+
+sub viewed { return csv(post_json('/data/comparing_populations', { %asked, view => $_[0] }, @csv)->{body}) }
+
+@lines = viewed({ sort => 'subject1.total', order => 'desc', rows => ['VS2', 'VS1', 'VS1', 'GONE', 'VS4', 'VS3'] });
+is_deeply([map { $_->[1] } @lines[3, 4, 6]], ['Mathematics Total Assessed (descending)', 'Off', 4], 'what it is ordered by');
+is_deeply([map { $_->[0] } @lines[11 .. $#lines]], ['View District Overall', 'Plain, School', "'=cmd|\"x\"", 'Interim', 'Small'], 'rows as on the screen, each once, and none that is gone');
+@lines = viewed({ sort => 'subject2.upper', order => 'asc', rows => ['VS3'] });
+is_deeply([map { $_->[1] } @lines[3, 4, 6]], ['ELA/Literacy (achievement: least to most)', 'On', 1], 'that rows were chosen');
+is_deeply([map { $_->[0] } @lines[11 .. $#lines]], ['View District Overall', 'Small'], 'which');
+@lines = viewed({ sort => 'name', order => 'desc', rows => [] });
+is_deeply([map { $_->[1] } @lines[3, 4, 6]], ['School Name (descending)', 'On', 0], 'that none is left');
+for my $bad ([], 'x', { rows => 'VS1' }, { rows => [1] }, { rows => ['a b'] }, { sort => 'subject.upper', rows => [] }, { sort => 'subject1.lower', rows => [] }, { sort => 3, rows => [] },
+    { order => 'up', rows => [] }, { sort => 'subject1.upper' }, { order => 'desc' }) {
+    is(post_json('/data/comparing_populations', { %asked, view => $bad }, @csv)->{status}, 412, 'no view: ' . JSON::PP->new->canonical->allow_nonref->encode($bad));
+}
+is(post_json('/data/comparing_populations', { %asked, view => 'x' }, jar => $jar)->{status}, 200, 'of no interest to the JSON');
 
 # ---- students ----------------------------------------------------------------------------------------
 
+my @whole = ('Overall', 'Error Band', 'Performance Level', 'Performance Level Number');
 my %school = (stateCode => $state, asmtYear => $year, districtId => 'VD1', schoolId => 'VS1');
+sub students { return csv(post_json('/data/list_of_students', { %school, @_ }, @csv)->{body}) }
+
 $r = post_json('/data/list_of_students', { %school, asmtType => 'SUMMATIVE' }, @csv);
 like($r->{headers}{'content-disposition'}, qr/"list_of_students_\d{8}T\d{6}\.csv"/, 'list of students');
 @lines = csv($r->{body});
-my ($line) = grep { ($_->[1] // '') eq 'V-1' } @lines;
-is_deeply([@$line[0 .. 8]], ["'-Quo\"te, +Ann M", 'V-1', 'Summative', "${year}0405", 1800, '1790-1810', 'Level 3', 3, 'Invalid,Partial'], 'a student');
-is($lines[6][1], @lines - 11, 'how many');
-@lines = csv(post_json('/data/list_of_students', { %school, asmtType => 'INTERIM ASSESSMENT BLOCKS' }, @csv)->{body});
-is_deeply($lines[10], ['Students', 'Student Id', 'Date taken', 'Subject', 'Block', 'Performance Level Number', 'Performance Level', 'Status'], 'blocks');
-is_deeply([@{ $lines[11] }[0 .. 5]], ["'-Quo\"te, +Ann M", 'V-1', "${year}0405", 'Math', 'Frac,tions', 1], 'a block');
+is_deeply([map { $_->[1] } @lines[0, 3 .. 7]], ['Assessment Results for =cmd|"x"', 'Students', 'Off', ($year - 1) . " - $year \xc2\xb7 Summative", @lines - 11, ($year - 1) . " - $year"], 'what it is');
+is((students(asmtGrade => '03'))[0][1], 'Assessment Results for Grade 03', 'of a grade');
+is_deeply($lines[10], ['Students', map { my $s = $_; (map { "$s $_" } @whole), 'Status' } 'Mathematics', 'ELA/Literacy'], 'columns of all subjects');
+my ($line) = grep { $_->[0] =~ /Quo/ } @lines;
+is_deeply($line, ["'-Quo\"te, +Ann M.", 1800, '1790-1810', 'Level 3', 3, 'Invalid,Partial', 2300, '2290-2310', 'Level 4', 4, ''], 'a student: one line, the newest result of each subject');
+@lines = students(asmtType => 'SUMMATIVE', asmtSubject => ['Math']);
+is_deeply($lines[10], ['Students', (map { "Mathematics $_" } @whole), 'Status', map { ("Mathematics - $_ - Performance Level Number", "Mathematics - $_ - Performance Level") } 'Number', 'Data'], 'of one subject, claims');
+($line) = grep { $_->[0] =~ /Quo/ } @lines;
+is_deeply([@$line[6 .. 9]], [1, 'Low', 3, 'High'], 'and their levels');
+@lines = students(asmtType => 'INTERIM COMPREHENSIVE');
+is_deeply($lines[10], ['Students', map { my $s = $_; ("Most Recent $s", (map { "$s $_" } @whole), 'Status') } 'Mathematics', 'ELA/Literacy'], 'interim comprehensive: the day');
+($line) = grep { $_->[0] =~ /Quo/ } @lines;
+is_deeply([@$line[0 .. 5], @$line[7 .. 11]], ["'-Quo\"te, +Ann M.", "$year.02.03", 1800, '1790-1810', 'Level 2', 2, ('') x 5], 'the newest, and of the other subject nothing');
+@lines = students(asmtType => 'INTERIM COMPREHENSIVE', asmtSubject => ['Math']);
+is_deeply([map { [@$_[1, 4, 6]] } grep { $_->[0] =~ /Quo/ } @lines], [["$year.02.03", 'Level 2', 'Standardized'], ["$year.01.02", 'Level 1', '']], 'of one subject, each result');
+@lines = students(asmtType => 'INTERIM ASSESSMENT BLOCKS');
+is_deeply($lines[10], ['Students', map { "Mathematics - Frac,tions - Latest result - $_" } 'Performance Level Number', 'Performance Level', 'Status'], 'blocks are columns');
+is_deeply([@lines[11 .. $#lines]], [["'-Quo\"te, +Ann M.", 3, 'Above', 'Partial']], 'with the newest result of each');
 
 # ---- who ---------------------------------------------------------------------------------------------
 
