@@ -166,7 +166,12 @@ int hpz_cushion(sb_req_t *q)
         "<script type=\"module\" src=\"/assets/public/pickup.js\"></script>\n"
         "</head>\n"
         "<body>\n"
-        "<main id=\"message\" data-file=\"%s\" role=\"alert\" hidden>\n"
+        "<main id=\"start\" data-file=\"%s\" role=\"status\" hidden>\n"
+        "<h1>Your download begins</h1>\n"
+        "<p>Your browser tells how far it is. You can go back to where you came from.</p>\n"
+        "<p><a href=\"/file/%s\">Download again</a></p>\n"
+        "</main>\n"
+        "<main id=\"message\" role=\"alert\" hidden>\n"
         "<h1>This file is not available</h1>\n"
         "<p>Most likely it is still being made. Keep the link, and try it again later.</p>\n"
         "<p>If that does not help: somebody else may have asked for this file, your account may no "
@@ -174,6 +179,12 @@ int hpz_cushion(sb_req_t *q)
         " have access to what is in it, it may be more than %d day%s old and have been removed, or "
         "the link"
         " may not be complete.</p>\n"
+        "</main>\n"
+        "<main id=\"later\" role=\"alert\" hidden>\n"
+        "<h1>Not just now</h1>\n"
+        "<p>The server cannot be reached, or has too much to do. Your file is not lost: please "
+        "try again in a minute.</p>\n"
+        "<p><a href=\"/download/%s\">Try again</a></p>\n"
         "</main>\n"
         "<noscript><main><h1>Download</h1><p><a href=\"/file/%s\">Download the "
         "file</a></p></main></noscript>\n"
@@ -187,7 +198,8 @@ int hpz_cushion(sb_req_t *q)
                            "Please copy the whole link and try again.", "/error",
                            "What can be the reason?");
     }
-    html = apr_psprintf(q->r->pool, page, q->rest, days, days == 1 ? "" : "s", q->rest);
+    html = apr_psprintf(q->r->pool, page, q->rest, q->rest, days, days == 1 ? "" : "s", q->rest,
+                        q->rest);
     apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
     return sb_web_send(q->r, HTTP_OK, "text/html; charset=UTF-8", html, strlen(html));
 }

@@ -13,4 +13,4 @@ my ($uid) = user('state');
 my ($id, $waiting) = map { announce($uid) } 1, 2;
 deliver($id, $file, name => "R\xc3\xa9sultats.zip");
 local @ENV{qw(PICKUP_URL PICKUP_ID PICKUP_WAITING PICKUP_SHA256)} = (outside(''), $id, $waiting, sha256_of($file));
-browser_tests('pickup.mjs', 4);
+browser_tests('pickup.mjs', 5);

@@ -164,7 +164,8 @@ is(deliver_answer($to)->{headers}{location}, outside("/download/$id"), 'after si
 for my $which ($id, $unknown) {
     $answer = get(outside("/download/$which"));
     is($answer->{status}, 200, 'the page is for everybody, whatever the id');
-    like($answer->{body}, qr/<main id="message" data-file="$which"[^>]* hidden>/, '... and shows nothing at first');
+    like($answer->{body}, qr/<main id="start" data-file="$which"/, '... knows its file');
+    is_deeply([$answer->{body} =~ /<main id="(\w+)"[^>]* hidden>/g], [qw(start message later)], '... and shows nothing at first');
 }
 like($answer->{body}, qr/more than 7 days old/, 'it tells the configured number of days');
 unlike($answer->{body}, qr/<script>|style=|onclick/, 'no inline code');

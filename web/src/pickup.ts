@@ -1,11 +1,17 @@
 // The page behind a download link: asks whether the file may be had, then fetches it, signs in, or says why not.
-const message = document.getElementById('message')!;
-const file = message.dataset.file!;
+
+const start = document.getElementById('start')!;
+const file = start.dataset.file!;
+
+function show(id: 'start' | 'message' | 'later'): void {
+    document.getElementById(id)!.hidden = false;
+}
 
 async function go(): Promise<void> {
     const answer = await fetch(`/validate/${file}`, { cache: 'no-store', headers: { Accept: 'application/json' } });
     if (answer.ok) {
-        location.replace(`/file/${file}`);
+        show('start');
+        location.replace(`/file/${file}`); // a file to be saved: this page stays
         return;
     }
     if (answer.status === 401) {
@@ -15,11 +21,9 @@ async function go(): Promise<void> {
             return;
         }
     }
-    message.hidden = false;
+    show(answer.status === 429 || answer.status >= 500 ? 'later' : 'message');
 }
 
-go().catch(() => {
-    message.hidden = false;
-});
+go().catch(() => show('later'));
 
 export {};

@@ -1,4 +1,4 @@
-// The page behind a download link: nothing to be seen while all goes well, a message when not.
+// The page behind a download link: gives the file, or says why not.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -32,7 +32,8 @@ test('the owner signs in, comes back to the link and gets the file', async () =>
     assert.equal(download.suggestedFilename(), 'Résultats.zip');
     assert.equal(createHash('sha256').update(readFileSync(await download.path())).digest('hex'), PICKUP_SHA256);
     assert.equal(owner.page.url(), link(PICKUP_ID));
-    assert.equal(await owner.page.isVisible('#message'), false);
+    assert.match(await owner.page.textContent('main:not([hidden])'), /Your download begins/);
+    assert.deepEqual(await owner.page.$$eval('main:not([hidden])', (all) => all.map((m) => m.id)), ['start'], 'and nothing else is said');
     assert.deepEqual(owner.errors, [], 'nothing that the content security policy forbids');
 });
 
@@ -56,4 +57,17 @@ test('somebody else sees the same message', async () => {
     await owner.page.waitForSelector('#message', { state: 'visible' });
     assert.equal(said, await owner.page.textContent('#message'));
     assert.deepEqual(other.errors, []);
+});
+
+test('a server that has too much to do is not a file that is gone', async () => {
+    for (const answer of [(r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{}' }), (r) => r.abort()]) {
+        await owner.page.route('**/validate/*', answer);
+        await owner.page.goto(link(PICKUP_ID));
+        await owner.page.waitForSelector('#later', { state: 'visible' });
+        assert.equal(await owner.page.isVisible('#message'), false);
+        await owner.page.unroute('**/validate/*');
+    }
+    const came = owner.page.waitForEvent('download');
+    await owner.page.click('#later a');
+    assert.equal((await came).suggestedFilename(), 'Résultats.zip');
 });
