@@ -5,4 +5,4 @@ use Test::More;
 use Smarter::Test;
 use Smarter::Browser;
 
-browser_tests('errors.mjs', 8);
+browser_tests('errors.mjs', 9);

@@ -13,6 +13,7 @@ const NAMES = ['Alder Ridge', 'Birchwood', 'Cedar Falls', 'Dogwood County', 'Elm
     'Hawthorn', 'Ironwood Public', 'Juniper Hills', 'Kestrel Valley', 'Laurel Springs'];
 const SCHOOLS = ['Elementary School', 'Middle School', 'High School', 'Academy', 'Charter School'];
 const GRADES = ['03', '04', '05', '06', '07', '08', '11'];
+const RIGHTS = ['pii', 'sar_extracts', 'srs_extracts', 'src_extracts', 'audit_xml_extracts', 'item_extracts'];
 const FILTERS = ['grade', 'ethnicity', 'sex', 'dmgPrgLep', 'dmgPrgIep', 'dmgPrg504', 'dmgStsEcd', 'dmgStsMig', 'complete'];
 
 function random(seed) {
@@ -105,7 +106,7 @@ function report(q) {
     return {
         metadata: { branding: null, subject1: { colors: null, min_cell_size: 10 }, subject2: { colors: null, min_cell_size: 10 } },
         summary: [{ results: summary }], records: empty ? [] : records, subjects: SUBJECTS,
-        context: { items: unknown ? items.slice(0, 1) : items, permissions: { pii: { all: true } } },
+        context: { items: unknown ? items.slice(0, 1) : items, permissions: Object.fromEntries(RIGHTS.map((r) => [r, { all: true }])) },
         asmt_period_year: YEARS,
         not_stated: { total: 20000, ethnicity: 240, sex: 60, dmgPrg504: 0, dmgPrgIep: 310, dmgPrgLep: 1250, dmgStsMig: 90 },
         user_info: { _User__info: { name: { fullName: 'Ana Torres', firstName: 'Ana', lastName: 'Torres' }, uid: 'atorres', stateCode: ['NC'], displayHome: false } }
@@ -171,6 +172,12 @@ async function answer(req, res) {
     if (url.pathname.startsWith('/services/session')) { // LEFT_SECS=130: about to end, until one stays
         const left = url.pathname.endsWith('/touch') ? 1200 : Number(process.env.LEFT_SECS ?? 1200);
         return json(200, { ends_in: left, ends_at_latest_in: 7200, warn_before: 180 });
+    }
+    if (url.pathname === '/data/academic_year') {
+        return json(200, { asmt_period_year: YEARS, studentRegAcademicYear: YEARS });
+    }
+    if (url.pathname.startsWith('/services/extract')) {
+        return json(200, { tasks: [{ status: 'ok' }], files: [{ fileName: 'a.zip', web_download_url: '/file/a.zip' }] });
     }
     if (url.pathname === '/services/jobs') {
         return json(200, jobList());

@@ -2,7 +2,6 @@
 
 import './style/page.css';
 import './style/report.css';
-import { preferred, useLanguage } from './lib/i18n.js';
+import { start } from './lib/start.js';
 
-await useLanguage(preferred(location.search, navigator.languages));
-await import('./views/app.js');
+await start(() => import('./views/app.js'));

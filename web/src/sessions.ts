@@ -3,7 +3,6 @@
 import './style/page.css';
 import './style/report.css';
 import './style/listing.css';
-import { preferred, useLanguage } from './lib/i18n.js';
+import { start } from './lib/start.js';
 
-await useLanguage(preferred(location.search, navigator.languages));
-await import('./views/sessions.js');
+await start(() => import('./views/sessions.js'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ended, isOpen, pauseMs, sizeText, type Job, type JobState } from '../src/lib/jobs.js';
+import { ended, isOpen, sizeText, type Job, type JobState } from '../src/lib/jobs.js';
 
 const job = (id: string, state: JobState): Job => ({
     id, state, kind: 'extract', title: id, percent: 0, missing_parts: 0, reason: null, notice: null, created: '', ended: null, expires: null, files: []
@@ -24,8 +24,4 @@ test('sizes for people', () => {
     assert.equal(sizeText(999_600, 'en-US'), '1 MB');
     assert.equal(sizeText(123_456_789, 'en-US'), '123 MB');
     assert.equal(sizeText(5_300_000_000, 'en-US'), '5.3 GB');
-});
-
-test('pauses grow after failures and follow the server otherwise', () => {
-    assert.deepEqual([pauseMs(2, 0), pauseMs(15, 0), pauseMs(2, 1), pauseMs(2, 2), pauseMs(2, 9), pauseMs(0, 0)], [2000, 15000, 5000, 10000, 60000, 0]);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { newPage, noComplaints, REPORT, require, settled, signIn, STATE, URL_BASE } from './stack.mjs';
+import { newPage, noComplaints, REPORT, require, rowNames, settled, signIn, STATE, URL_BASE } from './stack.mjs';
 
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -41,13 +41,41 @@ test('what may be downloaded, and what may be asked for of the whole state', asy
     noComplaints(page);
 });
 
-test('the table on the page, as the server tells it', async () => {
+/** The table as downloaded: lines of fields. */
+async function table() {
+    await open(page);
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download-go')]);
     assert.match(download.suggestedFilename(), /^comparing_populations_.*\.csv$/);
-    const text = readFileSync(await download.path(), 'utf8');
-    const name = (await page.$eval('.rows th', (th) => th.textContent)).trim();
-    assert.ok(text.includes(name), 'the first row of the page is in it');
     assert.equal(await page.$('#download[open]'), null, 'the dialog is done');
+    const lines = readFileSync(await download.path(), 'utf8').split('\r\n').slice(0, -1);
+    return lines.map((l) => [...l.matchAll(/"((?:[^"]|"")*)"/g)].map((m) => m[1].replaceAll('""', '"')));
+}
+const told = (lines) => Object.fromEntries(lines.slice(0, 10).filter((l) => l.length).map(([label, value]) => [label, value]));
+
+test('the table on the page, as the server tells it', async () => {
+    await page.keyboard.press('Escape');
+    const lines = await table();
+    assert.deepEqual(lines.slice(12).map((l) => l[0]), await rowNames(page), 'the rows of the page');
+    const { 'Sort By': order, Compare: compare, 'Report Name': name } = told(lines);
+    assert.deepEqual([name, order, compare], [await page.textContent('h1'), 'District Name', 'Off']);
+    noComplaints(page);
+});
+
+test('in the order of the page, and only what it shows', async () => {
+    await page.click('[data-sort="subject2.total"]');
+    const lines = await table();
+    const names = await rowNames(page);
+    assert.deepEqual(lines.slice(12).map((l) => l[0]), names);
+    assert.equal(told(lines)['Sort By'], 'ELA/Literacy Total Assessed (descending)');
+    const wanted = names.at(-1);
+    if (await page.$('#find')) {
+        await page.fill('#find', wanted);
+        const found = await table();
+        assert.deepEqual(found.slice(12).map((l) => l[0]), await rowNames(page));
+        assert.ok(found.length < lines.length);
+        assert.equal(told(found).Compare, 'On');
+        await page.fill('#find', '');
+    }
     noComplaints(page);
 });
 
@@ -83,4 +111,29 @@ test('who may not have all results of a place is told so', async () => {
     await district.keyboard.press('Escape');
     assert.equal(await district.$('#download[open]'), null);
     noComplaints(district);
+});
+
+test('after an upgrade the page begins again, but only once', async () => {
+    const late = await start('general');
+    let begun = 0;
+    late.on('load', () => begun++);
+    await late.route(/\/download-\w+\.js$/, (r) => r.fulfill({ status: 404, body: 'gone' }));
+    await Promise.all([late.waitForEvent('load'), late.click('#download-button')]);
+    await settled(late);
+    assert.equal(await late.$('#no-script'), null);
+    await late.click('#download-button');
+    await late.waitForSelector('#no-script');
+    await late.waitForTimeout(500);
+    assert.equal(begun, 1);
+    assert.equal(await late.$('#download[open]'), null);
+    noComplaints(late, /404/, /dynamically imported module/);
+});
+
+test('without a connection the page stays, and says so', async () => {
+    const alone = await start('general');
+    await alone.route('**', (r) => r.abort('internetdisconnected'));
+    await alone.click('#download-button');
+    await alone.waitForSelector('#no-script');
+    assert.ok((await rowNames(alone)).length, 'the results are still there');
+    alone.complaints.length = 0; // the browser has many words for it
 });

@@ -103,11 +103,30 @@ test('deleting and cancelling ask first', async () => {
     noComplaints(page);
 });
 
+test('what does not work is said', async () => {
+    await page.route('**/services/jobs/*', (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"title":"x"}' }));
+    await page.click('.act button');
+    await page.click('#ask-yes');
+    await page.waitForSelector('#trouble');
+    assert.equal((await states()).length, 3, 'nothing happened');
+    await page.unroute('**/services/jobs/*');
+    noComplaints(page, /503/);
+});
+
+test('the help is about this page', async () => {
+    await page.click('#help-button');
+    assert.match(await page.textContent('#help[open]'), /Available until/);
+    await page.click('#help button');
+    noComplaints(page);
+});
+
 test('progress is seen and the end is said, without a storm of questions', async () => {
     let asked = 0;
     let percent = 10;
+    const byItself = [];
     await page.route('**/services/jobs', (r) => {
         asked++;
+        byItself.push('x-smarter-background' in r.request().headers());
         percent += 30;
         const now = percent < 100 ? job({ percent }) : job({ percent: 100, state: 'ready', files: [{ name: 'a.zip', size: 17, download_url: 'https://x.example/f', web_download_url: null }] });
         return r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: [now], poll_seconds: percent < 100 ? 1 : 0 }) });
@@ -120,6 +139,7 @@ test('progress is seen and the end is said, without a storm of questions', async
     assert.equal(await page.$eval('.files a', (a) => a.getAttribute('href')), 'https://x.example/f');
     await page.waitForTimeout(2500);
     assert.equal(asked, 3, 'when nothing changes any more nobody asks');
+    assert.deepEqual(byItself, [false, true, true], 'what the page asks by itself keeps no session alive');
     await page.unroute('**/services/jobs');
     noComplaints(page);
 });
@@ -159,4 +179,22 @@ test('an address in an answer that is no web address is no link', async () => {
     assert.equal(await page.$('.files a'), null);
     await page.unroute('**/services/jobs');
     noComplaints(page);
+});
+
+test('a question by itself that finds nobody signed in does not sign anybody in', async () => {
+    let asked = 0;
+    await page.route('**/services/jobs', (r) => ++asked > 1
+        ? r.fulfill({ status: 401, contentType: 'application/problem+json', body: '{"title":"x","redirect":"/login"}' })
+        : r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: [job({ percent: 20 })], poll_seconds: 1 }) }));
+    await open();
+    await page.waitForSelector('dialog.timeout[open]');
+    assert.match(await page.textContent('dialog.timeout'), /You have been signed out/);
+    assert.equal(await page.$('sb-downloads'), null, 'nothing stays on the screen');
+    await page.waitForTimeout(2500);
+    assert.equal(asked, 2, 'and nobody asks any more');
+    assert.equal(page.url(), PAGE);
+    await page.unroute('**/services/jobs');
+    await page.click('#timeout-signin');
+    await page.waitForSelector('table.downloads');
+    noComplaints(page, /401/);
 });

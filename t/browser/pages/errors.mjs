@@ -91,3 +91,14 @@ test('an account of another state, and one without any right', async () => {
         await other.context().close();
     }
 });
+
+test('a page whose script cannot be had says so', async () => {
+    await page.route(/\/app-\w+\.js$/, (r) => r.abort());
+    await page.goto(state);
+    await page.waitForSelector('main[role=alert]');
+    assert.equal(await title(page), 'No connection');
+    await page.unroute(/\/app-\w+\.js$/);
+    await page.click('main a');
+    await settled(page);
+    noComplaints(page, /ERR_FAILED/);
+});

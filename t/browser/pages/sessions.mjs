@@ -189,11 +189,15 @@ test('it was over already, or could not be ended: one is told, and sees it', asy
 });
 
 test('looked at again: it is asked for anew, which is no use of the session', async () => {
+    const lookAgain = async () => {
+        await page.waitForTimeout(600); // what is younger is new enough
+        await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    };
     await open();
-    const [asked] = await Promise.all([page.waitForRequest(LIST), page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))]);
+    const [asked] = await Promise.all([page.waitForRequest(LIST), lookAgain()]);
     assert.equal(asked.headers()['x-smarter-background'], '1');
     await page.route(LIST, (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"title":"x"}' }));
-    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await lookAgain();
     await page.waitForSelector('.notice');
     assert.equal((await rows()).length, 1, 'what was there stays');
     await page.unroute(LIST);

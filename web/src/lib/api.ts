@@ -15,7 +15,9 @@ export class Problem extends Error {
         /** Number under which operators find it in the log. */
         readonly incident = '',
         /** Where to sign in. */
-        readonly redirect = ''
+        readonly redirect = '',
+        /** Seconds before which it makes no sense to ask again; 0: the server does not say. */
+        readonly retryAfter = 0
     ) {
         super(`${kind} ${status} ${detail}`);
     }
@@ -63,6 +65,14 @@ export function safeRedirect(url: unknown, base: string): string {
 const GUARD = 'smarter.signin';
 const GUARD_MS = 4000;
 
+/** Longest wait a server can ask for. */
+const LONGEST_WAIT_SECS = 3600;
+
+/** Retry-After in seconds; the other form of it, a date, is none our servers use. */
+export function secondsOf(header: string | null): number {
+    return /^\d{1,9}$/.test(header ?? '') ? Math.min(Number(header), LONGEST_WAIT_SECS) : 0;
+}
+
 async function problemOf(response: Response): Promise<Problem> {
     let body: Record<string, unknown> = {};
     try {
@@ -76,7 +86,8 @@ async function problemOf(response: Response): Promise<Problem> {
         response.status,
         text('detail') || text('error') || text('title'),
         text('instance') || text('request_id') || response.headers.get('X-Request-Id') || '',
-        safeRedirect(body['redirect'], location.href)
+        safeRedirect(body['redirect'], location.href),
+        secondsOf(response.headers.get('Retry-After'))
     );
 }
 
@@ -114,27 +125,25 @@ async function request<T>(url: string, init: RequestInit): Promise<T> {
     }
 }
 
-function bodyOf(query: URLSearchParams): string {
+function bodyOf(query: URLSearchParams): Record<string, unknown> {
     const body: Record<string, unknown> = {};
     for (const key of new Set(query.keys())) {
         const values = query.getAll(key);
         body[key] = /^(stateCode|sid|districtId|schoolId)$/.test(key) ? values[0] : key === 'asmtYear' ? Number(values[0]) : values;
     }
-    return JSON.stringify(body);
+    return body;
 }
 
-/** How the report is asked for: by its address, or by a body where that would be too long. */
-function asked(query: URLSearchParams): [string, RequestInit] {
-    const path = `${query.has('sid') ? '/public_data' : '/data'}/comparing_populations`;
-    const url = `${path}?${query}`;
-    return location.origin.length + url.length <= LONGEST_URL
-        ? [url, {}]
-        : [path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: bodyOf(query) }];
+function reportPath(query: URLSearchParams): string {
+    return `${query.has('sid') ? '/public_data' : '/data'}/comparing_populations`;
 }
 
+/** Asks by its address, or by a body where that would be too long. */
 export function fetchReport(query: URLSearchParams, signal: AbortSignal): Promise<Report> {
-    const [url, init] = asked(query);
-    return request<Report>(url, { ...init, signal });
+    const url = `${reportPath(query)}?${query}`;
+    return location.origin.length + url.length <= LONGEST_URL
+        ? request<Report>(url, { signal })
+        : post<Report>(reportPath(query), bodyOf(query), signal);
 }
 
 export interface NamedFile {
@@ -142,10 +151,30 @@ export interface NamedFile {
     data: Blob;
 }
 
+/** What the screen has made of a report: the ids of the rows it shows, and what they are ordered by. */
+export interface Shown {
+    rows: string[];
+    sort: string;
+    order: 'asc' | 'desc';
+}
+
+/** More of them, or a larger body, are refused by the server. */
+const MOST_ROWS = 1800;
+const LARGEST_BODY = 60_000;
+
+/** What is on the screen; of more rows than can be named all, in the server's order. */
+export function tableBody(query: URLSearchParams, view: Shown): string {
+    const whole = JSON.stringify({ ...bodyOf(query), view });
+    return view.rows.length > MOST_ROWS || whole.length > LARGEST_BODY ? JSON.stringify(bodyOf(query)) : whole;
+}
+
 /** The same report as a table for spreadsheets, under the name the server gives it. */
-export async function fetchTable(query: URLSearchParams): Promise<NamedFile> {
-    const [url, init] = asked(query);
-    const response = await answerOf(url, { ...init, headers: { ...init.headers, Accept: 'text/csv' } });
+export async function fetchTable(query: URLSearchParams, view: Shown): Promise<NamedFile> {
+    const response = await answerOf(reportPath(query), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Accept: 'text/csv' },
+        body: tableBody(query, view)
+    });
     const name = /filename="([\w.-]+)"/.exec(response.headers.get('Content-Disposition') ?? '')?.[1];
     return { name: name ?? 'comparing_populations.csv', data: await response.blob() };
 }
@@ -167,9 +196,14 @@ export function fetchUserInfo(): Promise<{ user_info?: unknown }> {
     });
 }
 
+/** Of a list. @param byItself asked for by nobody, as by a clock or when a window is looked at again: no use of the session */
+function again<T>(url: string, signal: AbortSignal, byItself: boolean): Promise<T> {
+    return request<T>(url, { signal, headers: byItself ? { 'X-Smarter-Background': '1' } : {} });
+}
+
 /** The browser keeps the list with its tag, so an unchanged one is not sent again. */
-export function fetchJobs(): Promise<JobList> {
-    return request('/services/jobs', {});
+export function fetchJobs(signal: AbortSignal, byItself: boolean): Promise<JobList> {
+    return again('/services/jobs', signal, byItself);
 }
 
 /** End a job that is not over; take one that is out of the list. */
@@ -177,11 +211,8 @@ export function deleteJob(id: string): Promise<unknown> {
     return request(`/services/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
 }
 
-/** Asked for by nobody, as when a window is looked at again: no use of the session. */
-const BY_ITSELF = { 'X-Smarter-Background': '1' };
-
-export function fetchSessions(byItself: boolean): Promise<SessionList> {
-    return request('/services/sessions', byItself ? { headers: BY_ITSELF } : {});
+export function fetchSessions(signal: AbortSignal, byItself: boolean): Promise<SessionList> {
+    return again('/services/sessions', signal, byItself);
 }
 
 export function endSession(ref: string): Promise<unknown> {
@@ -201,8 +232,8 @@ export interface FilesAsked {
     files?: { fileName: string; web_download_url: string }[];
 }
 
-function post<T>(url: string, body: unknown): Promise<T> {
-    return request<T>(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+function post<T>(url: string, body: unknown, signal: AbortSignal | null = null): Promise<T> {
+    return request<T>(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal });
 }
 
 /** Ask for files to be made. @param what '' the results of students */

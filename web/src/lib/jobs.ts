@@ -1,4 +1,4 @@
-// What the server says of jobs, and when to ask again.
+// What the server says of jobs.
 
 export type JobState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
 
@@ -57,9 +57,4 @@ export function sizeText(bytes: number, locale: string): string {
         unitDisplay: unit === 0 ? 'long' : 'short',
         maximumFractionDigits: unit === 0 || n >= 100 ? 0 : 1
     }).format(n);
-}
-
-/** Pause before the next question: as the server wishes; after failures longer each time, up to a minute. */
-export function pauseMs(pollSeconds: number, failures: number): number {
-    return failures ? Math.min(60, Math.max(pollSeconds, 5) * 2 ** (failures - 1)) * 1000 : pollSeconds * 1000;
 }

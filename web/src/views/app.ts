@@ -8,6 +8,7 @@ import { academicYear, locale, t, tr, useLanguage, type Key } from '../lib/i18n.
 import { aliases, levelCount, lowerHalf, placeOf, userOf, type Report, type User } from '../lib/model.js';
 import { findRows, sortRows } from '../lib/sort.js';
 import { ancestorView, dataQuery, levelOf, parseView, viewUrl, type SortKey, type View } from '../lib/view.js';
+import { isUpgraded } from '../lib/upgrade.js';
 import { breadcrumb, header, helpDialog, legend } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
@@ -16,6 +17,8 @@ import { BarTip } from './tip.js';
 
 /** Fewer rows than this are found by looking. */
 const FIND_FROM = 8;
+
+const HELP: [Key, Key][] = [1, 2, 3, 4, 5, 6, 7].map((n) => [`help.q${n}` as Key, `help.a${n}` as Key]);
 
 /** Open pop-over, by the id of its button. */
 type Panel = 'account' | 'legend' | null;
@@ -30,7 +33,8 @@ class SbComparing extends LitElement {
         panel: { state: true },
         filtersOpen: { state: true },
         said: { state: true },
-        wanted: { state: true }
+        wanted: { state: true },
+        noScript: { state: true }
     };
 
     declare view: View;
@@ -45,6 +49,8 @@ class SbComparing extends LitElement {
     declare said: string;
     /** What names are searched for; belongs to the table, not to the view. */
     declare wanted: string;
+    /** The download dialog could not be fetched. */
+    declare noScript: boolean;
 
     private user: User | null = null;
     private request: AbortController | null = null;
@@ -60,6 +66,7 @@ class SbComparing extends LitElement {
         this.filtersOpen = false;
         this.said = '';
         this.wanted = '';
+        this.noScript = false;
     }
 
     /** Light DOM: one style sheet, and ids that labels can refer to. */
@@ -232,12 +239,13 @@ class SbComparing extends LitElement {
         });
     }
 
-    /** The dialog's script comes with its first use. It is not there any more after an upgrade of the server: begin again. */
+    /** The dialog's script comes with its first use. */
     private async openDownload(): Promise<void> {
+        this.noScript = false;
         try {
             await import('./download.js');
         } catch {
-            location.reload();
+            this.noScript = !(await isUpgraded('download'));
             return;
         }
         this.querySelector('sb-download-dialog')?.open();
@@ -403,7 +411,7 @@ class SbComparing extends LitElement {
         const rows = this.level() === 'school'
             ? report.records.map((r) => ({ ...r, name: gradeName(r.id) }))
             : report.records;
-        const found = findRows(rows, this.wanted);
+        const found = sortRows(findRows(rows, this.wanted), shown, locale());
         return html`
             ${breadcrumb(report, shown, this.user)}
             <div class="titles">
@@ -418,11 +426,12 @@ class SbComparing extends LitElement {
                     ? filterPanel(this.view.filters, report.not_stated, { apply: (f) => this.applyFilters(f), close: () => this.closeFilters() })
                     : nothing}
             </div>
-            <sb-download-dialog .report=${report} .view=${shown} .year=${this.year()}></sb-download-dialog>
+            ${this.noScript ? html`<p class="notice" id="no-script" role="alert">${t('download.noscript')}</p>` : nothing}
+            <sb-download-dialog .report=${report} .view=${shown} .year=${this.year()} .rows=${found.map((r) => r.id)}></sb-download-dialog>
             ${chips(this.view.filters, (f) => this.applyFilters(f))}
             ${this.yearNotice(report)}
             ${report.records.length
-                ? html`${table(report, shown, sortRows(found, shown, locale()), this.loading, { sort: this.sort })}
+                ? html`${table(report, shown, found, this.loading, { sort: this.sort })}
                       ${found.length ? nothing : html`<p class="none-found">${t('find.none', { text: this.wanted })}</p>`}${this.notes()}`
                 : this.empty(report)}`;
     }
@@ -434,13 +443,12 @@ class SbComparing extends LitElement {
             ${header(this.report, this.user, this.view.sid ? ancestorView(this.view, 'state') : null, this.panel === 'account', {
                 toggleMenu: () => this.togglePanel('account'),
                 language: (code) => void this.changeLanguage(code),
-                help: () => this.helpBox().showModal(),
-                closeHelp: () => this.helpBox().close()
+                help: () => this.helpBox().showModal()
             })}
             <div class="progress ${this.loading ? 'on' : ''}" aria-hidden="true"></div>
             <main id="main" class="wrap ${this.loading ? 'loading' : ''}" tabindex="-1">${body}</main>
             <footer class="foot"><div class="wrap">${t('app.name')} · ${t('landing.footer')}</div></footer>
-            ${helpDialog({ toggleMenu() {}, language() {}, help() {}, closeHelp: () => this.helpBox().close() })}
+            ${helpDialog(() => this.helpBox().close(), HELP)}
             <div class="vh" role="status" aria-live="polite" id="status">${this.said}</div>`;
     }
 }

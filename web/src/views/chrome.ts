@@ -1,7 +1,7 @@
 // What surrounds a report: header with account menu and help, breadcrumb.
 
 import { html, nothing, type TemplateResult } from 'lit';
-import { LANGUAGES, language, t, tr, type Key } from '../lib/i18n.js';
+import { LANGUAGES, language, t, type Key } from '../lib/i18n.js';
 import { levelColors } from '../lib/colors.js';
 import { lowerHalf, type Report, type User } from '../lib/model.js';
 import { ancestorView, viewUrl, type View } from '../lib/view.js';
@@ -11,11 +11,10 @@ export interface ChromeActions {
     toggleMenu(): void;
     language(code: string): void;
     help(): void;
-    closeHelp(): void;
 }
 
 const LANDING = '/assets/public/landing.html';
-const START = '/assets/html/index.html';
+export const START = '/assets/html/index.html';
 const DOWNLOADS = '/assets/html/downloads.html';
 const SESSIONS = '/assets/html/sessions.html';
 
@@ -86,16 +85,16 @@ export function breadcrumb(report: Report, view: View, user: User | null): Templ
     </ol></nav>`;
 }
 
-export function helpDialog(actions: ChromeActions): TemplateResult {
-    const questions = [1, 2, 3, 4, 5, 6, 7];
+/** @param questions of this page, with their answers */
+export function helpDialog(close: () => void, questions: [Key, Key][]): TemplateResult {
     // A click on the dialog itself, not on what it holds, is one on the backdrop.
-    const backdrop = (e: Event) => e.target === e.currentTarget && actions.closeHelp();
+    const backdrop = (e: Event) => e.target === e.currentTarget && close();
     return html`<dialog id="help" class="help" aria-labelledby="help-title" @click=${backdrop}>
         <div class="help-body">
             <div class="help-head"><h2 id="help-title">${t('help.title')}</h2>
-                <button type="button" class="button" @click=${actions.closeHelp}>${t('help.close')}</button></div>
-            ${questions.map((n) => html`<h3>${tr(`help.q${n}`)}</h3><p>${tr(`help.a${n}`)}</p>`)}
-            <p class="note">${t('help.contact')}</p>
+                <button type="button" class="button" @click=${close}>${t('help.close')}</button></div>
+            ${questions.map(([question, answer]) => html`<h3>${t(question)}</h3><p>${t(answer)}</p>`)}
+            <p class="note help-contact">${t('help.contact')}</p>
         </div>
     </dialog>`;
 }

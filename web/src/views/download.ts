@@ -7,7 +7,7 @@ import { askForFiles, fetchTable, goToSignIn, Problem, registrationYears, saveFi
 import { academicYear, t, tr, type Key } from '../lib/i18n.js';
 import { aliases, cellOf, placeOf, type Report } from '../lib/model.js';
 import { dataQuery, type View } from '../lib/view.js';
-import { gradeName } from './table.js';
+import { gradeName, subjectName } from './table.js';
 
 const MY_DOWNLOADS = '/assets/html/downloads.html';
 const GRADES = ['03', '04', '05', '06', '07', '08', '11'];
@@ -37,6 +37,7 @@ class SbDownloadDialog extends LitElement {
         report: { attribute: false },
         view: { attribute: false },
         year: { attribute: false },
+        rows: { attribute: false },
         choice: { state: true },
         sending: { state: true },
         asked: { state: true },
@@ -48,12 +49,17 @@ class SbDownloadDialog extends LitElement {
     /** What the page shows. */
     declare view: View;
     declare year: number;
+    /** Ids of the rows the page shows, in its order. */
+    declare rows: string[];
     declare choice: Choice;
     declare sending: boolean;
     declare asked: FilesAsked | null;
     declare problem: Problem | null;
     /** Years with registrations; null: not asked for yet. */
     declare years: number[] | null;
+
+    /** Counts how often it was opened: an answer to an earlier time is of no interest. */
+    private opened = 0;
 
     constructor() {
         super();
@@ -77,6 +83,7 @@ class SbDownloadDialog extends LitElement {
     }
 
     open(): void {
+        this.opened++;
         this.reset();
         void this.updateComplete.then(() => {
             this.box().showModal();
@@ -129,28 +136,42 @@ class SbDownloadDialog extends LitElement {
               };
     }
 
+    private async ask(): Promise<FilesAsked | null> {
+        if (this.choice === 'view') {
+            const { sort, descending } = this.view;
+            const file = await fetchTable(dataQuery(this.view), { rows: this.rows, sort, order: descending ? 'desc' : 'asc' });
+            saveFile(file);
+            return null;
+        }
+        const file = STATE_FILES.find((f) => f.file === this.choice);
+        return file ? askForFiles(file.file, this.stateFile(file.form)) : askForFiles('', this.results());
+    }
+
     private async send(e: Event): Promise<void> {
         e.preventDefault();
-        const file = STATE_FILES.find((f) => f.file === this.choice);
+        const time = this.opened;
         this.sending = true;
         this.problem = null;
         try {
-            if (this.choice === 'view') {
-                saveFile(await fetchTable(dataQuery(this.view)));
-                this.box().close();
+            const asked = await this.ask();
+            if (time !== this.opened) {
                 return;
             }
-            this.asked = file
-                ? await askForFiles(file.file, this.stateFile(file.form))
-                : await askForFiles('', this.results());
-            void this.updateComplete.then(() => this.querySelector<HTMLElement>('#download-answer')?.focus());
+            this.asked = asked;
+            if (asked) {
+                void this.updateComplete.then(() => this.querySelector<HTMLElement>('#download-answer')?.focus());
+            } else {
+                this.box().close();
+            }
         } catch (e) {
             const problem = e instanceof Problem ? e : new Problem('failed');
-            if (problem.kind !== 'signin' || !goToSignIn(problem)) {
+            if (time === this.opened && (problem.kind !== 'signin' || !goToSignIn(problem))) {
                 this.problem = problem;
             }
         } finally {
-            this.sending = false;
+            if (time === this.opened) {
+                this.sending = false;
+            }
         }
     }
 
@@ -185,11 +206,11 @@ class SbDownloadDialog extends LitElement {
             const years = this.years?.length ? this.years : this.report.asmt_period_year;
             return html`<div class="download-form">${this.select('dl-academic-year', t('year.label'), years.map((y) => [String(y), academicYear(y)]))}</div>`;
         }
-        const subjects = aliases(this.report).map((a) => this.report.subjects[a] ?? a);
+        const subjects = aliases(this.report).map((a): [string, string] => [this.report.subjects[a] ?? a, subjectName(this.report, a)]);
         return html`<div class="download-form">
             ${this.select('dl-year', t('year.label'), this.report.asmt_period_year.map((y) => [String(y), academicYear(y)]))}
             ${this.select('dl-grade', t('download.grade'), [['', t('download.choose')], ...GRADES.map((g): [string, string] => [g, gradeName(g)])])}
-            ${this.select('dl-subject', t('download.subject'), subjects.map((s) => [s, s]))}
+            ${this.select('dl-subject', t('download.subject'), subjects)}
             ${this.select('dl-type', t('download.type'), [['SUMMATIVE', t('download.type.summative')], ['INTERIM COMPREHENSIVE', t('download.type.interim')]])}
         </div>`;
     }
@@ -199,7 +220,7 @@ class SbDownloadDialog extends LitElement {
         return html`<div id="download-answer" tabindex="-1" role="status">
             <h3>${t(found ? 'download.asked' : 'download.nothing')}</h3>
             <p>${found ? tr('download.asked.text', { count: found }) : t('download.nothing.text')}</p>
-            ${found ? html`<p><a class="button primary" href=${MY_DOWNLOADS}>${t('download.mine')}</a></p>` : nothing}
+            ${found ? html`<p class="actions"><a class="button primary" href=${MY_DOWNLOADS}>${t('download.mine')}</a></p>` : nothing}
         </div>`;
     }
 
@@ -218,7 +239,7 @@ class SbDownloadDialog extends LitElement {
             ${this.form()}
             ${problem
                 ? html`<p class="download-problem" role="alert">${t(`error.${problem.kind}.text` as Key)}
-                      ${problem.detail ? html`<span class="note">${problem.detail}</span>` : nothing}</p>`
+                      ${problem.detail ? html`<span class="note" lang="en">${problem.detail}</span>` : nothing}</p>`
                 : nothing}
             <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending}>${t(this.sending ? 'download.sending' : 'download.go')}</button>
                 ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('download.mine')}</a>`}</p>

@@ -14,6 +14,7 @@ class SbDownloads extends ListPage {
 
     protected override readonly titleKey = 'downloads.title';
     protected override readonly introKey = 'downloads.intro';
+    protected override readonly help: [Key, Key][] = [1, 2, 3, 4].map((n) => [`downloads.help.q${n}` as Key, `downloads.help.a${n}` as Key]);
 
     constructor() {
         super();
@@ -24,8 +25,8 @@ class SbDownloads extends ListPage {
         return this.jobs !== null;
     }
 
-    protected override async refresh(): Promise<number> {
-        const list = await fetchJobs();
+    protected override async refresh(signal: AbortSignal, byItself: boolean): Promise<number> {
+        const list = await fetchJobs(signal, byItself);
         const news = ended(this.jobs ?? [], list.jobs);
         this.jobs = list.jobs;
         if (news.length) {

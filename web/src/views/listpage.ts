@@ -3,11 +3,11 @@
 
 import { html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { fetchUserInfo, goToSignIn, Problem } from '../lib/api.js';
-import { locale, t, useLanguage, type Key } from '../lib/i18n.js';
-import { pauseMs } from '../lib/jobs.js';
+import { has, locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
 import { userOf, type User } from '../lib/model.js';
-import { header, helpDialog } from './chrome.js';
-import { watchSession } from './timeout.js';
+import { Poll } from '../lib/poll.js';
+import { header, helpDialog, START } from './chrome.js';
+import { sessionEnded, watchSession } from './timeout.js';
 
 /** Is to be answered with yes before something is done. */
 export interface Question {
@@ -43,14 +43,23 @@ export abstract class ListPage extends LitElement {
     declare said: string;
 
     private user: User | null = null;
-    private timer = 0;
-    private failures = 0;
-    private pollSeconds = 0;
     /** What was answered with yes is being done: once. */
     private acting = false;
+    private readonly poll = new Poll(
+        (signal, byItself) => this.load(signal, byItself),
+        (problem, byItself) => this.failed(problem, byItself)
+    );
+    private readonly escape = (e: KeyboardEvent) => e.key === 'Escape' && this.closeMenu();
+    private readonly outside = (e: MouseEvent) => {
+        if (this.menuOpen && !(e.target as HTMLElement).closest('[data-menu]')) {
+            this.menuOpen = false;
+        }
+    };
 
     protected abstract readonly titleKey: Key;
     protected abstract readonly introKey: Key;
+    /** Questions about this page, with their answers. */
+    protected abstract readonly help: [Key, Key][];
 
     constructor() {
         super();
@@ -67,10 +76,11 @@ export abstract class ListPage extends LitElement {
 
     /**
      * Get the list anew.
+     * @param signal gives up: nobody wants the answer any more
      * @param byItself nobody did anything: no use of the session
      * @return seconds until it is worth asking again; 0: nothing changes by itself
      */
-    protected abstract refresh(byItself: boolean): Promise<number>;
+    protected abstract refresh(signal: AbortSignal, byItself: boolean): Promise<number>;
 
     /** The list, once it is there. */
     protected abstract list(): TemplateResult;
@@ -82,63 +92,58 @@ export abstract class ListPage extends LitElement {
 
     override connectedCallback(): void {
         super.connectedCallback();
-        addEventListener('keydown', (e) => e.key === 'Escape' && this.closeMenu());
-        document.addEventListener('click', (e) => {
-            if (this.menuOpen && !(e.target as HTMLElement).closest('[data-menu]')) {
-                this.menuOpen = false;
-            }
-        });
-        // Nobody looks: nobody asks. Who comes back sees what is true now.
-        document.addEventListener('visibilitychange', () => {
-            clearTimeout(this.timer);
-            if (!document.hidden && this.loaded) {
-                void this.load(true);
-            }
-        });
-        addEventListener('pageshow', (e) => e.persisted && void this.load());
+        addEventListener('keydown', this.escape);
+        document.addEventListener('click', this.outside);
+        this.poll.start();
         this.setTitle();
         void this.begin();
+    }
+
+    override disconnectedCallback(): void {
+        super.disconnectedCallback();
+        removeEventListener('keydown', this.escape);
+        document.removeEventListener('click', this.outside);
+        this.poll.stop();
     }
 
     private async begin(): Promise<void> {
         try {
             this.user = userOf((await fetchUserInfo()).user_info);
             watchSession();
-            await this.load();
         } catch (e) {
-            this.failed(e);
-        }
-    }
-
-    private async load(byItself = false): Promise<void> {
-        clearTimeout(this.timer);
-        try {
-            this.pollSeconds = await this.refresh(byItself);
-            this.problem = null;
-            this.stale = false;
-            this.failures = 0;
-        } catch (e) {
-            this.failures++;
-            this.failed(e);
-        }
-        const pause = pauseMs(this.pollSeconds, this.failures);
-        if (pause && !document.hidden && !this.problem) {
-            clearTimeout(this.timer);
-            this.timer = window.setTimeout(() => void this.load(true), pause);
-        }
-    }
-
-    /** The first look must succeed; of later ones the list stays, with a word that it may be old. */
-    private failed(e: unknown): void {
-        const problem = e instanceof Problem ? e : new Problem('failed');
-        if (problem.kind === 'signin' && goToSignIn(problem)) {
+            this.failed(e instanceof Problem ? e : new Problem('failed'), false);
             return;
         }
-        if (this.loaded && (problem.kind === 'busy' || problem.kind === 'network' || problem.kind === 'failed')) {
+        await this.poll.now();
+    }
+
+    private async load(signal: AbortSignal, byItself: boolean): Promise<number> {
+        const pause = await this.refresh(signal, byItself);
+        this.problem = null;
+        this.stale = false;
+        return pause;
+    }
+
+    /** A list that is there stays, with a word that it may be old.
+     *  @return whether it makes sense to go on asking */
+    private failed(problem: Problem, byItself: boolean): boolean {
+        if (problem.kind === 'signin') {
+            // A page that nobody looks at must not begin a new session.
+            if (byItself) {
+                sessionEnded();
+                return false;
+            }
+            if (goToSignIn(problem)) {
+                return false;
+            }
+        }
+        const passes = problem.kind === 'busy' || problem.kind === 'network' || problem.kind === 'failed';
+        if (this.loaded && passes) {
             this.stale = true;
         } else {
             this.problem = problem;
         }
+        return passes;
     }
 
     protected date(text: string): string {
@@ -178,12 +183,15 @@ export abstract class ListPage extends LitElement {
         try {
             await question.act();
         } catch (e) {
-            // It may have ended, or gone, in the meantime: the list says.
             const problem = e instanceof Problem ? e : new Problem('failed');
+            if (problem.kind === 'signin' && goToSignIn(problem)) {
+                return;
+            }
+            // It may have ended, or gone, in the meantime: the list says.
             trouble = problem.status !== 409 && problem.kind !== 'notfound';
             said = trouble ? '' : t('downloads.said.changed');
         }
-        await this.load();
+        await this.poll.now();
         this.acting = false;
         this.closeAsk();
         await this.updateComplete;
@@ -221,9 +229,16 @@ export abstract class ListPage extends LitElement {
         document.title = t('downloads.page', { title: t(this.titleKey), app: t('app.name') });
     }
 
+    /** Words about lists, where those about results would not do. */
+    private words(problem: Problem, what: 'title' | 'text'): string {
+        const key = `list.error.${problem.kind}.${what}`;
+        return has(key) ? tr(key) : tr(`error.${problem.kind}.${what}`);
+    }
+
     private problemBox(problem: Problem): TemplateResult {
         return html`<div class="message-box problem" id="problem" role="alert">
-            <h2>${t(`error.${problem.kind}.title` as Key)}</h2>
+            <h2>${this.words(problem, 'title')}</h2>
+            <p>${this.words(problem, 'text')}</p>
             ${problem.incident ? html`<p class="note">${t('error.incident', { id: problem.incident })}</p>` : nothing}
             <p class="actions">${problem.kind === 'signin'
                 ? html`<a class="button primary" href=${problem.redirect || '/login'}>${t('error.again')}</a>`
@@ -252,13 +267,14 @@ export abstract class ListPage extends LitElement {
         const actions = {
             toggleMenu: () => (this.menuOpen = !this.menuOpen),
             language: (code: string) => void this.changeLanguage(code),
-            help: () => help().showModal(),
-            closeHelp: () => help().close()
+            help: () => help().showModal()
         };
         return html`
             <a class="skip" href="#main">${t('skip')}</a>
             ${header(null, this.user, null, this.menuOpen, actions)}
             <main id="main" class="wrap" tabindex="-1" aria-busy=${this.loaded || this.problem ? 'false' : 'true'}>
+                <nav class="crumbs" aria-label=${t('crumb.label')}><ol>
+                    <li><a href=${START}>${t('list.reports')}</a></li><li><span aria-current="page">${t(this.titleKey)}</span></li></ol></nav>
                 <div class="titles"><h1 id="title" tabindex="-1">${t(this.titleKey)}</h1>
                     <p class="subtitle">${t(this.introKey)}</p></div>
                 ${this.trouble ? html`<p class="notice" id="trouble" role="alert">${t('timeout.failed')}</p>` : nothing}
@@ -266,7 +282,8 @@ export abstract class ListPage extends LitElement {
                 ${this.problem ? this.problemBox(this.problem) : this.loaded ? this.list() : this.waiting()}
                 <p class="vh" role="status" id="said">${this.said}</p>
             </main>
+            <footer class="foot"><div class="wrap">${t('app.name')} · ${t('landing.footer')}</div></footer>
             ${this.askDialog()}
-            ${helpDialog(actions)}`;
+            ${helpDialog(() => help().close(), this.help)}`;
     }
 }

@@ -2,7 +2,7 @@
 
 import { html, nothing, svg, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { endOtherSessions, endSession, fetchSessions } from '../lib/api.js';
-import { t } from '../lib/i18n.js';
+import { t, type Key } from '../lib/i18n.js';
 import { inOrder, isHandheld, type OwnSession } from '../lib/sessions.js';
 import { ListPage } from './listpage.js';
 
@@ -19,6 +19,7 @@ class SbSessions extends ListPage {
 
     protected override readonly titleKey = 'sessions.title';
     protected override readonly introKey = 'sessions.intro';
+    protected override readonly help: [Key, Key][] = [['sessions.help.q1', 'sessions.help.a1']];
 
     constructor() {
         super();
@@ -29,8 +30,8 @@ class SbSessions extends ListPage {
         return this.sessions !== null;
     }
 
-    protected override async refresh(byItself: boolean): Promise<number> {
-        const list = await fetchSessions(byItself);
+    protected override async refresh(signal: AbortSignal, byItself: boolean): Promise<number> {
+        const list = await fetchSessions(signal, byItself);
         this.more = list.more;
         this.sessions = inOrder(list.sessions);
         return 0;

@@ -125,7 +125,7 @@ class SbTimeout extends LitElement {
     }
 
     /** The page is taken away, so that nobody who comes by reads it; its address stays. */
-    private end(): void {
+    end(): void {
         const was = this.state;
         this.state = 'over';
         clearTimeout(this.question);
@@ -215,4 +215,10 @@ export function watchSession(): void {
     if (!document.querySelector('sb-timeout')) {
         document.body.append(document.createElement('sb-timeout'));
     }
+}
+
+/** Something the page asked by itself was refused: nobody is signed in any more. */
+export function sessionEnded(): void {
+    watchSession();
+    document.querySelector<SbTimeout>('sb-timeout')!.end();
 }
