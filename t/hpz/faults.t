@@ -52,13 +52,18 @@ END {
     $? = $status;
 }
 
+# Many connections want one context: each reads all authorities of the system anew.
+my $unverified = IO::Socket::SSL::SSL_Context->new(SSL_verify_mode => 0) or die "$IO::Socket::SSL::SSL_ERROR\n";
+
+sub connected { return IO::Socket::SSL->new(PeerAddr => $_[0], SSL_reuse_ctx => $unverified, Timeout => 10) }
+
 # ---- one person who reads slowly
 
 # A download that is begun and not read: [socket, status]
 sub unread {
     my ($id, $cookies) = @_;
     my ($host) = outside('') =~ m{//(.*)};
-    my $socket = IO::Socket::SSL->new(PeerAddr => $host, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
+    my $socket = connected($host) or die "$IO::Socket::SSL::SSL_ERROR\n";
     print {$socket} "GET /file/$id HTTP/1.1\r\nHost: $host\r\nCookie: $cookies\r\n\r\n";
     my $n = sysread $socket, my $answer, 500;
     return [$socket, $n && $answer =~ /\AHTTP\S+ (\d+)/ ? $1 : 'none', $answer];
@@ -81,8 +86,8 @@ wait_until(20, 'his places to be free again', sub { fetch($ready, $jar)->{status
 my @slow_ids = map { announce($uid) } 1 .. 4;
 my $began = time;
 my @slow;
-for my $i (0 .. 199) { # without TLS's handshake from our side: they hold what they can
-    my $s = IO::Socket::SSL->new(PeerAddr => $peer, SSL_verify_mode => 0, Timeout => 10) or next;
+for my $i (0 .. 199) {
+    my $s = connected($peer) or next;
     print {$s} "POST /files/$slow_ids[$i % 4] HTTP/1.1\r\nHost: $peer\r\nFile-Name: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b";
     push @slow, $s;
 }
@@ -154,7 +159,7 @@ ok(fetch($id, $jar)->{body} eq slurp($file), '... the whole of it');
 my $out = tmpdir() . '/out';
 my @curl = ('curl', '-sS', '--cacert', env('SMARTER_CA'), '-H', "Cookie: $cookies", '-o', $out, outside("/file/$id"));
 my $pid = fork // die;
-if (!$pid) { open STDERR, '>', '/dev/null'; exec @curl, '--limit-rate', '2M' }
+if (!$pid) { open STDERR, '>', '/dev/null'; exec @curl, '--limit-rate', '8M' }
 wait_until(20, 'the download to have begun', sub { (-s $out // 0) > 100_000 });
 kill 'KILL', children('external');
 waitpid $pid, 0;
@@ -231,7 +236,7 @@ heartbeat_says(200, inside(''), '... until it can');
 my $between = Smarter::Between->new(env('PGPORT'));
 # A connection that holds no thread: it has been answered once.
 sub kept_alive {
-    my $socket = IO::Socket::SSL->new(PeerAddr => $peer, SSL_ca_file => env('SMARTER_CA'), SSL_verifycn_name => 'localhost') or die "$IO::Socket::SSL::SSL_ERROR\n";
+    my $socket = connected($peer) or die "$IO::Socket::SSL::SSL_ERROR\n";
     print {$socket} "GET /services/ready HTTP/1.1\r\nHost: $peer\r\n\r\n";
     my ($answer, $n) = ('');
     $answer .= $n while $answer !~ /"ready"\}/ && sysread $socket, $n, 4096;
