@@ -21,15 +21,6 @@ my %PAGE = (Accept => 'text/html', 'Sec-Fetch-Mode' => 'navigate', 'Sec-Fetch-De
 my %FROM = (args => ['--interface', '127.0.9.3']);
 chomp(my $host = qx(hostname));
 
-my $seen = 0;
-
-sub events {
-    my @all = map { JSON::PP->new->utf8->decode($_) } log_since('security');
-    my @new = @all[$seen .. $#all];
-    $seen = @all;
-    return @new;
-}
-
 # What must be in no line, whatever happens.
 my @secrets = ('MARKED-VALUE');
 
@@ -44,9 +35,9 @@ my %walked;
 # happens(pattern, type, who, sub): the sub's answer leaves exactly one event like that. Who: a guid, or undef.
 sub happens {
     my ($pattern, $type, $who, $do) = @_;
-    events();
+    security_events();
     my $answer = $do->();
-    my @events = events();
+    my @events = security_events();
     my ($e) = @events;
     my @bad;
     push @bad, scalar(@events) . ' events: ' . join '|', map { $_->{msg}{msg} } @events if @events != 1;
@@ -95,7 +86,7 @@ happens('sign-in refused: base64', 1, undef, sub { deliver_answer({ %$broken, SA
         my %q = get('/login', jar => $browser)->{headers}{location} =~ /[?&](SAMLRequest|RelayState)=([^&]*)/g;
         $q{SAMLRequest} =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
         my ($request) = Forge::inflate(decode_base64($q{SAMLRequest})) =~ /\bID="([^"]*)"/;
-        events();
+        security_events();
         return post('/saml_post', jar => $browser, form => { SAMLResponse => Forge::post_form($idp->response(request => $request, assertion_id => $id)), RelayState => $q{RelayState} });
     };
     is($deliver->()->{status}, 303, 'an assertion');

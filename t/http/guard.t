@@ -21,16 +21,6 @@ my $REPORT = "/data/comparing_populations?stateCode=$state";
 my %PROXY = (args => ['--interface', '127.0.9.1']);     # believed: t/harness/httpd.sh
 my %STRANGER = (args => ['--interface', '127.0.9.3']);
 
-my $seen = 0;
-
-# Security events since the last call, decoded.
-sub events {
-    my @all = map { JSON::PP->new->utf8->decode($_) } log_since('security');
-    my @new = @all[$seen .. $#all];
-    $seen = @all;
-    return @new;
-}
-
 sub texts { return map { $_->{msg}{msg} } @_ }
 
 # ---- slow senders: begun now, judged at the end ------------------------------------------------------------
@@ -163,7 +153,7 @@ subtest 'no other site is let in' => sub {
         my $answer = http($method, $REPORT, %jar, headers => { Origin => 'https://evil.example', 'Access-Control-Request-Method' => 'GET' });
         is(join(' ', grep { /\Aaccess-control-/ } keys %{ $answer->{headers} }), '', "$method with another origin: no Access-Control");
     }
-    events();
+    security_events();
     my @foreign = (
         [403, 'Sec-Fetch-Site' => 'same-site', 'Sec-Fetch-Mode' => 'no-cors', 'Sec-Fetch-Dest' => 'script'],
         [403, 'Sec-Fetch-Site' => 'cross-site', 'Sec-Fetch-Mode' => 'cors', 'Sec-Fetch-Dest' => 'empty'],
@@ -178,7 +168,7 @@ subtest 'no other site is let in' => sub {
         my ($status, %headers) = @$case;
         is(get($REPORT, %jar, headers => \%headers)->{status}, $status, join(' ', %headers));
     }
-    is(join('|', texts(events())), join('|', ('forbidden: GET /data/{} asked for by a page from elsewhere') x 5), 'each refusal an event');
+    is(join('|', texts(security_events())), join('|', ('forbidden: GET /data/{} asked for by a page from elsewhere') x 5), 'each refusal an event');
     is(http('POST', '/data/comparing_populations', %jar, json => { stateCode => $state }, headers => { 'Sec-Fetch-Site' => 'cross-site', 'Sec-Fetch-Mode' => 'navigate' })->{status},
         403, 'nor a form of another site');
 };
@@ -209,10 +199,10 @@ subtest 'forged requests' => sub {
     for my $route (@changing) {
         my ($method, $path) = @$route;
         (my $where = $path) =~ s/\{\}/data/;
-        events();
+        security_events();
         my @status = map { http($method, $where, jar => $mine, headers => $_)->{status} } @forged;
         is("@status", join(' ', (403) x @forged), "$method $path from elsewhere");
-        my @events = texts(events());
+        my @events = texts(security_events());
         is(scalar(grep { /\Aforbidden: \Q$method $path\E asked for (?:from elsewhere|by a page from elsewhere)\z/ } @events), scalar @forged, 'each an event');
         isnt(http('HEAD', $where, jar => $mine, headers => { Origin => env('SMARTER_URL') })->{status}, 200, 'HEAD does nothing') if $method eq 'GET';
     }
@@ -251,9 +241,9 @@ subtest 'the way over http' => sub {
 # The client of the one event of a request that is told to sign in.
 sub client_of {
     my (%opt) = @_;
-    events();
+    security_events();
     my $answer = get($REPORT, %opt);
-    my ($event) = events();
+    my ($event) = security_events();
     return ($event->{client}, $answer);
 }
 
@@ -370,7 +360,7 @@ sub first_line {
 subtest 'not too often' => sub {
     my %flood = (args => ['--interface', '127.0.9.4']);
     fresh_minute();
-    events();
+    security_events();
     my @login = map { get('/login', %flood) } 1 .. 9;
     is(join(' ', map { $_->{status} } @login), '302 302 302 302 302 302 429 429 429', 'sign-ins begun from one address');
     like($login[8]{headers}{'retry-after'}, qr/\A(?:[1-9]|[1-5]\d|60)\z/, 'with the time to wait');
@@ -379,17 +369,17 @@ subtest 'not too often' => sub {
     my @pictures = map { get('/login', args => ['--interface', '127.0.9.5'], headers => { 'Sec-Fetch-Site' => 'cross-site', 'Sec-Fetch-Mode' => $_->[0], 'Sec-Fetch-Dest' => $_->[1] })->{status} }
         (['no-cors', 'image']) x 6, ['navigate', 'iframe'], ['navigate', 'document'];
     is("@pictures", '403 403 403 403 403 403 403 302', 'pictures and frames of other sites begin none, and use none up');
-    is(join('|', grep { !/\Asent to/ } texts(events())), 'rate limited: sign-ins begun from one address', 'one event, not three');
+    is(join('|', grep { !/\Asent to/ } texts(security_events())), 'rate limited: sign-ins begun from one address', 'one event, not three');
     is(get('/login')->{status}, 302, 'other addresses are not held up');
     is(get('/login', %flood, headers => { 'X-Forwarded-For' => '198.51.100.77' })->{status}, 429, 'saying to be another does not help');
     my @v6 = map { get('/login', %PROXY, headers => { 'X-Forwarded-For' => "2001:db8:0:5::$_" })->{status} } 1 .. 7;
     is("@v6", '302 302 302 302 302 302 429', 'of IPv6 a whole network is one');
     is(get('/login', %PROXY, headers => { 'X-Forwarded-For' => '2001:db8:0:6::1' })->{status}, 302, 'its neighbour is another');
 
-    events();
+    security_events();
     my @stray = map { post('/saml_post', %flood, form => { SAMLResponse => 'x', RelayState => sprintf '%064x', $_ }) } 1 .. 7;
     is(join(' ', map { $_->{status} } @stray), '403 403 403 403 429 429 429', 'forms that belong to nothing');
-    is(join('|', texts(events())), join('|', ('sign-in refused: relay_state') x 4, 'rate limited: messages from one address that belong to no sign-in'), 'refused four times, limited once');
+    is(join('|', texts(security_events())), join('|', ('sign-in refused: relay_state') x 4, 'rate limited: messages from one address that belong to no sign-in'), 'refused four times, limited once');
     is(get('/logout_redirect?SAMLRequest=x', %flood)->{status}, 429, 'nor sign-out messages');
     like($leave, qr/SAMLRequest=.*&Signature=/, 'one that is good');
     is(get($leave, %flood, jar => $leaver)->{status}, 429, 'is not read either');
@@ -400,15 +390,15 @@ subtest 'not too often' => sub {
     is(deliver_answer($victim, %flood)->{status}, 303, 'who began his sign-in gets in, whatever others of his address send');
     ok(get('/services/userinfo', jar => $victim->{jar}, %flood)->{status} == 200, 'and is not held up');
 
-    events();
+    security_events();
     my @search = map { post('/data/search', jar => $searcher, json => { stateCode => $state, text => "School $_" })->{status} } 1 .. 5;
     is("@search", '200 200 200 429 429', 'searches');
-    is(join('|', texts(events())), 'rate limited: search', 'one event');
+    is(join('|', texts(security_events())), 'rate limited: search', 'one event');
 
     my @of = map { my ($method, $path) = @$_; http($method, $path, jar => $searcher, headers => { Origin => env('SMARTER_URL') })->{status} }
         ['GET', '/services/sessions'], ['DELETE', '/services/sessions/000000000000'], (['GET', '/services/sessions']) x 2, ['DELETE', '/services/sessions'];
     is("@of", '200 404 200 429 429', 'sessions listed and ended');
-    is(join('|', texts(events())), 'rate limited: sessions listed or ended', 'one event');
+    is(join('|', texts(security_events())), 'rate limited: sessions listed or ended', 'one event');
     is(get('/services/sessions', jar => $second)->{status}, 200, 'another session of the same person is not held up');
 };
 

@@ -3,7 +3,6 @@
 use strict;
 use warnings;
 use lib 't/lib', 't/saml';
-use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use Forge;
@@ -20,24 +19,6 @@ my ($STRANGER, $STRANGER_CERT) = Forge::stranger();
 my $EVIL = '||SUPER_USER||||||nc|NC|||||||||';
 
 # ---- one sign-in --------------------------------------------------------------------------------
-
-my $events = 0;
-
-# Texts of the security events of the given type since the last call.
-sub new_events {
-    my ($type) = @_;
-    my @all = map { JSON::PP->new->utf8->decode($_)->{msg} } log_since('security');
-    my @new = @all[$events .. $#all];
-    $events = @all;
-    return map { $_->{msg} } grep { $_->{type} == $type } @new;
-}
-
-sub query_value {
-    my ($url, $name) = @_;
-    my ($value) = $url =~ /[?&]$name=([^&]*)/ or return undef;
-    $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
-    return $value;
-}
 
 # A browser sent to the identity provider: { jar, relay, request }
 sub begin {
@@ -62,7 +43,7 @@ my $refusals = 0;
 sub refused {
     my ($what, $reason, $make) = @_;
     my $b = begin();
-    new_events(1);
+    security_texts(1);
     judge($what, $reason, $b, deliver($b, $make->($b->{request})));
 }
 
@@ -73,7 +54,7 @@ sub judge {
     push @bad, 'a session' if signed_in($b) || grep { /\A__Host-smarter[^;]*=[^;]/ } @{ $answer->{cookies} };
     push @bad, 'no page that helps' if ($answer->{headers}{'content-type'} // '') !~ m{\Atext/html} || $answer->{body} !~ m{href="/login">Sign in again<};
     push @bad, 'the page tells what it was given' if $answer->{body} =~ /forged1|SUPER_USER|EVIL/;
-    my @told = new_events(1);
+    my @told = security_texts(1);
     push @bad, 'events: ' . join ' | ', @told if @told != 1 || $told[0] !~ /\Asign-in refused: $reason\z/;
     is(join('; ', @bad), '', "$what: refused");
     $refusals++;
@@ -82,9 +63,9 @@ sub judge {
 sub accepted {
     my ($what, $make) = @_;
     my $b = begin();
-    new_events(1);
+    security_texts(1);
     my $answer = deliver($b, $make->($b->{request}));
-    is(join(' ', $answer->{status}, signed_in($b) ? 'session' : 'nobody', new_events(1)), '303 session', "$what: accepted");
+    is(join(' ', $answer->{status}, signed_in($b) ? 'session' : 'nobody', security_texts(1)), '303 session', "$what: accepted");
     return $b;
 }
 
@@ -375,7 +356,7 @@ subtest 'not asked' => sub {
     refused("answer to another browser's question", 'in_response_to',
         sub { Forge::post_form($IDP->response(request => $other->{request})) });
     my $mine = begin();
-    new_events(1);
+    security_texts(1);
     judge("another browser's relay state", 'other_browser', $mine,
         deliver({ %$mine, relay => $other->{relay} }, Forge::post_form($IDP->response(request => $other->{request}))));
     judge('a relay state nobody made', 'relay_state', $mine,
@@ -410,7 +391,7 @@ subtest 'replay' => sub {
     my $value = Forge::post_form($IDP->response(request => $b->{request}));
     is(deliver($b, $value)->{status}, 303, 'the first time it is good');
     my $again = { %$b, jar => jar() };
-    new_events(1);
+    security_texts(1);
     judge('the same answer from another browser', '(relay_state|other_browser)', $again, deliver($again, $value));
 
     my $id = Forge::new_id();
@@ -426,7 +407,7 @@ subtest 'replay' => sub {
     is(sql_one('SELECT count(*) FROM signin.used_request WHERE request_id = ' . quote($b->{request})), 1, 'so does our question');
     $b = begin();
     sql('INSERT INTO signin.used_request (request_id, not_after) VALUES (' . quote($b->{request}) . ', now())');
-    new_events(1);
+    security_texts(1);
     judge('a question that was answered', 'replay', $b, deliver($b, Forge::post_form($IDP->response(request => $b->{request}))));
 };
 
@@ -434,12 +415,12 @@ subtest 'the table of used assertions is away' => sub {
     allow_log(qr/used assertion/, qr/SB0?(1612|1613|3104)/, qr/judging an answer/);
     sql('REVOKE INSERT ON signin.used_assertion FROM smarter_web');
     my $b = begin();
-    new_events(1);
+    security_texts(1);
     my $answer = deliver($b, Forge::post_form($IDP->response(request => $b->{request})));
     sql('GRANT INSERT ON signin.used_assertion TO smarter_web');
     is($answer->{status}, 503, 'try again later');
     ok(!signed_in($b), 'nobody is signed in');
-    is(join('|', new_events(1)), 'sign-in refused: replay_store', 'one security event');
+    is(join('|', security_texts(1)), 'sign-in refused: replay_store', 'one security event');
     accepted('when it is back', response());
 };
 

@@ -21,7 +21,7 @@ sub forge {
     return Forge->new(key => $key, cert => $cert, issuer => $Smarter::Idp::ID, sp => url('/saml_post'), acs => url('/saml_post'));
 }
 
-sub xml_of { my ($b) = @_; return Forge::inflate(decode_base64(Smarter::Idp::query_value("?$b->{query}", 'SAMLRequest'))) }
+sub xml_of { my ($b) = @_; return Forge::inflate(decode_base64(query_value("?$b->{query}", 'SAMLRequest'))) }
 
 sub request_of { my ($b) = @_; return (xml_of($b) =~ /\bID="([^"]*)"/)[0] }
 
@@ -91,7 +91,7 @@ sub signer {
     my $b = $idp->begin;
     my ($signed, $signature) = $b->{query} =~ /(.*)&Signature=(.*)/ or return 'nobody';
     spew("$DIR/signed", $signed);
-    spew("$DIR/signature", decode_base64(Smarter::Idp::query_value("?Signature=$signature", 'Signature')));
+    spew("$DIR/signature", decode_base64(query_value("?Signature=$signature", 'Signature')));
     for my $case ([old => $our_cert], [new => $next_cert]) {
         system("openssl x509 -in $case->[1] -noout -pubkey >$DIR/public");
         return $case->[0] if system("openssl dgst -sha256 -verify $DIR/public -signature $DIR/signature $DIR/signed >/dev/null 2>&1") == 0;

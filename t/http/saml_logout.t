@@ -3,7 +3,6 @@
 use strict;
 use warnings;
 use lib 't/lib', 't/saml';
-use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use Forge;
@@ -17,24 +16,6 @@ my $IDP = Forge->new(key => "$VAR/tls/idp.key", cert => "$VAR/tls/idp.pem", issu
     sp => url('/saml_post'), acs => url('/saml_post'), slo => url('/logout_redirect'));
 my ($STRANGER) = Forge::stranger();
 my $IDP_URL = env('SMARTER_IDP_URL');
-
-my $events = 0;
-
-# Texts of the security events of the given type since the last call.
-sub new_events {
-    my ($type) = @_;
-    my @all = map { JSON::PP->new->utf8->decode($_)->{msg} } log_since('security');
-    my @new = @all[$events .. $#all];
-    $events = @all;
-    return map { $_->{msg} } grep { $_->{type} == $type } @new;
-}
-
-sub query_value {
-    my ($url, $name) = @_;
-    my ($value) = $url =~ /[?&]$name=([^&]*)/ or return undef;
-    $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
-    return $value;
-}
 
 sub message_of { return Forge::inflate(decode_base64(query_value(@_))) }
 
@@ -67,7 +48,7 @@ sub is_refused {
     my @bad;
     push @bad, "status $answer->{status}" if $answer->{status} != 403;
     push @bad, 'no page' if ($answer->{headers}{'content-type'} // '') !~ m{\Atext/html};
-    my @told = new_events(1);
+    my @told = security_texts(1);
     push @bad, 'events: ' . join ' | ', @told if @told != 1 || $told[0] !~ /\Asign-out message refused: $reason\z/;
     is(join('; ', @bad), '', "$what: refused");
     $refusals++;
@@ -89,7 +70,7 @@ sub request_query {
 
 sub refused_request {
     my ($what, $reason, $query) = @_;
-    new_events(1);
+    security_texts(1);
     is_refused($what, $reason, arrive($query));
 }
 
@@ -140,12 +121,12 @@ subtest 'requests that are followed' => sub {
     my $answer = arrive($query);
     is($answer->{status}, 302, 'for another session of the same name');
     ok(signed_in($victim), 'which does not end this one');
-    new_events(1);
+    security_texts(1);
     is_refused('again', 'replay', arrive($query));
 
     my $someone = person(name_id => $victim->{name_id});
     my $bystander = person();
-    new_events(0);
+    security_texts(0);
     $answer = arrive(request_query({}));
     is($answer->{status}, 302, 'for this session');
     like($answer->{headers}{location}, qr/\A\Q$IDP_URL\E.*[?&]SAMLResponse=/, 'is answered to the identity provider');
@@ -177,11 +158,11 @@ subtest 'the book cannot be written' => sub {
     my $query = $IDP->query('SAMLRequest', $IDP->logout_request(map { $_ => $p->{$_} } 'name_id', 'session_index'));
     allow_log(qr/SB(?:1745|3107)\b/);
     sql(@super, 'REVOKE UPDATE (ended_at, ended_by) ON signin.session FROM smarter_web');
-    new_events(1);
+    security_texts(1);
     my $answer = eval { arrive($query) };
     sql(@super, 'GRANT UPDATE (ended_at, ended_by) ON signin.session TO smarter_web');
     is($answer->{status}, 503, 'try again');
-    is(join('|', new_events(1)), 'sign-out message refused: replay_store', 'one security event');
+    is(join('|', security_texts(1)), 'sign-out message refused: replay_store', 'one security event');
     ok(signed_in($p), 'the person is still signed in');
     is(arrive($query)->{status}, 302, 'the same message, tried again, is followed');
     ok(!signed_in($p), 'now it is over');
@@ -215,7 +196,7 @@ sub leaving {
 sub refused_response {
     my ($what, $reason, %o) = @_;
     my $b = leaving();
-    new_events(1);
+    security_texts(1);
     my $query = $IDP->query('SAMLResponse', $IDP->logout_response(request => $b->{request}, %{ $o{message} // {} }),
         relay => $b->{relay}, %{ $o{query} // {} });
     $query = $o{edit}->($query) if $o{edit};

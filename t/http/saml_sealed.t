@@ -52,7 +52,7 @@ my $forge = Forge->new(key => $idp->{key}, cert => $idp->{cert}, issuer => $Smar
     sp => url('/saml_post'), acs => url('/saml_post'), slo => url('/logout_redirect'));
 my ($STRANGER, $STRANGER_CERT) = Forge::stranger();
 
-sub request_of { my ($b) = @_; return (Forge::inflate(decode_base64(Smarter::Idp::query_value("?$b->{query}", 'SAMLRequest'))) =~ /\bID="([^"]*)"/)[0] }
+sub request_of { my ($b) = @_; return (Forge::inflate(decode_base64(query_value("?$b->{query}", 'SAMLRequest'))) =~ /\bID="([^"]*)"/)[0] }
 
 # ( status, page, event ) of what is made for a fresh request
 sub outcome {

@@ -6,7 +6,6 @@ use lib 't/lib';
 use IO::Socket::INET;
 use IO::Socket::SSL ();
 use IO::Uncompress::RawInflate 'rawinflate';
-use JSON::PP ();
 use MIME::Base64 'decode_base64';
 use Test::More;
 use Smarter::Test;
@@ -22,21 +21,9 @@ my %PAGE = (Accept => 'text/html', 'Sec-Fetch-Mode' => 'navigate');
 my %SCRIPT = (Accept => 'application/json', 'X-Requested-With' => 'XMLHttpRequest');
 my %CLICK = (%PAGE, 'Sec-Fetch-Site' => 'same-origin');
 
-# Texts of security events of a type (1 warnings, 0 the rest) since the last call.
-my %events_seen = (0 => 0, 1 => 0);
-
-sub events {
-    my ($type) = @_;
-    my @all = map { $_->{msg}{msg} }
-        grep { $_->{msg}{type} == $type } map { JSON::PP->new->utf8->decode($_) } log_since('security');
-    my @new = @all[$events_seen{$type} .. $#all];
-    $events_seen{$type} = @all;
-    return @new;
-}
-
 sub is_event {
     my ($text, $what) = @_;
-    is(join('|', events(1)), $text, "$what: one security event");
+    is(join('|', security_texts(1)), $text, "$what: one security event");
 }
 
 # Is this jar's browser signed in?
@@ -86,7 +73,7 @@ subtest 'nobody is signed in' => sub {
     is($answer->{status}, 302, 'a person is sent');
     is($answer->{headers}{location}, url('/login?target=/data/comparing_populations%3FstateCode%3DNC'), 'to the sign-in');
     ok(!@{ $answer->{cookies} }, 'without a cookie yet');
-    is(join('|', events(1)), '', 'nobody did wrong');
+    is(join('|', security_texts(1)), '', 'nobody did wrong');
 };
 
 subtest 'the way to the identity provider' => sub {
@@ -147,9 +134,9 @@ subtest 'each kind of user' => sub {
         'the place where the role holds');
     for my $kind ('norole', 'otherstate') {
         my $jar = sign_in($kind);
-        events(1);
+        security_texts(1);
         is(get($REPORT, jar => $jar, headers => \%SCRIPT)->{status}, 403, "$kind: signed in, but may see nothing");
-        like(join('|', events(1)), qr/\Aforbidden: [^|]+\z/, "$kind: one security event");
+        like(join('|', security_texts(1)), qr/\Aforbidden: [^|]+\z/, "$kind: one security event");
         is(get('/logout', jar => $jar, headers => \%CLICK)->{status}, 302, "$kind: may sign out");
     }
     allow_log(qr/chain/);
@@ -166,7 +153,7 @@ subtest 'the session cookie' => sub {
         like($cookie, qr/; \Q$part\E(;|\z)/, $part);
     }
     unlike($cookie, qr/Domain|Max-Age|Expires/i, 'no Domain, gone with the browser');
-    my ($info) = grep { /\Asigned in/ } reverse events(0);
+    my ($info) = grep { /\Asigned in/ } reverse security_texts(0);
     my ($id) = $cookie =~ /=([0-9a-f]{64})/;
     like($info, qr/\Asigned in, session [0-9a-f]{12}\z/, 'an event');
     ok(!grep({ /\Q$id\E/ } log_since()), 'no log knows the id');
@@ -191,7 +178,7 @@ subtest 'back to where one wanted to go' => sub {
 };
 
 subtest 'somebody else\'s answer' => sub {
-    events(1);
+    security_texts(1);
     my $form = idp_answer('state');
     my $other = deliver_answer({ %$form, jar => jar() });
     is($other->{status}, 403, 'in a browser that never asked');
@@ -229,7 +216,7 @@ subtest 'forms that are none' => sub {
         ['RelayState of another form', 'relay_state', form => { %$fields, RelayState => 'https://evil.example/' }],
         ['empty RelayState', 'relay_state', form => { %$fields, RelayState => '' }],
     );
-    events(1);
+    security_texts(1);
     for my $case (@cases) {
         my ($title, $reason, %how) = @$case;
         my $answer = post('/saml_post', jar => $jar, %how);
@@ -239,7 +226,7 @@ subtest 'forms that are none' => sub {
     }
     is(get('/saml_post')->{status}, 405, 'GET is not for it');
     is(deliver_answer($form)->{status}, 303, 'none of them used the sign-in up');
-    events(1);
+    security_texts(1);
     my $again = deliver_answer($form);
     is($again->{status}, 403, 'the same form again');
     is_event('sign-in refused: relay_state', 'sent twice');
@@ -283,7 +270,7 @@ subtest 'cookies that are none' => sub {
     is(get('/services/userinfo', headers => { %SCRIPT, Cookie => "__Host-smarter=$id" })->{status}, 401, 'under another name');
     is(get('/services/userinfo', headers => { %SCRIPT, Cookie => "a=b; x$SESSION=1; $SESSION=$id" })->{status}, 200,
         'among others');
-    is(join('|', grep { !/\Aforbidden/ } events(1)), '', 'no alarm: it may as well be an old cookie');
+    is(join('|', grep { !/\Aforbidden/ } security_texts(1)), '', 'no alarm: it may as well be an old cookie');
 };
 
 # Statuses of so many requests at once, so that every process of the server gets some.
@@ -308,7 +295,7 @@ subtest 'signing out here' => sub {
     my $jar = jar();
     deliver_answer(idp_answer('school', jar => $jar));
     my $id = cookie($jar, $SESSION);
-    events(1);
+    security_texts(1);
     my $answer = get('/logout', jar => $jar, headers => { %PAGE, 'Sec-Fetch-Site' => 'cross-site' });
     is($answer->{status}, 403, 'another site cannot do it');
     is_event('sign-out refused: another site asked for it', 'cross-site');
@@ -336,7 +323,7 @@ subtest 'signing out here' => sub {
     like($end->{body}, qr/You are signed out/, 'says so');
     my $page = get('/login', jar => $jar, follow => 1);
     like($page->{body}, qr/name="password"/, 'the identity provider asks for the password again');
-    is(join('|', events(1)), '', 'nothing suspicious in it');
+    is(join('|', security_texts(1)), '', 'nothing suspicious in it');
 
     deliver_answer(idp_answer('school', jar => $jar));
     $answer = get('/logout', jar => $jar, headers => { %PAGE });
@@ -365,12 +352,12 @@ subtest 'signing out elsewhere' => sub {
         last;
     }
     ok($message, 'the identity provider sends a LogoutRequest') or return;
-    events(1);
+    security_texts(1);
     (my $tampered = $message) =~ s/RelayState=/RelayState=x/;
     is(get($tampered, jar => $jar)->{status}, 403, 'tampered with');
     (my $unsigned = $message) =~ s/&SigAlg=.*//;
     is(get($unsigned, jar => $jar)->{status}, 403, 'unsigned');
-    is(scalar(events(1)), 2, 'two security events');
+    is(scalar(security_texts(1)), 2, 'two security events');
     ok(signed_in($jar), 'still signed in');
     my $answer = get($message, jar => $jar, headers => \%PAGE);
     is($answer->{status}, 302, 'as it came');
@@ -378,7 +365,7 @@ subtest 'signing out elsewhere' => sub {
     like(inflated(query_of($answer->{headers}{location})->{SAMLResponse}), qr/status:Success/, 'with success');
     ok(!signed_in($jar), 'the session is over');
     ok(signed_in($other), 'not that of another sign-in');
-    events(1);
+    security_texts(1);
     is(get($message, jar => $jar)->{status}, 403, 'the same message again');
     is_event('sign-out message refused: replay', 'replay');
     my $end = get($answer->{headers}{location}, jar => $jar, follow => 1);
@@ -396,7 +383,7 @@ subtest 'answers nobody waits for' => sub {
         if ($out =~ m{\Q@{[url('/logout_redirect')]}\E\?SAMLResponse=}) { $answer = $out; last }
     }
     ok($answer, 'a LogoutResponse') or return;
-    events(1);
+    security_texts(1);
     is(get($answer)->{status}, 403, 'in another browser');
     is_event('sign-out message refused: other_browser', 'other browser');
     (my $changed = $answer) =~ s/RelayState=[0-9a-f]+/'RelayState=' . '0' x 64/e;
@@ -406,7 +393,7 @@ subtest 'answers nobody waits for' => sub {
     is(get($answer, jar => $jar)->{status}, 403, 'again');
     is_event('sign-out message refused: relay_state', 'again');
     is(get('/logout_redirect?x=y')->{status}, 403, 'no message');
-    is(scalar(events(1)), 1, 'one event');
+    is(scalar(security_texts(1)), 1, 'one event');
     is(get('/logout_redirect')->{status}, 200, 'the bare page');
 };
 
@@ -433,7 +420,7 @@ subtest 'the database of used assertions is away' => sub {
     my $leaving = sign_in('state');
     my $copy = jar_with($SESSION, cookie($leaving, $SESSION));
     stack('down', 'postgres');
-    events(1);
+    security_texts(1);
     my $answer = deliver_answer($form);
     is($answer->{status}, 503, 'nobody signs in without it');
     ok($answer->{headers}{'retry-after'}, 'try again');

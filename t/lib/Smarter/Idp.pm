@@ -103,13 +103,6 @@ sub ask {
     return @parts;
 }
 
-sub query_value {
-    my ($url, $name) = @_;
-    my ($value) = $url =~ /[?&]$name=([^&]*)/ or return undef;
-    $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
-    return $value;
-}
-
 # A browser sent to it: { jar, query, relay }
 sub begin {
     my ($self, $jar) = @_;

@@ -153,16 +153,9 @@ sub once { my ($self) = @_; return run_program({ as_me => 1 }, 'smarter-job-rela
 # End one; how it ended: a status, or "signal N".
 sub stop {
     my ($self, $pid, $signal) = @_;
-    kill $signal // 'TERM', $pid;
-    my $end = time + 20;
-    while (time < $end) {
-        if (waitpid($pid, 1) == $pid) { # WNOHANG
-            delete $self->{running}{$pid};
-            return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-        }
-        sleep 0.02;
-    }
-    return 'still running';
+    my $how = Smarter::Test::end_process($pid, $signal // 'TERM');
+    delete $self->{running}{$pid} if $how ne 'still running';
+    return $how;
 }
 
 # What workers and relays said on stderr and in their log.

@@ -230,16 +230,9 @@ sub start {
 
 sub stop {
     my ($self, $pid, $signal) = @_;
-    kill $signal // '-TERM', $pid; # as a supervisor does: the whole group, gpg included
-    my $end = time + 20;
-    while (time < $end) {
-        if (waitpid($pid, 1) == $pid) { # WNOHANG
-            delete $self->{running}{$pid};
-            return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-        }
-        sleep 0.02;
-    }
-    return 'still running';
+    my $how = Smarter::Test::end_process($pid, $signal // '-TERM'); # as a supervisor does: the whole group, gpg included
+    delete $self->{running}{$pid} if $how ne 'still running';
+    return $how;
 }
 
 # drop(package, options): into arrivals by rename, as a careful sender does. Options: name, tenant, sub

@@ -35,7 +35,7 @@ our @EXPORT = qw(
     wait_until
     run_program datagen make_package drop_package batch_status
     worker_pid kill_worker server_pid stack
-    allow_log log_since finish
+    allow_log log_since security_events security_texts query_value finish
 );
 
 my $top = dirname(dirname(dirname(dirname(Cwd::abs_path(__FILE__)))));
@@ -68,6 +68,14 @@ sub url {
     my ($path) = @_;
     return $path if $path =~ /\Ahttps?:/;
     return env('SMARTER_URL') . $path;
+}
+
+# A value of an address's query, decoded; undef: it has none.
+sub query_value {
+    my ($url, $name) = @_;
+    my ($value) = $url =~ /[?&]$name=([^&]*)/ or return undef;
+    $value =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
+    return $value;
 }
 
 # need('httpd', 'workers'): fail this test at once, with the remedy, when a part is not there.
@@ -578,12 +586,41 @@ sub log_since {
     return @lines;
 }
 
+# Security events since the last call of this or the next one, decoded.
+my $events_seen = 0;
+
+sub security_events {
+    my @all = log_since('security');
+    my @new = map { JSON::PP->new->utf8->decode($_) } @all[$events_seen .. $#all];
+    $events_seen = @all;
+    return @new;
+}
+
+# What those of a type say: 1 warnings, 0 the rest.
+sub security_texts {
+    my ($type) = @_;
+    return map { $_->{msg}{msg} } grep { $_->{msg}{type} == $type } security_events();
+}
+
 sub is_complaint {
     my ($line) = @_;
     return 1 if $line =~ /\A\[[^\]]+\] \[[\w-]*:(?:warn|error|crit|alert|emerg)\]/;
     return 1 if $line =~ /"level":\s*"(?:warn|warning|error|crit)"/;
     return 1 if $line =~ /AddressSanitizer|runtime error:|Assertion .* failed|GLib-.*(?:CRITICAL|WARNING)|ended with status/;
     return 0;
+}
+
+# Send a signal to a child of ours, with '-' before its name to its whole group, and wait for its end: its status,
+# or "signal N".
+sub end_process {
+    my ($pid, $signal) = @_;
+    kill $signal, $pid;
+    my $end = time + 20;
+    while (time < $end) {
+        return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8 if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        sleep 0.02;
+    }
+    return 'still running';
 }
 
 # Note that this test stops or crashes a server under the feet of the stack's workers: they notice at their
