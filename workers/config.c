@@ -333,7 +333,7 @@ static int run(program_t *prog)
 static const program_def_t def = {
     .name = "smarter-config",
     .summary =
-        "Judge an ini file, print the keys there are, or make an ini file from settings.yaml.",
+        "judge an ini file, print the keys there are, or make an ini file from settings.yaml",
     .usage = "check FILE [--section NAME] | keys [--markdown] | sample [hpz] |\n"
              "       generate -e ENV [-H CLASS] [-i settings.yaml] [-o smarter.ini]",
     .section = "app:main",

@@ -509,7 +509,7 @@ static int run(program_t *prog)
 
 static const program_def_t def = {
     .name = "smarter-datagen",
-    .summary = "Make landing-zone packages of an invented state: the same seed, the same bytes.",
+    .summary = "make landing-zone packages of an invented state: the same seed, the same bytes",
     .usage = "--state XX --years Y,... --out DIR [OPTION...]",
     .section = "app",
     .options = options,

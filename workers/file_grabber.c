@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 {
     static const program_def_t def = {
         .name = "smarter-file-grabber",
-        .summary = "Fetch released files from the landing zone and other sources into arrivals.",
+        .summary = "fetch released files from the landing zone and other sources into arrivals",
         .usage = "--once | --if-due | --every SECONDS [SOURCE...]",
         .section = "app",
         .options = options,

@@ -305,8 +305,8 @@ int main(int argc, char **argv)
     static const program_def_t def = {
         .name = "smarter-job-relay",
         .summary =
-            "Announce the tasks of jobs to workers, and what a lost worker left behind again.",
-        .usage = "[-c INI] [--once]",
+            "announce the tasks of jobs to workers, and what a lost worker left behind again",
+        .usage = "[--once] [OPTION...]",
         .section = "app:main",
         .options = options,
         .run = run};

@@ -375,9 +375,9 @@ int main(int argc, char **argv)
 {
     static const program_def_t def = {.name = "smarter-lz",
                                       .summary =
-                                          "The SFTP landing zone: init, cleanup, tenant-add, "
+                                          "the SFTP landing zone: init, cleanup, tenant-add, "
                                           "tenant-remove, user-add, user-remove, "
-                                          "list, sshd-config, watch.",
+                                          "list, sshd-config, watch",
                                       .usage = "ACTION [NAME] [OPTION...]",
                                       .section = "app:main",
                                       .options = options,

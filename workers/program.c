@@ -185,10 +185,25 @@ static const char *open_log(program_t *prog)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static int complain(const program_t *prog, const char *text)
+static int usage_error(const program_t *prog, const char *text)
 {
     fprintf(stderr, "%s: %s\nTry '%s --help'.\n", prog->def->name, text, prog->def->name);
     return PROGRAM_USAGE;
+}
+
+int program_complain(const program_t *prog, const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s: %s\n", prog->def->name, what, why);
+    return PROGRAM_FAILED;
+}
+
+int program_number(int *pn, const char *text, int min, int max)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    *pn = n < min ? min : n > max ? max : (int)n;
+    return end != text && !*end && n == *pn;
 }
 
 int program_usage(const program_t *prog, const char *fmt, ...)
@@ -199,7 +214,7 @@ int program_usage(const program_t *prog, const char *fmt, ...)
     va_start(ap, fmt);
     text = apr_pvsprintf(prog->pool, fmt, ap);
     va_end(ap);
-    return complain(prog, text);
+    return usage_error(prog, text);
 }
 
 static void help_option(const program_option_t *o)

@@ -124,6 +124,12 @@ void program_due_end(program_turn_t *turn, int status);
 int program_usage(const program_t *prog, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Say "NAME: what: why" on stderr. @return PROGRAM_FAILED */
+int program_complain(const program_t *prog, const char *what, const char *why);
+
+/** A whole number within bounds, and nothing behind it. @return 0 it is none */
+int program_number(int *pn, const char *text, int min, int max) SB_MUST_CHECK;
+
 /** Was SIGTERM or SIGINT received? Safe from any thread. */
 int program_stopping(void);
 

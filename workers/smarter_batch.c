@@ -506,16 +506,12 @@ static int run(program_t *prog)
     sb_batch_details_t d;
     const sb_batch_t *batch;
     sb_batches_t *b;
-    char *end;
 
     if (!prog->args->nelts) {
         return program_usage(prog, "which batch?");
     }
-    if (errors) {
-        max = (int)strtol(errors, &end, 10);
-        if (end == errors || *end || max < 0 || max > MAX_ERRORS) {
-            return program_usage(prog, "--errors %s: a number from 0 to %d", errors, MAX_ERRORS);
-        }
+    if (errors && !program_number(&max, errors, 0, MAX_ERRORS)) {
+        return program_usage(prog, "--errors %s: a number from 0 to %d", errors, MAX_ERRORS);
     }
     status = smarter_batches_open(&b, prog, p);
     if (status == PROGRAM_DONE) {

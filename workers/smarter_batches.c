@@ -290,16 +290,6 @@ static int read_state(int *pstate, const char *name)
     return *pstate >= 0 || !strcmp(name, "all");
 }
 
-/* A number within bounds. @return 0 it is none */
-static int number(const char *text, int min, int max, int *pn)
-{
-    char *end;
-    long n = strtol(text, &end, 10);
-
-    *pn = (int)n;
-    return end != text && !*end && n >= min && n <= max;
-}
-
 static int run(program_t *prog)
 {
     const char *state = program_option(prog, "state"), *since = program_option(prog, "since"),
@@ -324,10 +314,10 @@ static int run(program_t *prog)
         return program_usage(prog, "--state %s: waiting, running, held, failed, done or all",
                              state);
     }
-    if (!number(limit ? limit : "50", 0, 100000, &l.filter.limit)) {
+    if (!program_number(&l.filter.limit, limit ? limit : "50", 0, 100000)) {
         return program_usage(prog, "--limit %s: a number, 0 for all", limit);
     }
-    if (every && *every && !number(every, 1, MAX_SECONDS, &secs)) {
+    if (every && *every && !program_number(&secs, every, 1, MAX_SECONDS)) {
         return program_usage(prog, "--watch %s: seconds from 1 to %d", every, MAX_SECONDS);
     }
     if (!smarter_tenant_is_known(prog, l.filter.tenant)) {

@@ -22,12 +22,6 @@ static const struct {
     [SB_GENERATION_DATA] = {"data", "cache.data.url"},
 };
 
-static int complain(const program_t *prog, const char *what, const char *why)
-{
-    fprintf(stderr, "%s: %s: %s\n", prog->def->name, what, why);
-    return PROGRAM_FAILED;
-}
-
 static apr_status_t open_stats(sb_db_t **pdb, program_t *prog)
 {
     const char *url = sb_conf_str(prog->conf, "edware_stats.db.url");
@@ -42,10 +36,10 @@ static int stats_failed(const program_t *prog, apr_status_t rv, const sb_db_t *d
 {
     char buf[200];
 
-    complain(prog, "the statistics database",
-             rv == SB_ECONFIG ? "edware_stats.db.url is not set"
-             : db             ? sb_db_error(db)
-                              : sb_strerror(rv, buf, sizeof buf));
+    program_complain(prog, "the statistics database",
+                     rv == SB_ECONFIG ? "edware_stats.db.url is not set"
+                     : db             ? sb_db_error(db)
+                                      : sb_strerror(rv, buf, sizeof buf));
     return program_status(rv);
 }
 
@@ -121,7 +115,6 @@ static const char *const *row_of(const char *cache, const sb_cache_node_t *n, ap
 static void print_text(const cache_t *all, apr_pool_t *p)
 {
     apr_array_header_t *rows = apr_array_make(p, 4, sizeof(const char *const *));
-    const apr_array_header_t *lines;
 
     for (int i = 0; i < SB_GENERATIONS; i++) {
         for (int k = 0; k < all[i].nodes->nelts; k++) {
@@ -129,10 +122,7 @@ static void print_text(const cache_t *all, apr_pool_t *p)
                 row_of(caches[i].name, &APR_ARRAY_IDX(all[i].nodes, k, sb_cache_node_t), p);
         }
     }
-    lines = smarter_table(columns, NCOLUMNS, rows, smarter_screen().width, p);
-    for (int i = 0; i < lines->nelts; i++) {
-        puts(APR_ARRAY_IDX(lines, i, const char *));
-    }
+    smarter_table_print(columns, NCOLUMNS, rows, p);
     for (int i = 0; i < SB_GENERATIONS; i++) {
         if (all[i].generation) {
             printf("%s of %s: generation %" APR_INT64_T_FMT "\n", i ? "Reports" : "Sessions",
@@ -158,7 +148,7 @@ static int status(program_t *prog)
             rv = sb_cache_nodes(&all[i].nodes, c, prog->pool);
         }
         if (rv != APR_SUCCESS) {
-            return complain(prog, caches[i].key, "host:port;host:port is wanted");
+            return program_complain(prog, caches[i].key, "host:port;host:port is wanted");
         }
         for (int k = 0; k < all[i].nodes->nelts; k++) {
             silent += !APR_ARRAY_IDX(all[i].nodes, k, sb_cache_node_t).answers;
@@ -180,7 +170,7 @@ static int status(program_t *prog)
     else {
         print_text(all, prog->pool);
     }
-    return silent ? complain(prog, apr_itoa(prog->pool, silent), "nodes do not answer")
+    return silent ? program_complain(prog, apr_itoa(prog->pool, silent), "nodes do not answer")
                   : exit_status;
 }
 
@@ -198,7 +188,7 @@ static int flush(program_t *prog, const char *word)
     }
     problem = sb_stream_open(SB_STREAM_AUDIT, sb_conf_str(prog->conf, "logging.audit"), prog->pool);
     if (problem) {
-        return complain(prog, "logging.audit", problem);
+        return program_complain(prog, "logging.audit", problem);
     }
     puts(kinds & SB_GENERATION_BIT(SB_GENERATION_SESSION)
              ? "Everybody who is signed in will have to sign in again."

@@ -16,18 +16,14 @@
 #include "workers/smarter.h"
 #include "workers/smarter_act.h"
 
-static int complain(const program_t *prog, const char *what, const char *why)
-{
-    fprintf(stderr, "%s: %s: %s\n", prog->def->name, what, why);
-    return PROGRAM_FAILED;
-}
+#define LIMIT_MAX 10000 /* jobs of one list */
 
 static int failed(const program_t *prog, apr_status_t rv, sb_db_t *db)
 {
     char buf[200];
 
-    complain(prog, "the database of jobs",
-             db && *sb_db_error(db) ? sb_db_error(db) : sb_strerror(rv, buf, sizeof buf));
+    program_complain(prog, "the database of jobs",
+                     db && *sb_db_error(db) ? sb_db_error(db) : sb_strerror(rv, buf, sizeof buf));
     return program_status(rv);
 }
 
@@ -42,7 +38,7 @@ static int open_db(sb_db_t **pdb, program_t *prog)
     *pdb = NULL;
     url = url ? url : sb_conf_str(prog->conf, "jobs.db.url");
     if (!url) {
-        return complain(prog, prog->ini, "jobs.worker.db.url is not set, nor jobs.db.url");
+        return program_complain(prog, prog->ini, "jobs.worker.db.url is not set, nor jobs.db.url");
     }
     rv = sb_db_open(pdb, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
     return rv == APR_SUCCESS ? PROGRAM_DONE : failed(prog, rv, *pdb);
@@ -111,17 +107,6 @@ static void task_json(sb_jw_t *w, const sb_job_task_info_t *t)
     sb_jw_end(w);
 }
 
-static void print_lines(const smarter_column_t *columns, int n, const apr_array_header_t *rows,
-                        apr_pool_t *p)
-{
-    const apr_array_header_t *lines = smarter_table(columns, n, rows, smarter_screen().width, p);
-    int i;
-
-    for (i = 0; i < lines->nelts; i++) {
-        puts(APR_ARRAY_IDX(lines, i, const char *));
-    }
-}
-
 static void print_tasks(const apr_array_header_t *tasks, apr_pool_t *p)
 {
     static const smarter_column_t columns[] = {{"STEP", 1, 0, 0, 0},    {"NO", 1, 0, 0, 0},
@@ -145,7 +130,7 @@ static void print_tasks(const apr_array_header_t *tasks, apr_pool_t *p)
         row[7] = smarter_line(t->error, p);
         APR_ARRAY_PUSH(rows, const char *const *) = row;
     }
-    print_lines(columns, (int)(sizeof columns / sizeof *columns), rows, p);
+    smarter_table_print(columns, (int)(sizeof columns / sizeof *columns), rows, p);
 }
 
 static void print_job(const sb_job_info_t *job, apr_pool_t *p)
@@ -222,7 +207,7 @@ static void print_table(const apr_array_header_t *jobs, apr_pool_t *p)
         row[8] = smarter_line(job->error ? job->error : job->title, p);
         APR_ARRAY_PUSH(rows, const char *const *) = row;
     }
-    print_lines(columns, (int)(sizeof columns / sizeof *columns), rows, p);
+    smarter_table_print(columns, (int)(sizeof columns / sizeof *columns), rows, p);
 }
 
 static int is_state(const char *text)
@@ -242,15 +227,14 @@ static int list(program_t *prog, sb_db_t *db)
     const char *limit = program_option(prog, "limit");
     sb_job_filter_t filter = {.state = program_option(prog, "state"),
                               .uid = program_option(prog, "user"),
-                              .max = limit ? atoi(limit) : 0,
                               .with_deleted = 1};
     apr_array_header_t *jobs;
     apr_status_t rv;
     sb_jw_t *w;
     int i;
 
-    if (limit && filter.max < 1) {
-        return program_usage(prog, "--limit %s: a number", limit);
+    if (limit && !program_number(&filter.max, limit, 1, LIMIT_MAX)) {
+        return program_usage(prog, "--limit %s: a number from 1 to %d", limit, LIMIT_MAX);
     }
     if (filter.state && !is_state(filter.state)) {
         return program_usage(
@@ -287,7 +271,7 @@ static int act(program_t *prog, sb_db_t *db, const sb_job_info_t *job, int cance
     int status;
 
     if (problem) {
-        return complain(prog, "logging.audit", problem);
+        return program_complain(prog, "logging.audit", problem);
     }
     print_job(job, prog->pool);
     puts(cancel ? "It will be ended; what it has made so far is removed."
@@ -299,9 +283,10 @@ static int act(program_t *prog, sb_db_t *db, const sb_job_info_t *job, int cance
     rv = cancel ? sb_job_cancel(db, job->id, prog->pool)
                 : sb_job_retry(db, prog->conf, job->id, prog->pool);
     if (rv == SB_ECONFLICT) {
-        return complain(prog, job->id,
-                        cancel ? "it is over already"
-                               : "only a failed job whose last step is done can be tried again");
+        return program_complain(
+            prog, job->id,
+            cancel ? "it is over already"
+                   : "only a failed job whose last step is done can be tried again");
     }
     if (rv != APR_SUCCESS) {
         return failed(prog, rv, db);
@@ -333,11 +318,11 @@ static int run(program_t *prog)
         return status == PROGRAM_DONE ? list(prog, db) : status;
     }
     if (!sb_uuid_is_valid(id)) {
-        return complain(prog, smarter_safe(id, prog->pool), "this is no id of a job");
+        return program_complain(prog, smarter_safe(id, prog->pool), "this is no id of a job");
     }
     rv = sb_job_find_any(&job, db, id, prog->pool);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
-        return complain(prog, id, "there is no such job");
+        return program_complain(prog, id, "there is no such job");
     }
     if (rv != APR_SUCCESS) {
         return failed(prog, rv, db);

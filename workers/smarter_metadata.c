@@ -28,12 +28,6 @@ static const program_option_t options[] = {
      "set: display, image or higherEdLink; without TEXT away with it; may be repeated", 0},
     {NULL, 0, NULL, NULL, 0}};
 
-static int complain(const program_t *prog, const char *what, const char *why)
-{
-    fprintf(stderr, "%s: %s: %s\n", prog->def->name, what, why);
-    return PROGRAM_FAILED;
-}
-
 /* ---- the change -------------------------------------------------------------------------------- */
 
 static int read_file(const char **ptext, const program_t *prog, const char *path)
@@ -45,11 +39,11 @@ static int read_file(const char **ptext, const program_t *prog, const char *path
 
     rv = sb_file_read(&text, &len, name, FILE_MAX, prog->pool);
     if (rv != APR_SUCCESS) {
-        return complain(prog, path, sb_strerror(rv, buf, sizeof buf));
+        return program_complain(prog, path, sb_strerror(rv, buf, sizeof buf));
     }
     why = sb_metadata_judge(text, len, NULL, prog->pool);
     if (why) {
-        return complain(prog, path, why);
+        return program_complain(prog, path, why);
     }
     *ptext = text;
     return PROGRAM_DONE;
@@ -114,26 +108,24 @@ static int read_change(sb_metadata_change_t *c, const program_t *prog)
 {
     const char *file = program_option(prog, "file"), *cell = program_option(prog, "min-cell-size");
     const char *coding = program_option(prog, "top-bottom-coding");
-    int status = read_colours(c, prog), parts;
-    char *end;
+    int status = read_colours(c, prog), parts, n;
 
     status = status ? status : read_branding(c, prog);
     if (status) {
         return status;
     }
     if (cell) {
-        c->min_cell = strtol(cell, &end, 10);
-        if (!*cell || *end || c->min_cell < 1) {
+        if (!program_number(&n, cell, 1, 1000)) {
             return program_usage(prog, "--min-cell-size %s: want a number from 1 to 1000", cell);
         }
+        c->min_cell = n;
     }
     if (coding) {
-        c->coding = strtol(coding, &end, 10);
-        if (!*coding || *end || c->coding < 0 || c->coding > 20) {
+        if (!program_number(&n, coding, 0, 20)) {
             return program_usage(prog, "--top-bottom-coding %s: want a number from 0 to 20",
                                  coding);
         }
-        c->coding = c->coding ? c->coding : -1;
+        c->coding = n ? n : -1;
     }
     parts = cell || coding || c->colours->nelts || c->display || c->image || c->higher_ed_link;
     if (!file == !parts) {
@@ -162,7 +154,7 @@ static int find_tenant(tenant_t *t, const program_t *prog)
     t->schema = url ? sb_conf_tenant_str(conf, "migrate_dest.db.<tenant>.schema_name", name) : NULL;
     t->state = url ? sb_conf_tenant_str(conf, "edware.db.<tenant>.state_code", name) : NULL;
     if (!t->url || !t->schema || !t->state) {
-        return complain(
+        return program_complain(
             prog, name,
             "no tenant of this ini: it has no migrate_dest.db url and schema_name, or no "
             "edware.db state_code; see smarter tenant list");
@@ -176,7 +168,7 @@ static int connect_to(sb_db_t **pdb, const program_t *prog, const tenant_t *t)
     apr_status_t rv = sb_db_open(pdb, t->url, &opts, prog->pool);
 
     if (rv != APR_SUCCESS) {
-        complain(prog, t->name, "its production database does not answer");
+        program_complain(prog, t->name, "its production database does not answer");
         return program_status(rv);
     }
     return PROGRAM_DONE;
@@ -193,7 +185,7 @@ static int note(program_t *prog, const tenant_t *t, const sb_metadata_stored_t *
 
     why = sb_stream_open(SB_STREAM_AUDIT, sb_conf_str(prog->conf, "logging.audit"), prog->pool);
     if (why) {
-        return complain(prog, "changed, but not audited", why);
+        return program_complain(prog, "changed, but not audited", why);
     }
     if (url) {
         rv = sb_db_open(&db, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
@@ -205,7 +197,7 @@ static int note(program_t *prog, const tenant_t *t, const sb_metadata_stored_t *
     }
     return rv == APR_SUCCESS
                ? PROGRAM_DONE
-               : complain(prog, t->name, "changed, but operator_action cannot be written");
+               : program_complain(prog, t->name, "changed, but operator_action cannot be written");
 }
 
 /* ---- actions ----------------------------------------------------------------------------------- */
@@ -226,10 +218,10 @@ static int set(program_t *prog)
     }
     rv = sb_metadata_store(&stored, db, t.state, &change, prog->pool);
     if (rv == SB_EINPUT) {
-        return complain(prog, t.name, stored.problem);
+        return program_complain(prog, t.name, stored.problem);
     }
     if (rv != APR_SUCCESS) {
-        complain(prog, t.name, sb_db_error(db));
+        program_complain(prog, t.name, sb_db_error(db));
         return program_status(rv);
     }
     if (!stored.changed) {
@@ -259,7 +251,7 @@ static int get(const program_t *prog)
     args[0] = t.state;
     rv = sb_db_query(&rows, db, &st, args, prog->pool);
     if (rv != APR_SUCCESS) {
-        complain(prog, t.name, sb_db_error(db));
+        program_complain(prog, t.name, sb_db_error(db));
         return program_status(rv);
     }
     puts(sb_rows_count(rows) && sb_rows_text(rows, 0, 0) ? sb_rows_text(rows, 0, 0) : "{}");

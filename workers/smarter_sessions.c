@@ -14,17 +14,11 @@
 #include "workers/smarter_act.h"
 #include "workers/smarter_sessions.h"
 
-static int complain(const program_t *prog, const char *what, const char *why)
-{
-    fprintf(stderr, "%s: %s: %s\n", prog->def->name, what, why);
-    return PROGRAM_FAILED;
-}
-
 int smarter_sessions_failed(const program_t *prog, const char *doing, apr_status_t rv)
 {
     char buf[200];
 
-    complain(prog, doing, sb_strerror(rv, buf, sizeof buf));
+    program_complain(prog, doing, sb_strerror(rv, buf, sizeof buf));
     return program_status(rv);
 }
 
@@ -49,13 +43,13 @@ int smarter_sessions_open(sb_session_store_t *store, program_t *prog)
     apr_status_t rv;
 
     if (complaint) {
-        return complain(prog, prog->ini, complaint);
+        return program_complain(prog, prog->ini, complaint);
     }
     for (int i = 0; i < 2; i++) {
         complaint =
             sb_stream_open(streams[i].stream, sb_conf_str(prog->conf, streams[i].key), prog->pool);
         if (complaint) {
-            return complain(prog, streams[i].key, complaint);
+            return program_complain(prog, streams[i].key, complaint);
         }
     }
     rv = make_generations(store, prog);
@@ -128,7 +122,6 @@ static const smarter_column_t columns[] = {
 static void print_text(const apr_array_header_t *list, int more, apr_pool_t *p)
 {
     apr_array_header_t *rows = apr_array_make(p, 8, sizeof(const char *const *));
-    const apr_array_header_t *lines;
     apr_time_t now = apr_time_now();
 
     for (int i = 0; i < list->nelts; i++) {
@@ -144,10 +137,7 @@ static void print_text(const apr_array_header_t *list, int more, apr_pool_t *p)
         row[6] = l->entry->batch ? "batch session" : smarter_safe(l->entry->browser, p);
         APR_ARRAY_PUSH(rows, const char *const *) = row;
     }
-    lines = smarter_table(columns, NCOLUMNS, rows, smarter_screen().width, p);
-    for (int i = 0; i < lines->nelts; i++) {
-        puts(APR_ARRAY_IDX(lines, i, const char *));
-    }
+    smarter_table_print(columns, NCOLUMNS, rows, p);
     if (more) {
         printf("There are more than these %d: --user or --tenant says whose.\n", list->nelts);
     }
@@ -249,7 +239,7 @@ static int end(program_t *prog, const sb_session_store_t *store, const sb_sessio
         return smarter_sessions_failed(prog, "listing sessions", rv);
     }
     if (!any) {
-        return complain(prog, "end", "there is no such session");
+        return program_complain(prog, "end", "there is no such session");
     }
     puts("Whoever is behind these has to sign in again.");
     status = smarter_act_confirm(prog);

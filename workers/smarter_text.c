@@ -140,7 +140,8 @@ const char *smarter_line(const char *text, apr_pool_t *p)
     return text ? smarter_safe(apr_pstrmemdup(p, text, strcspn(text, "\r\n")), p) : "";
 }
 
-int smarter_width(const char *text)
+/* Columns a harmless text takes. */
+static int columns_of(const char *text)
 {
     size_t len = strlen(text), n;
     int width = 0;
@@ -154,14 +155,15 @@ int smarter_width(const char *text)
     return width;
 }
 
-const char *smarter_cut(const char *text, int width, apr_pool_t *p)
+/* To so many columns, visibly. */
+static const char *cut(const char *text, int width, apr_pool_t *p)
 {
     const char *from = text;
     size_t len = strlen(text), n;
     int used = 0;
     wchar_t c;
 
-    if (smarter_width(text) <= width) {
+    if (columns_of(text) <= width) {
         return text;
     }
     for (; len; text += n, len -= n) {
@@ -309,9 +311,9 @@ static void lay_out(layout_t *t, const apr_array_header_t *rows, int width)
     for (i = 0; i < t->n; i++) {
         const smarter_column_t *c = &t->columns[i];
 
-        t->width[i] = smarter_width(c->title);
+        t->width[i] = columns_of(c->title);
         for (r = 0; r < rows->nelts; r++) {
-            int w = smarter_width(APR_ARRAY_IDX(rows, r, const char *const *)[i]);
+            int w = columns_of(APR_ARRAY_IDX(rows, r, const char *const *)[i]);
 
             t->width[i] = w > t->width[i] ? w : t->width[i];
         }
@@ -339,8 +341,8 @@ static const char *line(const layout_t *t, const char *const *cells, apr_pool_t 
         if (!t->width[i]) {
             continue;
         }
-        text = smarter_cut(cells[i], t->width[i], p);
-        fill = t->width[i] - smarter_width(text);
+        text = cut(cells[i], t->width[i], p);
+        fill = t->width[i] - columns_of(text);
         pending += t->columns[i].right ? fill : 0;
         if (*text) {
             APR_ARRAY_PUSH(parts, const char *) = apr_psprintf(p, "%*s", pending, "");
@@ -370,4 +372,16 @@ apr_array_header_t *smarter_table(const smarter_column_t *columns, int ncols,
             line(&t, APR_ARRAY_IDX(rows, i, const char *const *), p);
     }
     return lines;
+}
+
+void smarter_table_print(const smarter_column_t *columns, int ncols, const apr_array_header_t *rows,
+                         apr_pool_t *p)
+{
+    const apr_array_header_t *lines =
+        smarter_table(columns, ncols, rows, smarter_screen().width, p);
+    int i;
+
+    for (i = 0; i < lines->nelts; i++) {
+        puts(APR_ARRAY_IDX(lines, i, const char *));
+    }
 }

@@ -29,11 +29,6 @@ const char *smarter_safe(const char *text, apr_pool_t *p);
 /** Its first line only; "" for NULL. */
 const char *smarter_line(const char *text, apr_pool_t *p);
 
-/** Columns a harmless text takes. */
-int smarter_width(const char *text);
-/** Cut to so many columns, visibly. */
-const char *smarter_cut(const char *text, int width, apr_pool_t *p);
-
 /** "12s", "5m", "3h", "2d"; "-" for less than 0. */
 const char *smarter_age(apr_interval_time_t age, apr_pool_t *p);
 /** "2016-04-03 10:11:12 UTC"; "-" for 0. */
@@ -68,5 +63,9 @@ typedef struct {
  */
 apr_array_header_t *smarter_table(const smarter_column_t *columns, int ncols,
                                   const apr_array_header_t *rows, int width, apr_pool_t *p);
+
+/** Print it, as wide as the screen is. */
+void smarter_table_print(const smarter_column_t *columns, int ncols, const apr_array_header_t *rows,
+                         apr_pool_t *p);
 
 #endif

@@ -205,7 +205,6 @@ static int run(program_t *prog)
     const char *dir = program_option(prog, "out"), *hour = program_option(prog, "report-hour");
     sb_reconcile_opts_t o = {.conf = prog->conf, .app = prog->def->name, .hour = BOUNDARY};
     const char *name;
-    char *end;
 
     if (!program_option(prog, "once") == !program_option(prog, "if-due")) {
         return program_usage(prog, "say --once, or --if-due");
@@ -213,11 +212,8 @@ static int run(program_t *prog)
     if (!read_date(&o, program_option(prog, "date"))) {
         return program_usage(prog, "--date %s: YYYY-MM-DD", program_option(prog, "date"));
     }
-    if (hour) {
-        o.hour = (int)strtol(hour, &end, 10);
-        if (!*hour || *end || o.hour < 0 || o.hour > 23) {
-            return program_usage(prog, "--report-hour %s: 0 to 23", hour);
-        }
+    if (hour && !program_number(&o.hour, hour, 0, 23)) {
+        return program_usage(prog, "--report-hour %s: 0 to 23", hour);
     }
     name = apr_psprintf(prog->pool, "report_%04d-%02d-%02d.zip", o.year, o.month, o.day);
     if (dir) {

@@ -422,8 +422,8 @@ int main(int argc, char **argv)
 {
     static const program_def_t def = {
         .name = "smarter-udl-trigger",
-        .summary = "Notice packages in the arrivals zone and queue them for loading.",
-        .usage = "[-c INI] [--once]",
+        .summary = "notice packages in the arrivals zone and queue them for loading",
+        .usage = "[--once] [OPTION...]",
         .section = "app",
         .options = options,
         .run = run};

@@ -127,8 +127,7 @@ static int once(program_t *prog, const char *request, const char *out)
     const char *problem = read_request(&x, prog, request);
 
     if (problem) {
-        fprintf(stderr, "%s: %s: %s\n", prog->def->name, request, problem);
-        return PROGRAM_FAILED;
+        return program_complain(prog, request, problem);
     }
     o.result = &result;
     o.paths = apr_array_make(prog->pool, 4, sizeof(const char *));
@@ -216,8 +215,8 @@ static const program_option_t options[] = {
 int main(int argc, char **argv)
 {
     static const program_def_t def = {.name = "smarter-worker-extract",
-                                      .summary = "Make archives of results for those who asked.",
-                                      .usage = "[-c INI] [--once REQUEST.json -o FILE.zip]",
+                                      .summary = "make archives of results for those who asked",
+                                      .usage = "[OPTION...] [--once REQUEST.json -o FILE.zip]",
                                       .section = "app:main",
                                       .options = options,
                                       .run = run};

@@ -375,8 +375,8 @@ int main(int argc, char **argv)
 {
     static const program_def_t def = {
         .name = "smarter-worker-udl",
-        .summary = "Load packages of assessment results into batch schemas.",
-        .usage = "[-c INI] [--once FILE... | --once-dir DIR...] [--tenant NAME]",
+        .summary = "load packages of assessment results into batch schemas",
+        .usage = "[--once FILE... | --once-dir DIR...] [--tenant NAME] [OPTION...]",
         .section = "app",
         .options = options,
         .run = run};

@@ -274,7 +274,7 @@ is(smarter('show', 'x')->{exit}, 1, 'nor is that an id');
 $r = smarter('--state', 'good');
 is($r->{exit}, 2, 'nor that a state');
 like($r->{err}, qr/--state good: want queued, running/, '... and those there are are named');
-is(smarter($_)->{exit}, 2, "usage: $_") for qw(show dance);
+is(smarter(@$_)->{exit}, 2, "usage: @$_") for ['show'], ['dance'], map { ['--limit', $_] } qw(0 -1 12x 99999999999);
 my %queue = map { $_->{queue} => $_ } @{ JSON::PP->new->decode(run_program({ as_me => 1 }, 'smarter', 'queues', '--json')->{out}) };
 is_deeply([sort keys %queue], [qw(celery celery.dead extract extract.dead)], 'smarter queues shows those of jobs beside the loader\'s');
 is($queue{extract}{consumers}, 1, 'and who takes from them');
