@@ -7,7 +7,6 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Smarter::Test;
 use Smarter::Kill;
-use Time::HiRes qw(sleep time);
 
 need('postgres', 'rabbitmq');
 allow_log(qr/"no":"SB(?:12\d\d|24\d\d|4002|4022|4005|4028|4029)"/, qr/ended with status 75/); # the stack's own programs notice the crashes

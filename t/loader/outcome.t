@@ -8,7 +8,6 @@ use JSON::PP ();
 use Test::More;
 use Smarter::Test;
 use Smarter::Loader;
-use Time::HiRes qw(sleep time);
 
 need('postgres', 'rabbitmq', 'workers');
 my $l = Smarter::Loader->new('t_outcome');

@@ -6,7 +6,6 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 use Smarter::Test;
 use Smarter::Loader;
-use Time::HiRes qw(sleep time);
 
 need('postgres', 'rabbitmq');
 my $l = Smarter::Loader->new('t_progress');
