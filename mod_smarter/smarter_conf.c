@@ -32,6 +32,11 @@ void *smarter_conf_create(apr_pool_t *p, server_rec *s)
 
 /* ---- reading: in the parent, at start, reload and "httpd -t" ----------------------------------- */
 
+static int is_state_code(const char *text)
+{
+    return text && strlen(text) == 2 && apr_isupper(text[0]) && apr_isupper(text[1]);
+}
+
 static const char *check_tenants(const sb_conf_t *conf, apr_pool_t *p)
 {
     static const char *const needed[] = {"edware.db.<tenant>.url", "edware.db.<tenant>.schema_name",
@@ -54,7 +59,7 @@ static const char *check_tenants(const sb_conf_t *conf, apr_pool_t *p)
             }
         }
         state = sb_conf_tenant_str(conf, "edware.db.<tenant>.state_code", tenant);
-        if (strlen(state) != 2 || !apr_isupper(state[0]) || !apr_isupper(state[1])) {
+        if (!is_state_code(state)) {
             return apr_psprintf(
                 p, "tenant %s: edware.db.<tenant>.state_code: want two capital letters", tenant);
         }
@@ -84,8 +89,7 @@ static const char *check_public(const sb_conf_t *conf, apr_pool_t *p)
         if (!sb_conf_tenant_str(conf, "edware.public.db.<tenant>.schema_name", t->name)) {
             return apr_psprintf(p, "edware.public.db.%s.schema_name is not set", t->name);
         }
-        if (!t->state_code || strlen(t->state_code) != 2 || !apr_isupper(t->state_code[0]) ||
-            !apr_isupper(t->state_code[1])) {
+        if (!is_state_code(t->state_code)) {
             return apr_psprintf(p, "edware.public.db.%s.state_code: want two capital letters",
                                 t->name);
         }

@@ -206,6 +206,5 @@ int smarter_jobs_delete(sb_req_t *q)
     sb_jw_str(w, "result", open ? "cancelled" : "deleted");
     sb_jw_end(w);
     json = sb_jw_text(w, &len);
-    apr_table_setn(q->r->headers_out, "Cache-Control", "no-store");
-    return sb_web_send(q->r, HTTP_OK, "application/json; charset=UTF-8", json, len);
+    return sb_web_json(q->r, json, len);
 }

@@ -54,7 +54,7 @@ int sb_web_same_origin(request_rec *r, const char *origin);
 /** Send text with a status; HEAD gets the header only. */
 int sb_web_send(request_rec *r, int status, const char *type, const char *text, apr_size_t len);
 
-/** 200 with JSON. */
+/** 200 with JSON that is not stored (unless Cache-Control is set). */
 int sb_web_json(request_rec *r, const char *json, apr_size_t len);
 
 /**
