@@ -9,14 +9,10 @@
 #include "core/sb_log.h"
 #include "report/sb_warm.h"
 
-/* The last segment of the address as the one parameter of a service, so that the audit stream has it.
- * @return OK; DONE there is no such thing, the answer is written */
+/* @return OK; DONE there is no such thing, the answer is written */
 static int read_segment(sb_req_t *q, const sb_param_t *schema)
 {
-    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
-
-    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = schema->name, .value = q->rest};
-    if (sb_params_read(&q->params, schema, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool)) {
+    if (sb_req_segment(q, schema)) {
         sb_web_problem(q->r, HTTP_NOT_FOUND, "There is nothing at this address");
         return DONE;
     }

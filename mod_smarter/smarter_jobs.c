@@ -116,11 +116,9 @@ static int open_db(sb_db_t **pdb, sb_req_t *q)
  * @return OK; DONE the answer is written */
 static int find(sb_job_info_t **pjob, sb_db_t **pdb, sb_req_t *q)
 {
-    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
     apr_status_t rv;
 
-    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = id_schema->name, .value = q->rest};
-    if (sb_params_read(&q->params, id_schema, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool)) {
+    if (sb_req_segment(q, id_schema)) {
         sb_web_problem(q->r, HTTP_NOT_FOUND, UNKNOWN_JOB);
         return DONE;
     }

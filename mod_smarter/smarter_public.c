@@ -63,17 +63,12 @@ static const sb_param_t code_params[] = {
     {.name = NULL},
 };
 
-/* The last segment of the address, as a parameter of which the audit stream tells.
- * @return NULL, or the complaint */
+/* In capital letters. @return NULL, or the complaint */
 static const char *read_code(const char **pcode, sb_req_t *q)
 {
-    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
-    const char *complaint;
+    const char *complaint = sb_req_segment(q, code_params);
     char *code;
 
-    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = "state_code", .value = q->rest};
-    complaint =
-        sb_params_read(&q->params, code_params, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool);
     if (!complaint) {
         *pcode = code = apr_pstrdup(q->r->pool, q->rest);
         for (; *code; code++) {

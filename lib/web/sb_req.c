@@ -42,6 +42,14 @@ static int is_json(const sb_req_t *q)
                    : sb_web_has_type(q->r, "application/json");
 }
 
+const char *sb_req_segment(sb_req_t *q, const sb_param_t *schema)
+{
+    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
+
+    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = schema->name, .value = q->rest};
+    return sb_params_read(&q->params, schema, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool);
+}
+
 int sb_req_body(sb_json_t **pbody, sb_req_t *q)
 {
     static const sb_json_limits_t limits = {

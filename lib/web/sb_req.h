@@ -46,6 +46,12 @@ int sb_req_query(sb_req_t *q) SB_MUST_CHECK;
  */
 int sb_req_body(sb_json_t **pbody, sb_req_t *q) SB_MUST_CHECK;
 
+/**
+ * Judge the last segment of the address, as the one parameter of this schema: so the audit stream has it.
+ * @return NULL, or the complaint
+ */
+const char *sb_req_segment(sb_req_t *q, const sb_param_t *schema) SB_MUST_CHECK;
+
 /** A line of the security stream: what happened, who asked, from which address. */
 void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text);
 

@@ -219,10 +219,8 @@ static int read_ref(sb_req_t *q)
                                          .min_len = SB_SESSION_REF_LEN,
                                          .max_len = SB_SESSION_REF_LEN},
                                         {.name = NULL}};
-    apr_array_header_t *pairs = apr_array_make(q->r->pool, 1, sizeof(sb_pair_t));
 
-    APR_ARRAY_PUSH(pairs, sb_pair_t) = (sb_pair_t){.name = schema->name, .value = q->rest};
-    if (sb_params_read(&q->params, schema, pairs, NULL, SB_PARAMS_REFUSE_UNKNOWN, q->r->pool)) {
+    if (sb_req_segment(q, schema)) {
         sb_web_problem(q->r, HTTP_NOT_FOUND, "There is no such session");
         return DONE;
     }
