@@ -1,15 +1,13 @@
 /* Notifications: see sb_notify.h. A batch that has ended is planned (one row a channel), then the rows
  * that are due are sent, several at once. */
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <apr_strings.h>
 
 #include "core/sb_log.h"
-#include "core/sb_time.h"
-#include "notify/sb_notify.h"
+#include "notify/sb_notify_conf.h"
 #include "notify/sb_notify_text.h"
 #include "udl/sb_udl_outcome.h"
 
@@ -20,7 +18,6 @@
 #define DEFER "5 seconds" /* how long others of that host stand aside */
 #define LOOK_EVERY apr_time_from_msec(300)
 #define POLL apr_time_from_msec(200)
-#define MAIL_SECS 60
 
 typedef struct run_t run_t;
 
@@ -41,13 +38,9 @@ struct run_t {
     apr_pool_t *p;
     sb_db_t *stats, *udl;
     const char *udl_schema, *stats_schema;
-    sb_target_rules_t rules;
-    const apr_array_header_t *mail_domains, *operators;
-    const char *ca_file, *sender, *operator_sender;
-    sb_mail_server_t mail_server, operator_server;
+    sb_notify_conf_t conf;
     sb_transfers_t *transfers;
     item_t *under_way;
-    int max_parallel;
     apr_status_t rv; /* a database failed while an answer was noted */
 };
 
@@ -217,9 +210,9 @@ static apr_status_t plan_one(const run_t *run, const sb_notice_t *n, const char 
 
 static const char *mail_problem(const run_t *run, const char *mailbox)
 {
-    const char *problem = sb_target_mailbox(mailbox, run->mail_domains);
+    const char *problem = sb_target_mailbox(mailbox, run->conf.mail_domains);
 
-    if (!problem && !run->sender) {
+    if (!problem && !run->conf.sender) {
         problem = "not sent: migrate.notification.mail_sender is not set";
     }
     return problem;
@@ -240,12 +233,12 @@ static apr_status_t plan_channels(run_t *run, const sb_notice_t *n, apr_pool_t *
     }
     round = sb_rows_count(rows) ? apr_itoa(p, 1 + (int)sb_rows_int(rows, 0, 0, 0)) : "1";
     if (url) {
-        rv = plan_one(run, n, "call_back", round, sb_target_url(&target, &run->rules, url, p));
+        rv = plan_one(run, n, "call_back", round, sb_target_url(&target, &run->conf.rules, url, p));
     }
     if (rv == APR_SUCCESS && mailbox) {
         rv = plan_one(run, n, "email", round, mail_problem(run, mailbox));
     }
-    if (rv == APR_SUCCESS && run->operators && !sb_notice_is_success(n)) {
+    if (rv == APR_SUCCESS && run->conf.operators && !sb_notice_is_success(n)) {
         rv = plan_one(run, n, "operator", round, NULL);
     }
     return rv == APR_SUCCESS ? sum_up(run, n->batch, p) : rv;
@@ -374,8 +367,8 @@ static apr_status_t call_back(item_t *it, const sb_notice_t *n, const sb_target_
 {
     const run_t *run = it->run;
     sb_post_t post = {.target = target,
-                      .rules = &run->rules,
-                      .ca_file = run->ca_file,
+                      .rules = &run->conf.rules,
+                      .ca_file = run->conf.ca_file,
                       .key = key,
                       .body = sb_notice_body(n, it->p),
                       .timeout = apr_time_from_sec(it->timeout)};
@@ -387,21 +380,21 @@ static apr_status_t mail_sender_of_batch(item_t *it, const sb_notice_t *n, const
 {
     const run_t *run = it->run;
     apr_array_header_t *to = apr_array_make(it->p, 1, sizeof(const char *));
-    sb_mail_t mail = {.from = run->sender,
+    sb_mail_t mail = {.from = run->conf.sender,
                       .to = to,
                       .subject = sb_notice_subject(n, it->p),
                       .text = sb_notice_body(n, it->p)};
 
     APR_ARRAY_PUSH(to, const char *) = mailbox;
-    return sb_transfers_mail(run->transfers, &run->mail_server, &mail, on_end, it);
+    return sb_transfers_mail(run->transfers, &run->conf.mail_server, &mail, on_end, it);
 }
 
 static apr_status_t mail_operators(item_t *it, const sb_notice_t *n)
 {
     const run_t *run = it->run;
     sb_rows_t *rows;
-    sb_mail_t mail = {.from = run->operator_sender,
-                      .to = run->operators,
+    sb_mail_t mail = {.from = run->conf.operator_sender,
+                      .to = run->conf.operators,
                       .subject = sb_conf_str(run->opts->loader, "mail.udl_fail.subject")};
     apr_status_t rv = sb_db_query(&rows, run->udl, &find_phase, &n->batch, it->p);
 
@@ -416,7 +409,7 @@ static apr_status_t mail_operators(item_t *it, const sb_notice_t *n)
         mail.text = sb_notice_operator_text(
             n, strcmp(n->load_status, "migrate.failed") ? NULL : "promotion", NULL, NULL, it->p);
     }
-    return sb_transfers_mail(run->transfers, &run->operator_server, &mail, on_end, it);
+    return sb_transfers_mail(run->transfers, &run->conf.operator_server, &mail, on_end, it);
 }
 
 /* Why it cannot be sent any more: the configuration may have changed since it was planned. */
@@ -432,16 +425,16 @@ static const char *prepare(item_t *it, sb_target_t *target, const sb_notice_t *n
         if (!where) {
             return "not called: the batch names no address any more";
         }
-        where = sb_target_url(target, &run->rules, where, it->p);
+        where = sb_target_url(target, &run->conf.rules, where, it->p);
         it->host = target->host ? target->host : "";
         return where;
     case 'e':
-        it->host = run->mail_server.host;
+        it->host = run->conf.mail_server.host;
         where = sb_notice_str(n, "email_notification");
         return where ? mail_problem(run, where) : "not sent: the batch names no mailbox any more";
     default:
-        it->host = run->operator_server.host;
-        return run->operators ? NULL : "not sent: mail.udl_fail is switched off";
+        it->host = run->conf.operator_server.host;
+        return run->conf.operators ? NULL : "not sent: mail.udl_fail is switched off";
     }
 }
 
@@ -512,7 +505,7 @@ static apr_status_t start_one(int *pstarted, run_t *run, const sb_rows_t *rows, 
         *it->channel == 'c'
             ? sb_notice_int(&n, "notification_timeout_interval", 1, 3600,
                             apr_time_sec(sb_conf_interval(conf, "notification_timeout_interval")))
-            : MAIL_SECS;
+            : SB_NOTIFY_MAIL_SECS;
     problem = prepare(it, &target, &n);
     if (!problem && it->attempt > it->max_attempts) {
         problem =
@@ -549,10 +542,10 @@ static apr_status_t start_due(run_t *run, int *pstarted, apr_pool_t *p)
     int i;
 
     *pstarted = 0;
-    if (sb_transfers_count(run->transfers) < run->max_parallel) {
+    if (sb_transfers_count(run->transfers) < run->conf.max_parallel) {
         rv = sb_db_query(&rows, run->stats, &find_due, &limit, p);
         for (i = 0; rv == APR_SUCCESS && i < sb_rows_count(rows) && !run->opts->stopping() &&
-                    sb_transfers_count(run->transfers) < run->max_parallel;
+                    sb_transfers_count(run->transfers) < run->conf.max_parallel;
              i++) {
             sb_log_set_id(sb_rows_text(rows, i, 0));
             rv = start_one(pstarted, run, rows, i);
@@ -598,94 +591,6 @@ static apr_status_t complain(const run_t *run, apr_status_t rv, const char *what
     return rv;
 }
 
-void sb_notify_mail_server(sb_mail_server_t *server, const sb_conf_t *conf, const char *named,
-                           apr_pool_t *p)
-{
-    const char *colon = named ? strrchr(named, ':') : NULL;
-
-    memset(server, 0, sizeof *server);
-    server->host = colon   ? apr_pstrmemdup(p, named, (apr_size_t)(colon - named))
-                   : named ? named
-                           : sb_conf_str(conf, "mail.server_host");
-    server->port = colon ? atoi(colon + 1) : (int)sb_conf_int(conf, "mail.server_port");
-    server->user = sb_conf_str(conf, "mail.smtp_username");
-    server->password = sb_conf_str(conf, "mail.smtp_password");
-    server->ca_file = sb_conf_str(conf, "mail.ca_file");
-    server->timeout = apr_time_from_sec(MAIL_SECS);
-    server->tls = sb_mail_tls(sb_conf_str(conf, "mail.tls"), server->port, server->user);
-}
-
-static apr_status_t read_networks(run_t *run)
-{
-    const apr_array_header_t *list =
-        sb_conf_list(run->opts->loader, "notification.allow_addresses", run->p);
-    apr_array_header_t *networks = apr_array_make(run->p, 4, sizeof(sb_network_t));
-    int i;
-
-    for (i = 0; i < list->nelts; i++) {
-        const char *problem = sb_network_parse(apr_array_push(networks),
-                                               APR_ARRAY_IDX(list, i, const char *), run->p);
-
-        if (problem) {
-            return complain(run, SB_ECONFIG, "notification.allow_addresses", problem);
-        }
-    }
-    run->rules.networks = networks;
-    return APR_SUCCESS;
-}
-
-static const char *migration_str(const run_t *run, const char *key)
-{
-    const char *text = sb_conf_str(run->opts->loader, key);
-
-    return text || !run->opts->migration ? text : sb_conf_str(run->opts->migration, key);
-}
-
-/* Mailboxes of the configuration. */
-static apr_status_t check_mailboxes(const run_t *run, const char *key,
-                                    const apr_array_header_t *list)
-{
-    int i;
-
-    for (i = 0; i < list->nelts; i++) {
-        if (sb_target_mailbox(APR_ARRAY_IDX(list, i, const char *), NULL)) {
-            return complain(run, SB_ECONFIG, key, "it is no mailbox: name@domain");
-        }
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t configure(run_t *run)
-{
-    const sb_conf_t *conf = run->opts->loader;
-    apr_status_t rv = read_networks(run);
-
-    run->rules.hosts = sb_conf_list(conf, "notification.hosts", run->p);
-    run->rules.http = sb_conf_bool(conf, "notification.http");
-    run->ca_file = sb_conf_str(conf, "notification.ca_file");
-    run->max_parallel = (int)sb_conf_int(conf, "notification.max_parallel");
-    run->mail_domains = sb_conf_list(conf, "notification.mail_domains", run->p);
-    run->sender = migration_str(run, "migrate.notification.mail_sender");
-    sb_notify_mail_server(&run->mail_server, conf,
-                          migration_str(run, "migrate.notification.mail_server"), run->p);
-    if (rv == APR_SUCCESS && run->sender && sb_target_mailbox(run->sender, NULL)) {
-        rv = complain(run, SB_ECONFIG, "migrate.notification.mail_sender",
-                      "it is no mailbox: name@domain");
-    }
-    if (rv == APR_SUCCESS && sb_conf_bool(conf, "mail.udl_fail.enabled")) {
-        run->operators = sb_conf_list(conf, "mail.udl_fail.to", run->p);
-        run->operator_sender = sb_conf_str(conf, "mail.udl_fail.from");
-        sb_notify_mail_server(&run->operator_server, conf, NULL, run->p);
-        if (!run->operators->nelts || !run->operator_sender ||
-            sb_target_mailbox(run->operator_sender, NULL)) {
-            return complain(run, SB_ECONFIG, "mail.udl_fail.enabled",
-                            "needs mailboxes in mail.udl_fail.to and mail.udl_fail.from");
-        }
-        rv = check_mailboxes(run, "mail.udl_fail.to", run->operators);
-    }
-    return rv;
-}
-
 static apr_status_t open_database(sb_db_t **pdb, const run_t *run, const char *key,
                                   const char *schema)
 {
@@ -716,10 +621,10 @@ apr_status_t sb_notify_run(sb_notify_result_t *result, const char **perror,
     apr_status_t rv;
 
     memset(result, 0, sizeof *result);
-    *perror = NULL;
     run.udl_schema = sb_conf_str(opts->loader, "udl2_db_conn.db_schema");
     run.stats_schema = sb_conf_str(opts->loader, "edware_stats.db.schema_name");
-    rv = configure(&run);
+    *perror = sb_notify_conf_read(&run.conf, opts, p);
+    rv = *perror ? SB_ECONFIG : APR_SUCCESS;
     if (rv == APR_SUCCESS) {
         rv = open_database(&run.stats, &run, "edware_stats.db.url", run.stats_schema);
     }
