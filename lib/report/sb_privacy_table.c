@@ -332,8 +332,8 @@ static int close_circles(net_t *n)
 
 /* The parts of one sum, walked in one of two ways. */
 typedef struct {
-    int first, step, count; /* a row: cells one after the other */
-    int place, value;       /* a column: this value of the children of a place; place NONE: a row */
+    int first, count; /* a row: cells one after the other */
+    int place, value; /* a column: this value of the children of a place; place NONE: a row */
 } parts_t;
 
 static int parts_begin(const net_t *n, const parts_t *s, int *pstate)

@@ -1,6 +1,7 @@
 /* The rules of single values: see sb_udl_rules.h. Called some ninety times a row, hence the short
  * ways through for texts of plain ASCII. */
 
+#include <stdint.h>
 #include <string.h>
 
 #if defined(__SSE2__)
@@ -397,7 +398,6 @@ static sb_udl_issue_t number(sb_udl_value_t *v, const char *s, apr_size_t len)
 
         if (all) {
             at = first + all;
-            issue = SB_UDL_NUMBER_FORM;
         }
         if (at < len && (s[at] != '.' ||
                          behind_number(s + at, len - at, SB_UDL_NO_NUMBER) == SB_UDL_NO_NUMBER)) {
