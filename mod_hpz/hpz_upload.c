@@ -94,15 +94,12 @@ int hpz_finish(sb_req_t *q)
     if (why) {
         return sb_web_problem(q->r, HTTP_PRECONDITION_FAILED, why);
     }
-    if (!hpz_child(q)->with_mail) {
-        return sb_web_json(q->r, "{}", 2);
-    }
     if (hpz_db(&db, q) != OK) {
         return OK;
     }
-    rv = sb_deposit_finish(db, request, outcome);
+    rv = sb_deposit_finish(db, request, outcome, hpz_child(q)->with_mail);
     return rv == APR_SUCCESS ? sb_web_json(q->r, "{}", 2)
-                             : sb_web_fail(q->r, rv, SBLOGNO(3219), "noting a mail");
+                             : sb_web_fail(q->r, rv, SBLOGNO(3219), "ending a request");
 }
 
 /* ---- delivering -------------------------------------------------------------------------------- */

@@ -102,7 +102,8 @@ static apr_status_t tell_owners(const errand_t *e, const apr_array_header_t *job
     for (int i = 0; rv == APR_SUCCESS && i < jobs->nelts && !is_time_up(e); i++) {
         const sb_job_over_t *job = &APR_ARRAY_IDX(jobs, i, sb_job_over_t);
         const char *error;
-        apr_status_t said = sb_pickup_finish(&error, e->client, job->id, job->ready,
+        apr_status_t said = sb_pickup_finish(&error, e->client, job->id,
+                                             job->ready ? SB_PICKUP_READY : SB_PICKUP_FAILED,
                                              apr_time_from_sec(REMOVE_SECS), p);
 
         if (said == SB_EUNAVAILABLE) {

@@ -156,6 +156,7 @@ static apr_status_t work(program_t *prog, const char *name, apr_pool_t *p)
                                  .queue = sb_conf_str(prog->conf, "extract.job.queue.async"),
                                  .worker = name,
                                  .work = sb_extract_work,
+                                 .idle = sb_extract_idle,
                                  .ctx = &worker,
                                  .stopping = program_stopping,
                                  .interrupted = program_hung_up,
@@ -167,7 +168,6 @@ static apr_status_t work(program_t *prog, const char *name, apr_pool_t *p)
                complaint);
         return SB_ECONFIG;
     }
-    sb_extract_sweep(prog->conf, p);
     return sb_job_worker_run(&opts, p);
 }
 

@@ -18,6 +18,7 @@
 #define TASK_MAKE "extract.make"
 #define TASK_CLEAN "extract.clean_up"
 #define VERSION_MAX 1024
+#define TAKE_BACK apr_time_from_sec(2)
 #define GRACE 1.0  /* seconds: less time for a row says nothing of the server */
 #define MAKING 0.9 /* the share of making in the progress; the rest is delivering */
 
@@ -135,6 +136,14 @@ static apr_status_t announce(apr_array_header_t *files, const char **perror, con
     return rv;
 }
 
+/* There is no such job: what is announced is of no use. In vain: it is forgotten when its time is up. */
+static void take_back(const char *request, const sb_extract_desk_t *desk, apr_pool_t *p)
+{
+    const char *error;
+
+    (void)!sb_pickup_finish(&error, desk->pickup, request, SB_PICKUP_VOID, TAKE_BACK, p);
+}
+
 /* With a connection that is borrowed for no longer than it takes. */
 static apr_status_t create(const sb_job_t *job, const char **perror, const sb_extract_desk_t *desk,
                            apr_pool_t *p)
@@ -169,6 +178,7 @@ apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **p
 
     *pfiles = files;
     if (rv != APR_SUCCESS) {
+        take_back(job->id, desk, p);
         return rv;
     }
     job->kind = SB_EXTRACT_JOB;
@@ -189,7 +199,11 @@ apr_status_t sb_extract_submit(const apr_array_header_t **pfiles, const char **p
     sb_job_step(job, SB_STEP_FAIL);
     sb_job_task(job, queue, TASK_MAKE, args, 1);
     sb_job_final(job, queue, TASK_CLEAN, args);
-    return create(job, perror, desk, p);
+    rv = create(job, perror, desk, p);
+    if (rv == SB_EDENIED) { /* else it may be there, though nobody said so */
+        take_back(job->id, desk, p);
+    }
+    return rv;
 }
 
 /* ---- a task ---------------------------------------------------------------------------------------- */
@@ -258,9 +272,10 @@ static apr_status_t progress(void *ctx, apr_int64_t done, apr_int64_t all)
     return sb_task_stop(m->task) ? APR_EINTR : APR_SUCCESS;
 }
 
-#define SWEEP_EACH 3600.0                     /* seconds */
-#define DATA_PATIENCE apr_time_from_sec(3600) /* one COPY of the largest state */
-#define STATS_PATIENCE apr_time_from_sec(10)  /* a row */
+#define SWEEP_EACH 3600.0 /* seconds, at most */
+/* One COPY of the largest state, with the files of its students read while the rows come. */
+#define DATA_PATIENCE apr_time_from_sec(86400)
+#define STATS_PATIENCE apr_time_from_sec(10) /* a row */
 
 /* Without a limit a server that is connected and silent would hold the task for ever: its lease lives on. */
 static apr_status_t connect_to(sb_db_t **pdb, const char *url, const char *schema,
@@ -421,17 +436,6 @@ static void open_stats(make_t *m)
     }
 }
 
-/* What a dead worker left, or one whose last step another host did. */
-static void sweep_now_and_then(sb_extract_worker_t *w, apr_pool_t *p)
-{
-    double now = sb_time_monotonic();
-
-    if (now - w->swept > SWEEP_EACH) {
-        w->swept = now;
-        sb_extract_sweep(w->conf, p);
-    }
-}
-
 apr_status_t sb_extract_work(sb_task_t *task, void *worker)
 {
     make_t m = {.task = task, .w = worker, .p = task->pool};
@@ -439,7 +443,6 @@ apr_status_t sb_extract_work(sb_task_t *task, void *worker)
     const char *complaint;
     apr_status_t rv;
 
-    sweep_now_and_then(worker, task->pool);
     rv = sb_extract_load(&m.x, &complaint, sb_json_get(task->args, "request"), &env, task->pool);
 
     if (rv == APR_SUCCESS) {
@@ -493,7 +496,7 @@ static void sweep_tenant(const char *dir, apr_time_t before, apr_pool_t *p)
     apr_dir_close(d);
 }
 
-void sb_extract_sweep(const sb_conf_t *conf, apr_pool_t *p)
+static void sweep(const sb_conf_t *conf, apr_pool_t *p)
 {
     const char *base = sb_conf_str(conf, "extract.work_zone_base_dir");
     apr_time_t before =
@@ -504,4 +507,21 @@ void sb_extract_sweep(const sb_conf_t *conf, apr_pool_t *p)
         sweep_tenant(apr_pstrcat(p, base, "/", APR_ARRAY_IDX(tenants, i, sb_tenant_t).name, NULL),
                      before, p);
     }
+}
+
+/* What a dead worker left, or one whose last step another host did. */
+void sb_extract_idle(void *worker)
+{
+    sb_extract_worker_t *w = worker;
+    double now = sb_time_monotonic();
+    double old = (double)sb_conf_interval(w->conf, "jobs.give_up_after") / APR_USEC_PER_SEC;
+    apr_pool_t *p;
+
+    if (w->swept && now - w->swept < (old < SWEEP_EACH ? old : SWEEP_EACH)) {
+        return;
+    }
+    w->swept = now;
+    apr_pool_create(&p, w->p);
+    sweep(w->conf, p);
+    apr_pool_destroy(p);
 }

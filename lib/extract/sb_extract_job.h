@@ -47,8 +47,9 @@ typedef struct {
 /** Do a task of these jobs: a sb_task_fn, with a sb_extract_worker_t. */
 apr_status_t sb_extract_work(sb_task_t *task, void *worker) SB_MUST_CHECK;
 
-/** Remove what requests left in the work zone that nobody works on any more. Failures are logged. */
-void sb_extract_sweep(const sb_conf_t *conf, apr_pool_t *p);
+/** Now and then, between two tasks, remove what requests left in the work zone that nobody works on any more:
+ *  when the worker starts, then each hour. Failures are logged. @param worker as above */
+void sb_extract_idle(void *worker);
 
 /* ---- what became of requests: sb_extract_stats.c ---------------------------------------------------- */
 

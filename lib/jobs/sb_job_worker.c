@@ -361,6 +361,9 @@ static apr_status_t consume(worker_t *w)
     while (rv == APR_SUCCESS && !w->waiting && !interrupted(w)) {
         sb_delivery_t d;
 
+        if (w->opts->idle) {
+            w->opts->idle(w->opts->ctx);
+        }
         rv = sb_mq_next(&d, w->mq, POLL, p);
         if (rv == APR_SUCCESS) {
             rv = handle(w, &d, p);

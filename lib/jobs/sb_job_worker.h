@@ -76,6 +76,7 @@ typedef struct {
     /* Are the servers there that the tasks need? Asked before the first task and after one came back
      * with a transient status; while not APR_SUCCESS nothing is consumed. NULL: assumed after a pause. */
     apr_status_t (*ready)(void *ctx);
+    void (*idle)(void *ctx);  /* called between two tasks, at least each second; may be NULL */
     int (*stopping)(void);    /* the program is to end: a task at work is given back */
     int (*interrupted)(void); /* leave the loop between two tasks (a new ini); may be NULL */
     int (*sleep)(apr_interval_time_t t); /* ends early when the program is to end */

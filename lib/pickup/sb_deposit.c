@@ -99,8 +99,8 @@ const char *sb_deposit_read_finish(const char **prequest, const char **poutcome,
         return "request_id: want a UUID";
     }
     *prequest = owner.request;
-    return strcmp(*poutcome, "ready") && strcmp(*poutcome, "failed")
-               ? "outcome: want ready or failed"
+    return strcmp(*poutcome, "ready") && strcmp(*poutcome, "failed") && strcmp(*poutcome, "void")
+               ? "outcome: want ready, failed or void"
                : NULL;
 }
 
@@ -181,6 +181,11 @@ static const sb_stmt_t add_outcome = {
            " turn = m.turn + 1, state = 'pending', attempts = 0, error = NULL, at = now(), next_at "
            "= now()"
            " WHERE m.outcome <> EXCLUDED.outcome"};
+
+static const sb_stmt_t forget_announced = {
+    .name = "hpz_forget_announced",
+    .nargs = 1,
+    .sql = "DELETE FROM {schema}.file_registry WHERE request_id = $1::uuid AND file_path IS NULL"};
 
 static const char *places_json(const apr_array_header_t *places, apr_pool_t *p)
 {
@@ -410,9 +415,12 @@ apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, s
     return sb_db_end(db, rv);
 }
 
-apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome)
+apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome, int with_mail)
 {
     const char *args[] = {request, outcome};
 
-    return sb_db_exec(NULL, db, &add_outcome, args);
+    if (!strcmp(outcome, "void")) {
+        return sb_db_exec(NULL, db, &forget_announced, args);
+    }
+    return with_mail ? sb_db_exec(NULL, db, &add_outcome, args) : APR_SUCCESS;
 }

@@ -30,7 +30,7 @@ typedef struct {
 const char *sb_deposit_read(sb_pickup_owner_t *owner, const sb_json_t *said,
                             apr_pool_t *p) SB_MUST_CHECK;
 
-/** What a client says at the end of a request: {"request_id", "outcome": "ready" or "failed"}. @return as above */
+/** What a client says at the end of a request: {"request_id", "outcome": "ready", "failed" or "void"}. @return as above */
 const char *sb_deposit_read_finish(const char **prequest, const char **poutcome,
                                    const sb_json_t *said) SB_MUST_CHECK;
 
@@ -66,10 +66,13 @@ apr_status_t sb_deposit_receive(sb_db_t *db, const char *id, const char *name, s
 
 /**
  * A request is over: note the one mail about its files, unless that outcome was noted before. Also when
- * nobody is to be told, or there is no such request (any more).
+ * nobody is to be told, or there is no such request (any more). Of one that is void, registrations without
+ * file are forgotten instead.
+ * @param with_mail as above
  * @return as sb_db_exec
  */
-apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome) SB_MUST_CHECK;
+apr_status_t sb_deposit_finish(sb_db_t *db, const char *request, const char *outcome,
+                               int with_mail) SB_MUST_CHECK;
 
 /**
  * Remove a registration and its file, if it has one; a mail about it that waits is not sent.

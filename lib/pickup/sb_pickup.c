@@ -350,9 +350,11 @@ apr_status_t sb_pickup_register(sb_pickup_t *pickups, int n, const char **perror
 }
 
 apr_status_t sb_pickup_finish(const char **perror, const sb_pickup_client_t *client,
-                              const char *request, int ready, apr_interval_time_t limit,
-                              apr_pool_t *p)
+                              const char *request, sb_pickup_outcome_t outcome,
+                              apr_interval_time_t limit, apr_pool_t *p)
 {
+    static const char *const outcomes[] = {
+        [SB_PICKUP_READY] = "ready", [SB_PICKUP_FAILED] = "failed", [SB_PICKUP_VOID] = "void"};
     long msecs = limit ? (long)apr_time_as_msec(limit) : client->register_msecs;
     const sb_json_t *answer;
     apr_status_t rv;
@@ -362,10 +364,10 @@ apr_status_t sb_pickup_finish(const char **perror, const sb_pickup_client_t *cli
 
     apr_pool_create(&own, p);
     x = begin_exchange(&rc, client, client->registration_url, own);
-    rc = prepare_json(x, rc, "POST",
-                      apr_psprintf(own, "{\"request_id\":\"%s\",\"outcome\":\"%s\"}", request,
-                                   ready ? "ready" : "failed"),
-                      msecs);
+    rc = prepare_json(
+        x, rc, "POST",
+        apr_psprintf(own, "{\"request_id\":\"%s\",\"outcome\":\"%s\"}", request, outcomes[outcome]),
+        msecs);
     rv = exchange(&answer, perror, x, rc);
     *perror = apr_pstrdup(p, *perror);
     apr_pool_destroy(own);

@@ -64,17 +64,23 @@ apr_status_t sb_pickup_register(sb_pickup_t *pickups, int n, const char **perror
                                 const sb_pickup_client_t *client, const sb_pickup_owner_t *owner,
                                 double until, apr_pool_t *p) SB_MUST_CHECK;
 
+/** What a request came to. */
+typedef enum {
+    SB_PICKUP_READY,
+    SB_PICKUP_FAILED,
+    SB_PICKUP_VOID /* nothing will come of it: what was announced and not delivered is forgotten */
+} sb_pickup_outcome_t;
+
 /**
  * A request is over: the owner is to be told, by one mail about all of its files. Saying the same again is
- * fine, and nothing is told twice.
+ * fine, and nothing is told twice. Of a void one nobody is told.
  * @param request as it was registered
- * @param ready   0: it failed
  * @param limit   of time; 0: hpz.register_timeout
  * @return as sb_pickup_register
  */
 apr_status_t sb_pickup_finish(const char **perror, const sb_pickup_client_t *client,
-                              const char *request, int ready, apr_interval_time_t limit,
-                              apr_pool_t *p) SB_MUST_CHECK;
+                              const char *request, sb_pickup_outcome_t outcome,
+                              apr_interval_time_t limit, apr_pool_t *p) SB_MUST_CHECK;
 
 /** What the pickup zone says it has. */
 typedef struct {

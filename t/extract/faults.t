@@ -196,6 +196,8 @@ kill 'CONT', @zone;
 waitpid $asking, 0;
 is(slurp($answers), '200 200 429 429 429 429', 'as many as there may be, however many are asked for at the same time');
 is(open_jobs(), 2, '... and no job more');
+is(sql_one('SELECT count(*) FROM hpz.file_registry r WHERE r.request_id IS NOT NULL AND user_id = ' . quote($uid) . ' AND NOT EXISTS (SELECT FROM jobs.job j WHERE j.job_id = r.request_id)'), 0,
+    '... and nothing is announced that nobody will deliver');
 is_deeply([sql("SELECT string_agg(part::text, ' ' ORDER BY part), j.job_id = r.request_id FROM hpz.file_registry r JOIN jobs.file ON pickup_id = registration_id"
     . ' JOIN jobs.job j USING (job_id) WHERE j.state = \'queued\' AND owner_uid = ' . quote($uid) . ' GROUP BY 2, j.job_id')], [['1 2', 't'], ['1 2', 't']],
     'the parts of a job are one request to the pickup zone');
@@ -211,6 +213,23 @@ web_with($ini);
 allow_log(qr/SB(?:3062|3063|4555)/);
 kill 'TERM', worker_pid('job-relay'); # it would leave the pickup zone alone for a minute
 
+# ---- no room in the work zone --------------------------------------------------------------------------
+
+my $small;
+END { my $status = $?; system('umount', '-l', $base) if $small; $? = $status }
+SKIP: {
+    my (undef, undef, $user, $group) = getpwnam(env('SMARTER_LOADER_USER'));
+    $small = $> == 0 && system("mount -t tmpfs -o size=64k,mode=0700,uid=$user,gid=$group tmpfs '$base' 2>/dev/null") == 0;
+    skip 'no tmpfs may be mounted here', 5 if !$small;
+    ($said, $id) = ask();
+    wait_until(30, 'the disk to be full', sub { noted($id, 'FAILED') });
+    is(sql_one("SELECT state IN ('queued', 'running') AND attempt <= 1 FROM jobs.task WHERE name = 'extract.make' AND args::text LIKE '%$id%'"), 't', 'no room: the task waits');
+    system('mount', '-o', 'remount,size=64m', $base);
+    whole($said, $id, 'room again');
+    system('umount', '-l', $base);
+    undef $small;
+}
+
 # ---- what was left -----------------------------------------------------------------------------------
 
 my ($left, $young) = map { "$base/11111111-2222-4333-8444-$_" } '555555555555', '666666666666';
@@ -223,5 +242,23 @@ wait_until(30, 'the sweep', sub { !-e $left });
 pass('what a crash left is swept when a worker starts');
 ok(-d $young, 'what may be in use is not');
 File::Path::remove_tree($young);
+
+# A worker that has nothing to do looks as well: here each second.
+my $own = tmpdir() . '/zone';
+sub leave {
+    my ($dir) = ("$own/$tenant/$_[0]");
+    File::Path::make_path($dir);
+    utime time - 3 * 3600, time - 3 * 3600, $dir;
+    Smarter::Test::loaders($own, "$own/$tenant", $dir);
+    return $dir;
+}
+my $first = leave('11111111-2222-4333-8444-777777777777');
+my $idle = run_program({ background => 1 }, 'smarter-worker-extract', '-c',
+    ini_with('extract.work_zone_base_dir' => $own, 'extract.job.queue.async' => 't_extract_idle', 'jobs.give_up_after' => 1));
+wait_until(20, 'it to have begun', sub { !-e $first });
+my $second = leave('11111111-2222-4333-8444-888888888888');
+ok(wait_until(10, 'it to look again', sub { !-e $second }), 'a worker without tasks sweeps now and then');
+kill 'TERM', $idle->{pid};
+waitpid $idle->{pid}, 0;
 
 finish();

@@ -42,6 +42,7 @@ sub send_due { return run_program('smarter-hpz-mail', '-c', $ini, '--once')->{ou
 
 sub delivered { my ($email) = @_; my $id = announce('state1', email => $email); deliver($id, $file, name => 'Jane_Doe.zip'); return $id }
 
+sql('UPDATE jobs.job SET tell_at = NULL WHERE tell_at IS NOT NULL'); # of other tests
 my $first = delivered('before@smarter.invalid');
 is(state_of($first), undef, 'mail is switched off: nothing is noted');
 my $lines = "hpz.mail.server = localhost\nhpz.mail.port = $port\nhpz.mail.ca_file = " . env('SMARTER_CA')
@@ -164,6 +165,10 @@ unlike($told, qr{download/|kept}, '... has no link');
 finish_request($request, 'ready');
 ($header, $told) = told();
 like($told, qr{ is ready:\n\n    \Q${\outside("/download/$part[0]")}\E\n}, 'one file is spoken of as one');
+($request, @part) = parts(2, 1);
+is(finish_request($request, 'void'), 200, 'a request of which nothing will come');
+is_deeply([map { stored($_) ? 'there' : 'gone' } @part], [qw(there gone)], '... is forgotten, but for what was delivered');
+is(state_of($part[0]), undef, '... and nobody is told');
 is(finish_request(sql_one('SELECT gen_random_uuid()'), 'ready'), 200, 'a request nobody knows: nobody to be told');
 is(http('POST', inside('/registration'), json => $_)->{status}, 412, 'no end of a request') for {}, { request_id => 'x', outcome => 'ready' }, { request_id => $request, outcome => 'done' };
 is(http('PUT', inside('/registration'), json => { uid => 'state1', %$_ })->{status}, 412, 'no part of one') for { request_id => 'x' }, { request_id => $request, part => 0 };

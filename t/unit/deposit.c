@@ -176,6 +176,53 @@ static void registrations(void)
        "what is no mailbox is left out");
 }
 
+#define REQUEST "0c9b1d2e-1111-4222-8333-444455556666"
+
+static const char *finish_complaint(const char **prequest, const char **poutcome, const char *text)
+{
+    sb_json_t *said;
+
+    if (sb_json_parse(&said, NULL, text, strlen(text), NULL, pool) != APR_SUCCESS) {
+        return "no JSON";
+    }
+    return sb_deposit_read_finish(prequest, poutcome, said);
+}
+
+static void requests(void)
+{
+    static const char *const bad[] = {
+        "\"request_id\":\"x\"", "\"request_id\":7", "\"request_id\":\"" REQUEST "0\"",
+        "\"part\":0",           "\"part\":1.5",     "\"part\":\"1\"",
+        "\"part\":1000000"};
+    static const char *const no_end[] = {"[]",
+                                         "{}",
+                                         "{\"request_id\":\"" REQUEST "\"}",
+                                         "{\"outcome\":\"ready\"}",
+                                         "{\"request_id\":null,\"outcome\":\"ready\"}",
+                                         "{\"request_id\":\"" REQUEST "\",\"outcome\":7}",
+                                         "{\"request_id\":\"" REQUEST "\",\"outcome\":\"done\"}"};
+    const char *request, *outcome;
+    sb_pickup_owner_t o;
+
+    ok(!complaint_of(&o, "{\"uid\":\"u\"}") && !o.request && o.part == 1,
+       "a file by itself is of no request");
+    ok(!complaint_of(&o, "{\"uid\":\"u\",\"request_id\":\"" REQUEST "\",\"part\":3}"),
+       "a part of a request");
+    is_str(o.request, REQUEST, "of which one");
+    is_int(o.part, 3, "which part");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ok(complaint_of(&o, apr_pstrcat(pool, "{\"uid\":\"u\",", bad[i], "}", NULL)) != NULL,
+           "refused: %s", bad[i]);
+    }
+    ok(!finish_complaint(&request, &outcome,
+                         "{\"request_id\":\"" REQUEST "\",\"outcome\":\"failed\"}"),
+       "the end of one");
+    is_str(apr_pstrcat(pool, request, " ", outcome, NULL), REQUEST " failed", "which, and how");
+    for (size_t i = 0; i < sizeof no_end / sizeof *no_end; i++) {
+        ok(finish_complaint(&request, &outcome, no_end[i]) != NULL, "no end: %s", no_end[i]);
+    }
+}
+
 int main(void)
 {
     apr_initialize();
@@ -184,5 +231,6 @@ int main(void)
     rights();
     names();
     registrations();
+    requests();
     return done();
 }
