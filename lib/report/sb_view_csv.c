@@ -320,8 +320,7 @@ static const sb_json_t *result_of(const sb_json_t *row, const char *alias)
     return sb_json_get(sb_json_get(row, "results"), alias);
 }
 
-/* How many levels a subject has: as many as its widest result. */
-static int levels_of(const sb_view_work_t *k, const char *alias)
+static int widest_result(const sb_view_work_t *k, const char *alias)
 {
     static const char *const lists[] = {"summary", "records"};
     apr_size_t most = 0;
@@ -334,6 +333,19 @@ static int levels_of(const sb_view_work_t *k, const char *alias)
         }
     }
     return most ? (int)most : LEVELS;
+}
+
+/* How many levels a subject has: as many as its widest result, which is looked for once, not for each row. */
+static int levels_of(sb_view_work_t *k, const char *alias)
+{
+    int *levels = apr_hash_get(k->levels, alias, APR_HASH_KEY_STRING);
+
+    if (!levels) {
+        levels = apr_palloc(k->p, sizeof(*levels));
+        *levels = widest_result(k, alias);
+        apr_hash_set(k->levels, alias, APR_HASH_KEY_STRING, levels);
+    }
+    return *levels;
 }
 
 static const sb_json_t *level_at(const sb_json_t *result, int level)
@@ -598,7 +610,11 @@ apr_status_t sb_view_csv(const char **ptext, apr_size_t *plen, const char **pnam
     static const sb_json_limits_t limits = {
         .max_bytes = JSON_MAX, .max_depth = 32, .max_nodes = 10 * 1000 * 1000};
     int students = is(report, "list_of_students");
-    sb_view_work_t k = {.params = params, .view = view, .rows = sb_sheet_make(p), .p = p};
+    sb_view_work_t k = {.params = params,
+                        .view = view,
+                        .rows = sb_sheet_make(p),
+                        .levels = apr_hash_make(p),
+                        .p = p};
     sb_sheet_t *columns = sb_sheet_make(p), *head = sb_sheet_make(p);
     char stamp[] = "YYYYMMDDThhmmss";
     time_t t = (time_t)apr_time_sec(now);

@@ -3,6 +3,7 @@
 
 /** What the files sb_view*.c share; nobody else includes it. */
 
+#include <apr_hash.h>
 #include "report/sb_sheet.h"
 #include "report/sb_view_csv.h"
 
@@ -10,12 +11,13 @@ typedef struct {
     const sb_json_t *answer;
     const sb_params_t *params;
     const sb_view_t *view;
-    const char *title; /* of the page */
-    const char *types; /* kinds of assessments */
-    const char *order; /* what the rows are ordered by */
-    int chosen;        /* some rows were left out */
-    sb_sheet_t *rows;  /* a line each */
-    int nrows;         /* without the whole above them */
+    const char *title;  /* of the page */
+    const char *types;  /* kinds of assessments */
+    const char *order;  /* what the rows are ordered by */
+    int chosen;         /* some rows were left out */
+    sb_sheet_t *rows;   /* a line each */
+    int nrows;          /* without the whole above them */
+    apr_hash_t *levels; /* of a subject, by its alias -> int * */
     apr_pool_t *p;
 } sb_view_work_t;
 
