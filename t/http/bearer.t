@@ -395,7 +395,8 @@ subtest 'not configured' => sub {
     is_deeply([$answer->{status}, exists json($answer)->{redirect}], [401, 1], 'a token means nothing: sign in');
 };
 
-is_deeply([grep { !/SB1720|SB1721/ } grep { /:(?:warn|error|crit)\]/ } split /\n/, slurp("$server->{dir}/error.log")], [], 'no other warning');
+# AH00484: as many requests at once as the server has threads.
+is_deeply([grep { !/SB1720|SB1721|AH00484/ } grep { /:(?:warn|error|crit)\]/ } split /\n/, slurp("$server->{dir}/error.log")], [], 'no other warning');
 unlike(join('', map { slurp($_) } "$server->{dir}/error.log", "$server->{dir}/audit.log", "$logs/security.log", glob("$server->{dir}/access*.log")),
     qr/SECRET|sesame/, 'no log has a token or our secret');
 is_deeply([$server->stop], [], 'no process ended by a signal');

@@ -148,9 +148,10 @@ subtest 'being refused is no use' => sub {
     is(post($soon->url('/services/session/touch'), jar => $waiting)->{status}, 403, 'a form of another site');
     is(http('DELETE', $soon->url('/services/cache/data'), jar => $waiting, @OURS)->{status}, 403, 'what he may not');
     is(get($soon->url('/login'), jar => $waiting, headers => { 'Sec-Fetch-Mode' => 'no-cors' })->{status}, 403, 'signing in, inside a page');
-    cmp_ok($left->(), '<=', 53, 'keep no session alive');
+    sleep 1.1;    # a process goes by a record it has opened for a second
+    cmp_ok($left->(), '<=', 52, 'keep no session alive');
     is(get($soon->url($report), jar => $waiting)->{status}, 200, 'what he may');
-    cmp_ok($left->(), '>=', 58, 'does');
+    ok(wait_until(5, 'it to be put off', sub { $left->() >= 54 }), 'does');
     $soon->stop;
 };
 
