@@ -132,6 +132,28 @@ sub meanwhile {
     return $pid;
 }
 
+# Several at once: what each returns.
+sub at_once {
+    my (@do) = @_;
+    my $dir = tmpdir();
+    my @pids;
+    for my $i (0 .. $#do) {
+        push @pids, my $pid = fork // die "fork: $!\n";
+        next if $pid;
+        spew("$dir/$i", JSON::PP->new->utf8->encode($do[$i]->()));
+        POSIX::_exit(0);
+    }
+    waitpid $_, 0 for @pids;
+    return map { JSON::PP->new->utf8->decode(slurp("$dir/$_")) } 0 .. $#do;
+}
+
+# All of these reports, refused.
+sub all_refused {
+    my ($secs, $what, @names) = @_;
+    my @answers = at_once(map { my $name = $_; sub { ask('state', $name) } } @names);
+    refused($answers[$_], $secs, "$what, $names[$_]") for 0 .. $#names;
+}
+
 # No worker thread is left in a request: those that wait for one sit on a condition variable.
 sub nobody_is_stuck {
     my ($what) = @_;
@@ -175,7 +197,7 @@ $database->resume;
 is_back('the database refused', 1);
 
 $database->stop;
-refused(ask('state', $_), $REQUEST, "connections hang, $_") for 'academic_year', 'comparing_populations';
+all_refused($REQUEST, 'connections hang', 'academic_year', 'comparing_populations');
 my $flood = meanwhile(sub { many(40, 'academic_year') });
 sleep 1;
 others_are_well('connections hang, under a flood');
@@ -194,7 +216,7 @@ subtest 'tables are locked' => sub {
     my $lock = Smarter::Test::run({ background => 1, env => { PGHOST => env('PGHOST'), PGPORT => env('PGPORT'), PGDATABASE => env('PGDATABASE'),
                 PGUSER => env('PGUSER'), PGPASSWORD => env('PGPASSWORD') } }, 'psql', '-XqAt', '-c', "BEGIN; LOCK TABLE $tables IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)");
     wait_until(10, 'the lock', sub { sql_one("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = '$schema.data_version'::regclass") });
-    refused(ask('state', $_), $STATEMENT, "a locked table, $_") for sort keys %report;
+    all_refused($STATEMENT, 'a locked table', sort keys %report);
     my $flood = meanwhile(sub { many(40, 'academic_year') });
     sleep 0.5;
     is(get('/services/userinfo', jar => $jar{state})->{status}, 200, 'others go on');
@@ -215,15 +237,15 @@ subtest 'all of PostgreSQL is stopped' => sub {
     my $parent = server_pid('postgres');
     my @processes = ($parent, split ' ', qx(pgrep -P $parent));
     kill 'STOP', @processes;
+    my ($report, $answer, $heartbeat) = at_once(sub { ask('state', 'academic_year') }, sub { deliver_answer($form) },
+        sub { get('/services/heartbeat', timeout => 60) });
     # The request that happens to ask which sessions were ended waits two seconds for that, once in five.
-    refused(ask('state', 'academic_year'), $REQUEST + 2, 'stopped, a report');
-    my $answer = deliver_answer($form);
+    refused($report, $REQUEST + 2, 'stopped, a report');
     is($answer->{status}, 503, 'stopped, a sign-in');
     like($answer->{headers}{'retry-after'}, qr/\A\d+\z/, 'says when to come again');
     cmp_ok($answer->{time}, '<', 8 + $SLACK, "after $answer->{time} s");
-    $answer = get('/services/heartbeat', timeout => 60);
-    is($answer->{status}, 500, 'stopped, the heartbeat says so');
-    cmp_ok($answer->{time}, '<', 4 * 3 + $SLACK, "after $answer->{time} s");
+    is($heartbeat->{status}, 500, 'stopped, the heartbeat says so');
+    cmp_ok($heartbeat->{time}, '<', 4 * 3 + $SLACK, "after $heartbeat->{time} s");
     is(get('/services/userinfo', jar => $jar{state})->{status}, 200, 'stopped, a session is known');
     kill 'CONT', @processes;
     is_back('stopped', 5);
@@ -250,7 +272,7 @@ for my $i (0, 1) {
 }
 kill 'STOP', @nodes;
 sleep 1.1;
-refused(ask('state', $_), 2, "all nodes hang, $_") for sort keys %report;
+all_refused(2, 'all nodes hang', sort keys %report);
 ($codes, $longest) = many(40, 'academic_year');
 is_deeply([keys %$codes], [503], 'all nodes hang: nobody is let in');
 cmp_ok($longest, '<', 5 + $SLACK, "the last is told after $longest s");
