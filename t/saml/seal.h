@@ -20,8 +20,8 @@ typedef struct {
     const char *transport; /* "pkcs1", "oaep"; "oaep11" names the digests */
     const char *digest;    /* of oaep and oaep11: "sha256" ... */
     int is_peer;           /* the key stands beside the data, not in it */
-    int bend_key, bend_content,
-        cut;     /* a bit of the wrapped key, of the content; bytes of the content */
+    int bend_key, bend_content, bend_tag,
+        cut;     /* a bit of the wrapped key, of the content, of its tag; bytes of the content */
     int pad;     /* last byte of CBC's padding, if not what it should be */
     int key_len; /* of the content's key, if not what it should be */
 } seal_t;
@@ -93,6 +93,9 @@ static inline char *seal_content(const char *text, size_t len, const unsigned ch
     EVP_CIPHER_CTX_free(ctx);
     if (o->bend_content) {
         out[total / 2] ^= 1;
+    }
+    if (o->bend_tag) {
+        out[total - 1] ^= 1;
     }
     result = seal_base64(out, o->cut && (size_t)o->cut < total ? total - (size_t)o->cut : total);
     free(plain);

@@ -117,6 +117,8 @@ static void answers(void)
         {"", "{\"active\":true,\"exp\":99999999999999999999}", "refused: exp"},
         {"", "{\"active\":true,\"exp\":\"1800000000\"}", "refused: exp"},
         {"", "{\"active\":true,\"exp\":true}", "refused: exp"},
+        {"", "{\"active\":true,\"exp\":null}", "good"},
+        {"", "{\"active\":true,\"expires_in\":0}", "good"}, /* no member of an introspection */
         {"", "{\"active\":true,\"nbf\":1700000060}", "good"},
         {"", "{\"active\":true,\"nbf\":1700000061}", "refused: not_yet_valid"},
         {"", "{\"active\":true,\"nbf\":\"0\"}", "refused: nbf"},
@@ -191,6 +193,9 @@ static void tokeninfo(void)
             "{\"sbacUUID\":\"u\",\"expires_in\":599,\"token_type\":\"Bearer\",\"scope\":[\"a\"]}"),
         "good", "as OpenAM has it");
     ok(claims.expires == apr_time_from_sec(NOW + 599), "its end");
+    is_str(verdict(&claims, c, 200, "{\"exp\":1700000001,\"expires_in\":599}"), "good",
+           "both ends");
+    ok(claims.expires == apr_time_from_sec(NOW + 1), "exp counts");
     is_str(verdict(&claims, c, 200, "{\"expires_in\":0}"), "refused: expired", "its time is up");
     is_str(verdict(&claims, c, 200, "{\"expires_in\":-9223372036854775807}"), "refused: expired",
            "long ago");
@@ -217,6 +222,8 @@ static void claims_are_read(void)
         {"\"reports\"", 1, 0},
         {"\"x scores  reports\"", 1, 1},
         {"\"reports2\"", 0, 0},
+        {"\"reparts scored\"", 0, 0},
+        {"[7,\"reports\"]", 1, 0},
         {"\"xreports scores\"", 0, 1},
         {"[\"reports\",\"y\"]", 1, 0},
         {"[\"reports scores\"]", 0, 0},
@@ -239,6 +246,11 @@ static void claims_are_read(void)
                !sb_bearer_may(&b, SB_PERM_SUPER_ADMIN),
            "scope %s", cases[i].scope);
     }
+    (void)verdict(&claims, c, 200, "{\"active\":true,\"client_id\":\"c\\u007f\"}");
+    is_str(claims.client, NULL, "whose it is, if that cannot be written down");
+    (void)verdict(&claims, c, 200,
+                  apr_psprintf(p, "{\"active\":true,\"client_id\":\"%0201d\"}", 0));
+    is_str(claims.client, NULL, "or is too long");
     (void)verdict(&claims, config(INTROSPECTION CLIENT ANY "auth.oauth2.scope.view = reports"), 200,
                   "{\"active\":true,\"scope\":\"reports scores\"}");
     b.perms = claims.perms;
