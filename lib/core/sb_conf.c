@@ -212,6 +212,27 @@ static const char *like(const sb_key_t *k)
                                       : "postgresql://user@host:5432/database";
 }
 
+/* An address, or several with blanks between. A password with a bare '%' is a common mistake; it is found here, since
+ * who takes the address apart may quote it. @return as judge() */
+static const char *judge_url(const sb_key_t *k, const char *text, apr_pool_t *p)
+{
+    const char *sample = like(k), *percent;
+    char *state, *url = apr_strtok(apr_pstrdup(p, text), " \t\n", &state);
+
+    for (; url; url = apr_strtok(NULL, " \t\n", &state)) {
+        if (strncmp(url, sample, 4) || !strstr(url, "://")) { /* amqp, http, post */
+            return apr_pstrcat(p, "an address such as ", sample, NULL);
+        }
+        for (percent = strchr(url, '%'); percent; percent = strchr(percent + 1, '%')) {
+            if (!isxdigit((unsigned char)percent[1]) || !isxdigit((unsigned char)percent[2])) {
+                return apr_pstrcat(p, "an address such as ", sample,
+                                   ", with %25 for a '%' in the password", NULL);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* @return NULL, or what is accepted instead */
 static const char *judge(const sb_key_t *k, const char *name, const char *text, apr_pool_t *p)
 {
@@ -254,7 +275,7 @@ static const char *judge(const sb_key_t *k, const char *name, const char *text, 
     case SB_KEY_PATH:
         return text[0] == '/' ? NULL : "an absolute path";
     case SB_KEY_URL:
-        return strstr(text, "://") ? NULL : apr_pstrcat(p, "an address such as ", like(k), NULL);
+        return judge_url(k, text, p);
     case SB_KEY_CRON:
         return sb_schedule_judge(strrchr(name, '.') + 1, text);
     case SB_KEY_TEXT:

@@ -92,6 +92,16 @@ static void notice(void *ctx, const char *message)
            (int)strcspn(message, "\n"), message);
 }
 
+/* libpq quotes an address that it cannot read, with the password. */
+static int is_readable(const char *url)
+{
+    PQconninfoOption *parts = strstr(url, "://") ? PQconninfoParse(url, NULL) : NULL;
+    int readable = parts || !strstr(url, "://");
+
+    PQconninfoFree(parts);
+    return readable;
+}
+
 static apr_status_t close_connection(void *data)
 {
     PQfinish(((sb_db_t *)data)->conn);
@@ -137,6 +147,11 @@ apr_status_t sb_db_connect(sb_db_t **pdb, const char *url, const sb_db_opts_t *o
     db->prepared = apr_hash_make(p);
     apr_pool_create(&db->texts_pool, p);
     db->texts = apr_hash_make(db->texts_pool);
+    if (!is_readable(url)) {
+        snprintf(db->error, sizeof(db->error), "its address in the configuration cannot be read");
+        *pdb = db;
+        return SB_ECONFIG;
+    }
     db->conn = PQconnectdbParams(keys, values, 1);
     if (!db->conn) {
         return APR_ENOMEM;

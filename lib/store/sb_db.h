@@ -28,7 +28,8 @@ typedef struct {
     int no_prepare;        /* behind a pooler in transaction mode */
 } sb_db_opts_t;
 
-/** Connect now. Closed when p is cleared. @return SB_EUNAVAILABLE when the server does not answer */
+/** Connect now. Closed when p is cleared. @return SB_EUNAVAILABLE when the server does not answer; SB_ECONFIG the
+ *  address cannot be read */
 apr_status_t sb_db_open(sb_db_t **pdb, const char *url, const sb_db_opts_t *opts,
                         apr_pool_t *p) SB_MUST_CHECK;
 

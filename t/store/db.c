@@ -201,6 +201,12 @@ static void *APR_THREAD_FUNC use_pool(apr_thread_t *t, void *data)
     return NULL;
 }
 
+static void hear(void *heard, sb_log_level_t level, int number, apr_status_t rv, const char *text)
+{
+    (void)level, (void)number, (void)rv;
+    apr_cpystrn(heard, text, 300);
+}
+
 static void pools(const char *url, apr_pool_t *p)
 {
     sb_db_opts_t opts = {.schema = SCHEMA,
@@ -213,8 +219,14 @@ static void pools(const char *url, apr_pool_t *p)
     sb_dbpool_t *pool;
     sb_db_t *db, *other;
     apr_status_t rv;
+    char heard[300] = "";
     int i, total = 0;
 
+    sb_log_set(hear, heard);
+    rv = sb_db_open(&db, "postgresql://u:topsecret@[::1/db", &opts, p);
+    ok(rv == SB_ECONFIG && strstr(heard, "cannot be read") && !strstr(heard, "topsecret"),
+       "an address that is none is no server that is away, and no password is told");
+    sb_log_set(quiet, NULL);
     ok(sb_dbpool_make(&pool, url, &opts, p) == APR_SUCCESS, "a pool");
     for (i = 0; i < 4; i++) {
         apr_pool_create(&req[i], p);
