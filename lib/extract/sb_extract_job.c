@@ -5,6 +5,7 @@
 #include "extract/sb_extract_job.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <apr_file_info.h>
@@ -60,6 +61,35 @@ static const apr_array_header_t *places_of(const sb_extract_t *x, apr_pool_t *p)
     return places;
 }
 
+/* The way pages write an academic year. */
+static const char *academic_year(const char *ends_in, apr_pool_t *p)
+{
+    int year = atoi(ends_in);
+
+    return apr_psprintf(p, "%d\u2013%d", year - 1, year);
+}
+
+static const char *listed(const apr_array_header_t *texts, apr_pool_t *p)
+{
+    const char *all = "";
+
+    for (int i = 0; i < texts->nelts; i++) {
+        all = apr_pstrcat(p, all, i ? ", " : "", APR_ARRAY_IDX(texts, i, const char *), NULL);
+    }
+    return all;
+}
+
+static const char *listed_years(const apr_array_header_t *years, apr_pool_t *p)
+{
+    apr_array_header_t *texts = apr_array_make(p, years->nelts, sizeof(char *));
+
+    for (int i = 0; i < years->nelts; i++) {
+        APR_ARRAY_PUSH(texts, const char *) =
+            academic_year(APR_ARRAY_IDX(years, i, const char *), p);
+    }
+    return listed(texts, p);
+}
+
 /* For the list of downloads. */
 static const char *title_of(const sb_extract_t *x, apr_pool_t *p)
 {
@@ -69,19 +99,22 @@ static const char *title_of(const sb_extract_t *x, apr_pool_t *p)
         [SB_EXTRACT_RAW] = "Raw XML data",
         [SB_EXTRACT_STATISTICS] = "Student registration statistics",
         [SB_EXTRACT_COMPLETION] = "Student assessment completion"};
+    const char *title = titles[x->kind];
 
     if (x->kind == SB_EXTRACT_STATISTICS || x->kind == SB_EXTRACT_COMPLETION) {
-        return apr_psprintf(p, "%s %d", titles[x->kind],
-                            (int)sb_params_int(x->params, "academicYear", 0));
+        int year = (int)sb_params_int(x->params, "academicYear", 0);
+
+        return apr_psprintf(p, "%s, %s", title, academic_year(apr_itoa(p, year), p));
     }
     if (x->kind != SB_EXTRACT_ASSESSMENT) {
-        return apr_pstrcat(p, titles[x->kind], " ", sb_params_str(x->params, "asmtYear"), ", ",
-                           sb_params_str(x->params, "asmtSubject"), ", grade ",
-                           sb_params_str(x->params, "asmtGrade"), NULL);
+        return apr_psprintf(p, "%s, %s: %s, grade %s", title,
+                            academic_year(sb_params_str(x->params, "asmtYear"), p),
+                            sb_params_str(x->params, "asmtSubject"),
+                            sb_params_str(x->params, "asmtGrade"));
     }
-    return apr_pstrcat(p, titles[x->kind], " ",
-                       apr_array_pstrcat(p, sb_params_list(x->params, "asmtYear"), ','), ", ",
-                       apr_array_pstrcat(p, sb_params_list(x->params, "asmtSubject"), ','), NULL);
+    return apr_psprintf(p, "%s, %s: %s", title,
+                        listed_years(sb_params_list(x->params, "asmtYear"), p),
+                        listed(sb_params_list(x->params, "asmtSubject"), p));
 }
 
 static const char *args_of(const sb_extract_t *x, const sb_job_file_t *files, int n, apr_pool_t *p)

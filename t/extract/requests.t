@@ -162,6 +162,10 @@ for my $kind (qw(student_registration_statistics student_assessment_completion))
 $r = post_json('/services/extract/raw_data', \%one, jar => $jar{state}, headers => { %ours });
 is_deeply(json($r)->{tasks}, [{ status => 'ok' }], 'raw data');
 is_deeply(unzip(spew(tmpdir() . '/x.zip', archive_of(json($r)->{files}[0], 'state')->{body})), {}, 'an archive, though no files were ever delivered');
+my $school_year = $year - 1 . "\x{2013}$year";
+is_deeply([map { my $w = $_; sort map { $_->{title} } @{ json(get('/services/jobs', jar => $jar{$w}))->{jobs} } } qw(district state)],
+    ["Student assessment results, $school_year: ELA, Math", "Raw XML data, $school_year: Math, grade 03", "Student assessment completion, $school_year",
+     "Student registration statistics, $school_year"], 'the list of downloads says what each is');
 is_deeply(json(post_json('/services/extract/assessment_item_level', { %one, asmtGrade => '08' }, jar => $jar{state}, headers => { %ours })), { tasks =>
     [{ status => 'no_data', message => 'Data is not available' }] }, 'items nobody has');
 
