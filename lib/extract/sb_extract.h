@@ -133,8 +133,6 @@ apr_status_t sb_extract_make(sb_extract_result_t *result, const sb_extract_t *x,
 
 /* ---- names of files: sb_extract_names.c ------------------------------------------------------------ */
 
-/** "MM-DD-YYYY_HH-MM-SS", local time. */
-const char *sb_extract_stamp(apr_time_t when, apr_pool_t *p);
 /** What the archive of a synchronous request is called. */
 const char *sb_extract_zip_name(const sb_extract_t *x, apr_pool_t *p);
 /** What the archive of a part is called: "<uid>_<stamp>[_part<n>].zip" */

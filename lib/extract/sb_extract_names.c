@@ -14,7 +14,8 @@
 
 #define CLAIM_MAX 10 /* characters of a claim's name */
 
-const char *sb_extract_stamp(apr_time_t when, apr_pool_t *p)
+/* "MM-DD-YYYY_HH-MM-SS", local time. */
+static const char *stamp(apr_time_t when, apr_pool_t *p)
 {
     char text[sizeof("MM-DD-YYYY_HH-MM-SS") + 8];
     time_t t = (time_t)apr_time_sec(when);
@@ -47,11 +48,11 @@ const char *sb_extract_zip_name(const sb_extract_t *x, apr_pool_t *p)
     const apr_array_header_t *grades = sb_params_list(x->params, "asmtGrade");
     const apr_array_header_t *subjects = sb_params_list(x->params, "asmtSubject"); /* sorted */
 
-    return apr_pstrcat(
-        p, "ASMT_", first(x, "asmtYear"), grades && grades->nelts == 1 ? "_GRADE_" : "",
-        grades && grades->nelts == 1 ? first(x, "asmtGrade") : "", "_",
-        upper(apr_array_pstrcat(p, subjects, '_'), p), "_", upper(first(x, "asmtType"), p), "_",
-        sb_extract_stamp(x->when, p), ".zip", NULL);
+    return apr_pstrcat(p, "ASMT_", first(x, "asmtYear"),
+                       grades && grades->nelts == 1 ? "_GRADE_" : "",
+                       grades && grades->nelts == 1 ? first(x, "asmtGrade") : "", "_",
+                       upper(apr_array_pstrcat(p, subjects, '_'), p), "_",
+                       upper(first(x, "asmtType"), p), "_", stamp(x->when, p), ".zip", NULL);
 }
 
 /* Of the user's id only what no file system, shell or header minds. */
@@ -65,7 +66,7 @@ const char *sb_extract_part_name(const sb_extract_t *x, int part, apr_pool_t *p)
             *c = '_';
         }
     }
-    return apr_pstrcat(p, safe, "_", sb_extract_stamp(x->when, p),
+    return apr_pstrcat(p, safe, "_", stamp(x->when, p),
                        x->parts > 1 ? apr_psprintf(p, "_part%d", part) : "", ".zip", NULL);
 }
 
@@ -116,8 +117,8 @@ apr_status_t sb_extract_csv_name(const char **pname, const sb_extract_t *x,
     return safe(pname,
                 apr_pstrcat(p, "ASMT_", first(x, "asmtYear"), x->async ? "_" : "",
                             x->async ? first(x, "stateCode") : "", what(f, p),
-                            sb_extract_is_block(f->type) ? "_TS" : "_",
-                            sb_extract_stamp(x->when, p), "_", f->guid, ".csv", NULL),
+                            sb_extract_is_block(f->type) ? "_TS" : "_", stamp(x->when, p), "_",
+                            f->guid, ".csv", NULL),
                 p);
 }
 
@@ -140,8 +141,7 @@ apr_status_t sb_extract_items_name(const char **pname, const sb_extract_t *x, in
                             sb_params_str(x->params, "asmtYear"), "_",
                             upper(sb_params_str(x->params, "asmtType"), p), "_",
                             upper(sb_params_str(x->params, "asmtSubject"), p), "_GRADE_",
-                            sb_params_str(x->params, "asmtGrade"), "_",
-                            sb_extract_stamp(x->when, p),
+                            sb_params_str(x->params, "asmtGrade"), "_", stamp(x->when, p),
                             parts > 1 ? apr_psprintf(p, "_part%d", part) : "", ".csv", NULL),
                 p);
 }
@@ -151,6 +151,6 @@ apr_status_t sb_extract_registration_name(const char **pname, const sb_extract_t
     return safe(pname,
                 apr_psprintf(p, "%s_%d_%s_%s.csv", sb_params_str(x->params, "stateCode"),
                              (int)sb_params_int(x->params, "academicYear", 0),
-                             sb_extract_about(x->kind)->name, sb_extract_stamp(x->when, p)),
+                             sb_extract_about(x->kind)->name, stamp(x->when, p)),
                 p);
 }

@@ -30,7 +30,7 @@ const char *sb_view_text(const sb_json_t *o, const char *name)
     return v && (v->type == SB_JSON_STRING || v->type == SB_JSON_NUMBER) ? v->text : NULL;
 }
 
-apr_int64_t sb_view_int(const sb_json_t *o, const char *name, apr_int64_t dflt)
+static apr_int64_t int_of(const sb_json_t *o, const char *name, apr_int64_t dflt)
 {
     const char *text = sb_view_text(o, name);
 
@@ -351,7 +351,7 @@ static int levels_of(sb_view_work_t *k, const char *alias)
 static const sb_json_t *level_at(const sb_json_t *result, int level)
 {
     for (const sb_json_t *i = sb_view_first(result, "intervals"); i; i = i->next) {
-        if (sb_view_int(i, "level", 0) == level) {
+        if (int_of(i, "level", 0) == level) {
             return i;
         }
     }
@@ -361,12 +361,12 @@ static const sb_json_t *level_at(const sb_json_t *result, int level)
 /* NULL: the result is told; else what stands for it. */
 static const char *instead(const sb_json_t *result)
 {
-    apr_int64_t total = sb_view_int(result, "total", 0);
+    apr_int64_t total = int_of(result, "total", 0);
     const sb_json_t *interim;
     int told = total > 0;
 
     for (const sb_json_t *i = sb_view_first(result, "intervals"); i; i = i->next) {
-        told &= sb_view_int(i, "percentage", -1) >= 0;
+        told &= int_of(i, "percentage", -1) >= 0;
     }
     if (told) {
         return NULL;
@@ -407,7 +407,7 @@ static void write_percent(sb_sheet_t *s, const sb_json_t *level)
 
 static void write_result(sb_sheet_t *s, const sb_json_t *result, int levels, int filtered)
 {
-    apr_int64_t all = sb_view_int(result, "unfilteredTotal", -1);
+    apr_int64_t all = int_of(result, "unfilteredTotal", -1);
 
     for (int l = 1; l <= levels; l++) {
         const sb_json_t *level = level_at(result, l);

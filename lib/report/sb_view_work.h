@@ -23,7 +23,6 @@ typedef struct {
 
 /** Text or number of a member; NULL: it has none. */
 const char *sb_view_text(const sb_json_t *o, const char *name);
-apr_int64_t sb_view_int(const sb_json_t *o, const char *name, apr_int64_t dflt);
 
 /** First member of the object or list of that name; NULL: there is none. */
 const sb_json_t *sb_view_first(const sb_json_t *o, const char *name);

@@ -3,7 +3,7 @@
 . "$HARNESS/sample.sh"
 
 # Run by name only: long, or wanting machines this one is not.
-TEST_BY_NAME='t/cluster t/soak t/bench'
+TEST_BY_NAME='t/soak t/bench'
 
 test_usage()
 {
