@@ -119,7 +119,7 @@ sub start {
     my $r = Smarter::Test::run({ background => 1, env => { LD_PRELOAD => $self->{preload}, LD_LIBRARY_PATH => "$self->{build}/.libs", $self->options } },
         'setarch', '-R', $self->valgrind, '/usr/sbin/apache2', '-f', "$dir/httpd.conf", '-D', 'FOREGROUND');
     $self->{pid} = $r->{pid};
-    wait_until(60, 'the sanitized httpd to answer', sub {
+    wait_until(120, 'the sanitized httpd to answer', sub {
         die "it ended: " . slurp($r->{files}[1]) . (-e "$dir/error.log" ? slurp("$dir/error.log") : '') if waitpid($self->{pid}, 1) == $self->{pid};
         get($self->url('/services/ready'))->{status} == 200;
     });
