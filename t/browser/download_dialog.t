@@ -9,4 +9,4 @@ use Smarter::Test;
 # The sample's groups are small; what is hidden is judged elsewhere.
 metadata('{"min_cell_size": 1}');
 
-browser_tests('download_dialog.mjs', 8);
+browser_tests('download_dialog.mjs', 9);
