@@ -168,12 +168,10 @@ test_files()
 # Which of the files on standard input need no server; with -v, which do.
 test_apart() { grep "$@" -E "^($TEST_BUILD/|t/unit/|t/fuzz/|t/web/logic\.t\$)"; }
 
-# test_prove NICE TEST...: becomes the run of these tests. They see the programs they are to try, the stack's own
-# addresses, and nothing of the caller's locale; nothing is skipped, for everything is installed here.
-test_prove()
+# What tests see: the programs they are to try, the stack's own addresses, and nothing of the caller's locale;
+# nothing is skipped, for everything is installed here.
+test_env()
 {
-    _nice=$1
-    shift
     set -a
     . "$VAR/run/env"
     SMARTER_BUILD=$TEST_BUILD
@@ -182,8 +180,23 @@ test_prove()
     SMARTER_TESTS=$VAR
     LC_ALL=C.UTF-8
     set +a
+}
+
+# test_prove NICE TEST...: becomes the run of these tests.
+test_prove()
+{
+    _nice=$1
+    shift
+    test_env
     # A shell has what it runs in the background ignore interrupts.
     exec env --default-signal=INT,QUIT nice -n "$_nice" timeout -k 10 "$TEST_SECONDS" prove -It/lib --timer "$@" </dev/null
+}
+
+# test_beside TEST...: the same, after a build that some of the tests with servers want, later on.
+test_beside()
+{
+    (test_env && exec nice -n 19 perl -It/lib -MSmarter::Sanitized -e 'Smarter::Sanitized->prepare' </dev/null) || :
+    test_prove 19 "$@"
 }
 
 # test_outcome STATUS WHICH: says what a number alone does not.
@@ -215,7 +228,7 @@ test_run()
     if [ -n "$_beside" ]; then
         say "Beside these run $(echo "$_beside" | wc -l) tests that need no servers; what they say comes last (now: $_log)"
         # shellcheck disable=SC2086  # words
-        (test_prove 19 $_beside) >"$_log" 2>&1 &
+        (test_beside $_beside) >"$_log" 2>&1 &
         _apart=$!
     fi
     # shellcheck disable=SC2086  # words

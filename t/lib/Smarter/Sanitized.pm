@@ -18,6 +18,7 @@ package Smarter::Sanitized;
 
 use strict;
 use warnings;
+use Fcntl qw(LOCK_EX);
 use IO::Socket::INET;
 use Smarter::Test qw(:DEFAULT !url);
 use Smarter::Wire;
@@ -48,6 +49,13 @@ sub made {
     return $self;
 }
 
+# What the tests want of the thread checker's tree. A full run has it made ahead, beside tests that wait.
+sub prepare {
+    my $self = bless { kind => 'thread', %{ $kinds{thread} } }, shift;
+    $self->built(qw(mod_smarter.la mod_hpz.la smarter-worker-extract));
+    return;
+}
+
 # Only what is wanted. A full run has built the whole tree with AddressSanitizer already.
 sub built {
     my ($self, @what) = @_;
@@ -56,6 +64,8 @@ sub built {
     my $log = env('SMARTER_VAR') . "/log/build-$self->{build}.log";
     my $top = top();
     mkdir $dir;
+    open my $lock, '>', "$dir.lock" or die "$dir.lock: $!\n";
+    flock $lock, LOCK_EX or die "$dir.lock: $!\n";
     system("cd '$dir' && { [ -f Makefile ] && [ Makefile -nt '$top/configure' ] || '$top/configure' --enable-werror $self->{flags}; } >>'$log' 2>&1"
         . " && make -j2 @what >>'$log' 2>&1 </dev/null") == 0 or die "the build with the $self->{kind} sanitizer failed; see $log\n";
     qx(nm -D '$dir/.libs/libsb.so') =~ /__[at]san_init/ or die "$dir is not built with a sanitizer\n";
