@@ -223,7 +223,7 @@ test_run()
     stack_env | replace "$VAR/run/env" 600 || [ -s "$VAR/run/env" ] || die "cannot write $VAR/run/env"
     # Tests of servers wait a lot; those without run meanwhile, in the time that is left over. In the background
     # both: a shell that waits hears of a signal at once.
-    _log=$VAR/log/tests-apart.log
+    _log=$VAR/run/tests-apart.log # tests judge what is in log/
     _failed=0
     if [ -n "$_beside" ]; then
         say "Beside these run $(echo "$_beside" | wc -l) tests that need no servers; what they say comes last (now: $_log)"

@@ -63,10 +63,12 @@ typedef struct {
     int taken;
 } user_t;
 
+/* Returns instead of leaving by apr_thread_exit(): AddressSanitizer takes what that leaves on the stack for wrong. */
 static void *APR_THREAD_FUNC take_often(apr_thread_t *t, void *data)
 {
     user_t *u = data;
 
+    (void)t;
     for (int i = 0; i < ROUNDS; i++) {
         sb_place_t got;
         apr_pool_t *own = visit(&got, u->places, "all the same", u->p);
@@ -74,7 +76,6 @@ static void *APR_THREAD_FUNC take_often(apr_thread_t *t, void *data)
         u->taken += got == SB_PLACE_TAKEN;
         apr_pool_destroy(own);
     }
-    apr_thread_exit(t, APR_SUCCESS);
     return NULL;
 }
 
