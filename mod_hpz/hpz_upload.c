@@ -107,6 +107,7 @@ int hpz_finish(sb_req_t *q)
 /* An upload under way. */
 typedef struct {
     sb_req_t *q;
+    apr_pool_t *pool; /* of the arrival */
     sb_arrival_t *arrival;
     sb_multipart_t *parts;
     apr_int64_t max_size;
@@ -285,7 +286,7 @@ static int begin(upload_t *u, const char **pname)
     if (find_registration(q) != OK) {
         return DONE;
     }
-    rv = sb_arrival_begin(&u->arrival, hpz_child(q)->depot, q->rest, q->r->pool);
+    rv = sb_arrival_begin(&u->arrival, hpz_child(q)->depot, q->rest, u->pool);
     if (rv != APR_SUCCESS) {
         disk_failed(u, rv);
         return DONE;
@@ -327,10 +328,10 @@ static int refuse_another(sb_req_t *q, sb_db_t *db)
                : sb_web_problem(q->r, HTTP_CONFLICT, detail);
 }
 
-int hpz_upload(sb_req_t *q)
+static int upload(upload_t *u)
 {
+    sb_req_t *q = u->q;
     hpz_child_t *child = hpz_child(q);
-    upload_t u = {.q = q, .max_size = child->max_size};
     const char *name;
     apr_status_t rv;
     sb_db_t *db;
@@ -343,23 +344,35 @@ int hpz_upload(sb_req_t *q)
         return refuse(q, HTTP_SERVICE_UNAVAILABLE,
                       "Too many at a time; try again in a few seconds");
     }
-    if (begin(&u, &name) != OK || receive_body(&u) != OK || hpz_db(&db, q) != OK) {
+    if (begin(u, &name) != OK || receive_body(u) != OK || hpz_db(&db, q) != OK) {
         return OK;
     }
-    rv = sb_deposit_receive(db, q->rest, name, u.arrival, child->depot, child->with_mail,
+    rv = sb_deposit_receive(db, q->rest, name, u->arrival, child->depot, child->with_mail,
                             q->r->pool);
     if (rv == SB_ECONFLICT) {
         return refuse_another(q, db);
     }
     if (is_full(rv)) {
-        return disk_failed(&u, rv);
+        return disk_failed(u, rv);
     }
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, rv, SBLOGNO(3216), "recording an upload");
     }
     sb_log(SB_LOG_INFO, SBLOGNO(3217), SB_NO_STATUS, "%s: %" APR_INT64_T_FMT " bytes", q->rest,
-           sb_arrival_size(u.arrival));
-    return send_receipt(q, u.arrival);
+           sb_arrival_size(u->arrival));
+    return send_receipt(q, u->arrival);
+}
+
+/* The arrival has a pool of its own: what is not kept is gone, and its place free, before the answer goes out. */
+int hpz_upload(sb_req_t *q)
+{
+    upload_t u = {.q = q, .max_size = hpz_child(q)->max_size};
+    int answer;
+
+    apr_pool_create(&u.pool, q->r->pool);
+    answer = upload(&u);
+    apr_pool_destroy(u.pool);
+    return answer;
 }
 
 /* ---- taking back ------------------------------------------------------------------------------- */
