@@ -1,5 +1,5 @@
 # t/http/signins.t with SIGNINS sign-ins (default 10000) under the thread checker, under valgrind (SIGNINS_VALGRIND), and
-# at a server as it is, whose processes may not grow by SIGNINS_GROWTH KiB while the last six tenths sign in. By name
+# at a server as it is, whose processes may not grow by SIGNINS_GROWTH KiB while the last four tenths sign in. By name
 # only, half an hour: SMARTER_TEST_SECONDS=7200 smarterctl test t/soak/signins.t
 use strict;
 use warnings;
