@@ -10,6 +10,7 @@
 #include "core/sb_time.h"
 #include "jobs/sb_job_relay.h"
 #include "pickup/sb_pickup.h"
+#include "report/sb_audit.h"
 #include "workers/program.h"
 
 /* Seconds */
@@ -19,6 +20,7 @@
 /* The pickup zone is visited between messages, so what waits for it makes these wait. */
 #define REMOVE_SECS 2                           /* a turn */
 #define PICKUP_AGAIN 60                         /* after the pickup zone did not answer */
+#define AUDIT_AGAIN 60                          /* after the audit stream took no line */
 #define REMOVE_AGAIN apr_time_from_sec(10 * 60) /* one that it would not remove */
 
 static const program_option_t options[] = {
@@ -143,6 +145,42 @@ static apr_status_t visit_pickup_zone(program_t *prog, sb_job_relay_t *relay, ap
     return rv == APR_SUCCESS ? remove_files(&e, ids, p) : rv;
 }
 
+/* ---- the audit stream ---------------------------------------------------------------------------- */
+
+static int has_audit; /* without it, what jobs came to waits in its rows */
+
+static void open_audit(const program_t *prog, apr_pool_t *p)
+{
+    const char *problem =
+        sb_stream_open(SB_STREAM_AUDIT, sb_conf_str(prog->conf, "logging.audit"), p);
+
+    has_audit = !problem;
+    if (problem) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4558), SB_NO_STATUS,
+               "logging.audit: %s; what jobs came to waits to be written", problem);
+    }
+}
+
+/* @return the database's health */
+static apr_status_t audit(sb_job_relay_t *relay, apr_pool_t *p)
+{
+    static double not_before; /* after a line that could not be written: one complaint a minute */
+    apr_status_t written, rv;
+
+    if (!has_audit || sb_time_monotonic() < not_before) {
+        return APR_SUCCESS;
+    }
+    rv = sb_job_outcomes(&written, relay->db, sb_audit_job, p);
+    if (written != APR_SUCCESS) {
+        sb_log(SB_LOG_ERROR, SBLOGNO(4559), written,
+               "logging.audit: what jobs came to waits to be written");
+        not_before = sb_time_monotonic() + AUDIT_AGAIN;
+    }
+    return rv;
+}
+
+/* ---- the relay ----------------------------------------------------------------------------------- */
+
 static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 {
     sb_job_swept_t swept;
@@ -150,9 +188,9 @@ static apr_status_t sweep(program_t *prog, sb_job_relay_t *relay, apr_pool_t *p)
 
     if (rv == APR_SUCCESS) {
         say(&swept);
-        rv = visit_pickup_zone(prog, relay, p);
+        rv = audit(relay, p);
     }
-    return rv;
+    return rv == APR_SUCCESS ? visit_pickup_zone(prog, relay, p) : rv;
 }
 
 /* Until a message is written, or it is that late. */
@@ -245,6 +283,7 @@ static int serve(program_t *prog, apr_pool_t *links, apr_pool_t *p)
 
         program_reload(prog);
         apr_pool_clear(links);
+        open_audit(prog, links);
         rv = sb_job_relay_open(&relay, prog->conf, links);
         if (rv == SB_ECONFIG) {
             return PROGRAM_FAILED;
@@ -273,6 +312,7 @@ static int once(program_t *prog, apr_pool_t *links, apr_pool_t *p)
 
     if (rv == APR_SUCCESS) {
         relay.since -= 3600; /* nobody waits for a second look */
+        open_audit(prog, p);
         connected = sb_job_relay_connect(&relay, prog->conf);
         rv = sweep(prog, &relay, p);
     }

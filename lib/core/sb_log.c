@@ -116,25 +116,31 @@ const char *sb_stream_open(sb_stream_t stream, const char *target, apr_pool_t *p
     return NULL;
 }
 
-void sb_stream_write(sb_stream_t stream, const char *json)
+apr_status_t sb_stream_write(sb_stream_t stream, const char *json)
 {
     struct iovec iov[2] = {{(void *)json, strlen(json)}, {(void *)"\n", 1}};
     int fd = streams[stream].fd;
+    ssize_t n;
 
     switch (streams[stream].target) {
     case TO_NONE:
-        return;
+        return APR_SUCCESS;
     case TO_SYSLOG:
         syslog(facilities[stream] | LOG_INFO, "%s", json);
-        return;
+        return APR_SUCCESS;
     case TO_STDERR:
         fd = STDERR_FILENO;
         break;
     case TO_FILE:
         break;
     }
-    while (writev(fd, iov, 2) < 0 && errno == EINTR) {
+    do {
+        n = writev(fd, iov, 2);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return errno;
     }
+    return (apr_size_t)n == iov[0].iov_len + 1 ? APR_SUCCESS : APR_ENOSPC;
 }
 
 void sb_log_to_stream(void *ctx, sb_log_level_t level, int number, apr_status_t rv,

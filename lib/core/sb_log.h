@@ -52,8 +52,12 @@ typedef enum {
  */
 const char *sb_stream_open(sb_stream_t stream, const char *target, apr_pool_t *p) SB_MUST_CHECK;
 
-/** Write one line; a newline is added. @param json one JSON object without line breaks */
-void sb_stream_write(sb_stream_t stream, const char *json);
+/**
+ * Write one line; a newline is added.
+ * @param json one JSON object without line breaks
+ * @return why it is not in the file; of syslog nobody knows
+ */
+apr_status_t sb_stream_write(sb_stream_t stream, const char *json);
 
 /** The callback of workers and programs: one JSON object a line to SB_STREAM_APPLICATION with
  *  time, level, no, program, id, text. @param ctx the program's name */

@@ -4,6 +4,7 @@
 
 #include "report/sb_audit.h"
 
+#include <string.h>
 #include <unistd.h>
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -90,6 +91,36 @@ void sb_audit_operator(const char *action, const char *name, const char *tenant,
     sb_jw_int(w, "status", 200);
     sb_jw_end(w);
     sb_stream_write(SB_STREAM_AUDIT, sb_jw_text(w, NULL));
+}
+
+apr_status_t sb_audit_job(const sb_job_outcome_t *o, apr_pool_t *p)
+{
+    char when[LOCAL_TIME_SIZE], ended[SB_ISO_TIME_SIZE];
+    sb_jw_t *w = sb_jw_make(p);
+
+    sb_jw_object(w, NULL);
+    sb_jw_str(w, "asctime", local_time(when));
+    sb_jw_object(w, "msg");
+    sb_jw_fmt(w, "callable", "%s_job", o->kind);
+    sb_jw_object(w, "params");
+    sb_jw_object(w, "args");
+    sb_jw_str(w, "job", o->job);
+    sb_jw_str(w, "tenant", o->tenant);
+    sb_jw_str(w, "state", o->state);
+    sb_jw_str(w, "ended", sb_time_iso(ended, o->ended));
+    sb_jw_raw(w, "files", o->files, strlen(o->files));
+    sb_jw_end(w);
+    sb_jw_end(w);
+    sb_jw_str(w, "session_id", o->guid ? o->guid : "Unknown guid");
+    write_texts(w, "principals", NULL);
+    sb_jw_end(w);
+    sb_jw_str(w, "request_id", o->request_id);
+    sb_jw_int(w, "status",
+              !strcmp(o->state, "ready")    ? 200
+              : !strcmp(o->state, "failed") ? 500
+                                            : 410);
+    sb_jw_end(w);
+    return sb_stream_write(SB_STREAM_AUDIT, sb_jw_text(w, NULL));
 }
 
 void sb_security_write(sb_security_t type, const char *text, const sb_identity_t *user,

@@ -9,6 +9,7 @@
  */
 
 #include "auth/sb_identity.h"
+#include "jobs/sb_job_outcome.h"
 #include "report/sb_params.h"
 
 /**
@@ -32,6 +33,13 @@ void sb_audit_write(const char *callable, const sb_params_t *params, int found,
  */
 void sb_audit_operator(const char *action, const char *name, const char *tenant, const char *batch,
                        const char *detail, apr_pool_t *p);
+
+/**
+ * What became of what was asked for, and made later: the same form, callable KIND_job, args job, tenant, state, ended
+ * (UTC) and files, of the person and with the request id of who asked. Status: 200 ready, 500 failed, 410 cancelled.
+ * @return why it is not written
+ */
+apr_status_t sb_audit_job(const sb_job_outcome_t *o, apr_pool_t *p) SB_MUST_CHECK;
 
 typedef enum { SB_SECURITY_INFO = 0, SB_SECURITY_WARNING = 1 } sb_security_t;
 

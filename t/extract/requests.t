@@ -107,6 +107,7 @@ sub archive_of {
 }
 $r = post_json('/services/extract', { %asked, asmtSubject => ['ELA', 'Math'], districtId => ['ZD1', 'ZD9'], async => 'true' }, jar => $jar{district}, headers => { %ours });
 is($r->{status}, 200, 'for later') or diag $r->{body};
+my $of_request = $r->{headers}{'x-request-id'};
 my $said = json($r);
 is_deeply([map { "$_->{districtId} $_->{asmtSubject} $_->{status}" } @{ $said->{tasks} }], ['ZD1 ELA no_data', 'ZD1 Math ok', 'ZD9 ELA no_data', 'ZD9 Math no_data'],
     'each combination is answered for');
@@ -129,6 +130,15 @@ is_deeply([map { $_->[0] } sql("SELECT status FROM edware_stats.extract_stats WH
     [qw(QUEUED EXTRACTING EXTRACTED COPYING COPIED)], 'what became of it is noted');
 wait_until(15, 'the pickup zone to be told that it is over', sub {
     sql_one("SELECT job.state = 'ready' AND tell_at IS NULL FROM jobs.job JOIN jobs.task USING (job_id) WHERE name = 'extract.make' AND args::text LIKE '%$id%'") eq 't' });
+
+# The audit stream has the request and what came of it, under one id.
+my %line;
+wait_until(15, 'its line in the audit stream', sub {
+    %line = map { ($_->{msg}{callable} => $_) } grep { $_->{request_id} eq $of_request } map { JSON::PP::decode_json($_) } log_since('audit');
+    $line{extract_job} });
+is_deeply([map { $_->{status} } @line{qw(post_extract_service extract_job)}], [200, 200], 'asked for and made');
+is($line{extract_job}{msg}{session_id}, $line{post_extract_service}{msg}{session_id}, 'by the same person');
+is_deeply($line{extract_job}{msg}{params}{args}{files}, [{ id => $said->{files}[0]{web_download_url} =~ s{.*/}{}r, size => length $got->{body} }], 'which file, and how large');
 
 # What became of it long ago is forgotten.
 sub cleanup { return run_program('smarter-extract-cleanup', '-c', env('SMARTER_INI'), @_) }

@@ -114,7 +114,9 @@ int main(void)
     is_str(sb_stream_open(SB_STREAM_APPLICATION, target, p), NULL, "a file");
     is_str(sb_stream_open(SB_STREAM_APPLICATION, target, p), NULL, "again, as after a reload");
     is_str(sb_stream_open(SB_STREAM_SECURITY, "none", p), NULL, "none");
-    sb_stream_write(SB_STREAM_SECURITY, "{}");
+    is_int(sb_stream_write(SB_STREAM_SECURITY, "{}"), APR_SUCCESS, "nothing is written there");
+    is_str(sb_stream_open(SB_STREAM_AUDIT, "file:/dev/full", p), NULL, "a full disk");
+    is_int(sb_stream_write(SB_STREAM_AUDIT, "{}"), APR_ENOSPC, "says that it is full");
     lines_of_the_library(p);
     many_writers(p);
 
