@@ -1,22 +1,13 @@
 // WCAG 2.2 AA as far as a machine can tell: axe on every page and state of a page, reflow, contrast
 // of the bars, motion, print.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { newPage, noComplaints, REPORT, require, settled, signIn, SIGN_IN, STATE, URL_BASE } from './stack.mjs';
+import { accessible, fits, OPEN_TO_AXE } from './look.mjs';
+import { newPage, noComplaints, REPORT, settled, signIn, SIGN_IN, STATE, URL_BASE } from './stack.mjs';
 
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-// axe is injected, which our security policy would refuse; every other test runs with the policy.
-const page = await newPage({ bypassCSP: true });
+const page = await newPage(OPEN_TO_AXE);
 await signIn(page, 'state');
 const state = `${REPORT}?stateCode=${STATE}`;
-
-async function check(what) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((tags) => axe.run(document, { runOnly: tags }), TAGS);
-    assert.deepEqual(violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' | ')}`), []);
-}
 
 async function open(path) {
     await page.goto(URL_BASE + path);
@@ -27,15 +18,15 @@ async function open(path) {
 
 test('the three levels', async () => {
     await open(state);
-    await check('state');
+    await accessible(page, 'state');
     await page.click('.rows a');
     await page.waitForFunction(() => document.querySelector('h1')?.textContent.startsWith('Schools in'));
     await settled(page);
-    await check('district');
+    await accessible(page, 'district');
     await page.click('.rows a');
     await page.waitForFunction(() => document.querySelector('h1')?.textContent.startsWith('Grades in'));
     await settled(page);
-    await check('school');
+    await accessible(page, 'school');
     noComplaints(page);
 });
 
@@ -43,21 +34,21 @@ test('open panels, dialog, filters, counts', async () => {
     for (const [what, selector] of [['menu', '#account'], ['legend', '#legend'], ['filters', '#filter-button'], ['help', '#help-button']]) {
         await open(`${state}&align=on&counts=on&sex=male`);
         await page.click(selector);
-        await check(what);
+        await accessible(page, what);
     }
     await open(`${state}&lang=es&asmtYear=2015`);
-    await check('Spanish, earlier year');
+    await accessible(page, 'Spanish, earlier year');
     await open(state);
     noComplaints(page);
 });
 
 test('entry, error and message pages', async () => {
     await open('/assets/public/landing.html');
-    await check('landing');
+    await accessible(page, 'landing');
     await open('/no/such/page');
-    await check('not found');
+    await accessible(page, 'not found');
     await open(`${state}&districtId=nowhere`);
-    await check('unknown place');
+    await accessible(page, 'unknown place');
     noComplaints(page, /404/);
 });
 
@@ -65,12 +56,12 @@ test('nothing is wider than a window of 320 pixels (400 % zoom)', async () => {
     await page.setViewportSize({ width: 320, height: 800 });
     for (const path of [state, `${state}&align=on&counts=on&sex=female`, '/assets/public/landing.html', '/no/such/page']) {
         await open(path);
-        assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320, path);
-        await check(`${path} at 320 px`);
+        await fits(page, path);
+        await accessible(page, `${path} at 320 px`);
     }
     await open(state);
     await page.click('#filter-button');
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320, 'filters');
+    await fits(page, 'filters');
     assert.equal(await page.$eval('table.report', (t) => t.getAttribute('role')), 'table', 'cards are still a table to screen readers');
     noComplaints(page, /404/);
 });
@@ -79,7 +70,7 @@ test('larger text only (200 %) cuts nothing off', async () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     await open(state);
     await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 1280);
+    await fits(page);
     const cut = await page.$$eval('.button, h1, .rows th, .sort', (els) => els.filter((e) => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0).map((e) => e.textContent));
     assert.deepEqual(cut, []);
 });

@@ -1,6 +1,7 @@
 // What is shown for answers the sample state does not give: the real answer, changed on its way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fits } from './look.mjs';
 import { newPage, noComplaints, REPORT, settled, signIn, STATE, URL_BASE } from './stack.mjs';
 
 const page = await newPage();
@@ -74,7 +75,7 @@ test('names with HTML in them, and very long ones, are only names', async () => 
     });
     assert.ok((await page.$$eval('.rows th', (t) => t.map((x) => x.textContent.trim()))).includes(evil));
     assert.equal(await page.$$eval('main img, main script, header img', (i) => i.length), 0);
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 1280);
+    await fits(page);
     const href = await page.$eval('.rows a:has-text("<img")', (a) => a.href);
     assert.equal(new URL(href).searchParams.get('districtId'), '"><script>1</script>&x=1#');
     noComplaints(page);

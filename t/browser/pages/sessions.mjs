@@ -1,16 +1,14 @@
 // Where you are signed in: found from the menu, this browser first, signs others out after asking, for everybody.
 // sessions.t has signed in the same person by curl.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { newPage, noComplaints, REPORT, require, settled, signIn, STATE, URL_BASE } from './stack.mjs';
+import { accessible, fits, OPEN_TO_AXE, shot } from './look.mjs';
+import { newPage, noComplaints, REPORT, settled, signIn, STATE, URL_BASE } from './stack.mjs';
 
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const PAGE = `${URL_BASE}/assets/html/sessions.html`;
 const LIST = '**/services/sessions';
 const IPHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1';
-const page = await newPage({ bypassCSP: true });
+const page = await newPage(OPEN_TO_AXE);
 await signIn(page, 'school');
 const phone = await newPage({ userAgent: IPHONE });
 await signIn(phone, 'school');
@@ -20,19 +18,7 @@ async function open(path = PAGE) {
     await page.waitForSelector('table.sessions, #problem');
 }
 
-async function check(what) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((tags) => axe.run(document, { runOnly: tags }), TAGS);
-    assert.deepEqual(violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' | ')}`), []);
-}
-
-async function shot(name) {
-    if (process.env.SMARTER_SHOTS) {
-        mkdirSync(process.env.SMARTER_SHOTS, { recursive: true });
-        await page.screenshot({ path: `${process.env.SMARTER_SHOTS}/sessions-${name}.png`, fullPage: true });
-    }
-}
-
+const picture = (name) => shot(page, `sessions-${name}`, { fullPage: true });
 const rows = () => page.$$eval('.sessions tbody tr', (r) => r.map((e) => e.innerText.replace(/\s+/g, ' ')));
 const buttonOf = (what) => page.$$eval('.sessions tbody tr', (r, w) => `#${r.find((e) => e.innerText.includes(w)).querySelector('button').id}`, what);
 const answer = (sessions, more = false) => (r) => r.fulfill({ contentType: 'application/json', body: JSON.stringify({ sessions, more }) });
@@ -59,7 +45,7 @@ test('each browser, this one first', async () => {
     assert.match(all[0], /^Chrome on Linux This browser Now /);
     assert.equal(await page.$eval('.sessions tbody tr .act a', (a) => a.getAttribute('href')), '/logout', 'this one is left as always');
     assert.ok(all.slice(1).some((r) => r.startsWith('Safari on iPhone ')) && all.slice(1).some((r) => r.startsWith('curl ')), all.join('\n'));
-    await shot('three');
+    await picture('three');
     noComplaints(page);
 });
 
@@ -71,8 +57,8 @@ test('signing one out asks first, by the keyboard, too', async () => {
     await page.keyboard.press('Enter');
     await page.waitForSelector('#ask[open]');
     assert.equal(await page.evaluate(() => document.activeElement.id), 'ask-no', 'the harmless answer is the first');
-    await check('question');
-    await shot('question');
+    await accessible(page, 'question');
+    await picture('question');
     await page.keyboard.press('Escape');
     await page.waitForFunction((b) => document.activeElement.matches(b), button);
     assert.equal((await rows()).length, 3, 'nothing happened, the focus is back');
@@ -100,7 +86,7 @@ test('everywhere else', async () => {
     assert.deepEqual(await page.evaluate(() => window.heard), [false], 'said when no dialog lies before it');
     assert.equal(await page.$('#end-others'), null, 'nothing is left to sign out');
     assert.match(await page.textContent('.above'), /nowhere else/);
-    await shot('one');
+    await picture('one');
     await page.reload();
     await page.waitForSelector('table.sessions');
     assert.equal((await rows()).length, 1, 'the server knows');
@@ -108,17 +94,17 @@ test('everywhere else', async () => {
 });
 
 test('for everybody: axe, one and thirty, 320 pixels, another language', async () => {
-    await check('one');
+    await accessible(page, 'one');
     await page.setViewportSize({ width: 320, height: 800 });
     await open();
-    await check('one at 320 px');
-    await shot('one-narrow');
+    await accessible(page, 'one at 320 px');
+    await picture('one-narrow');
     await page.route(LIST, answer(invented(30)));
     await open();
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320);
+    await fits(page);
     assert.equal(await page.$eval('table.sessions', (t) => t.getAttribute('role')), 'table', 'cards are still a table to screen readers');
-    await check('thirty at 320 px');
-    await shot('thirty-narrow');
+    await accessible(page, 'thirty at 320 px');
+    await picture('thirty-narrow');
     await page.setViewportSize({ width: 1280, height: 900 });
     await open();
     const all = await rows();
@@ -127,12 +113,12 @@ test('for everybody: axe, one and thirty, 320 pixels, another language', async (
     assert.ok(all.some((r) => r.includes('<b>Browser</b> on Android')), 'a name is text');
     assert.ok(all.some((r) => r.includes('For fetching files')));
     assert.match(all.at(-1), /Not known/);
-    await check('thirty');
-    await shot('thirty');
+    await accessible(page, 'thirty');
+    await picture('thirty');
     await open(`${PAGE}?lang=es`);
     assert.equal(await page.textContent('h1'), 'Dónde tiene la sesión iniciada');
     assert.match((await rows())[0], /en Android/);
-    await shot('spanish');
+    await picture('spanish');
     await page.unroute(LIST);
     noComplaints(page);
 });
@@ -143,7 +129,7 @@ test('while it is loading', async () => {
     await page.goto(`${PAGE}?lang=en`);
     await page.waitForSelector('.skeleton');
     assert.equal(await page.getAttribute('main', 'aria-busy'), 'true');
-    await check('loading');
+    await accessible(page, 'loading');
     while (!go) {
         await page.waitForTimeout(20);
     }
@@ -158,7 +144,7 @@ test('it cannot be told, and can later', async () => {
     await page.route(LIST, (r) => r.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"title":"x","request_id":"abc-123"}' }));
     await open();
     assert.match(await page.textContent('#problem'), /busy[^]*abc-123/);
-    await check('problem');
+    await accessible(page, 'problem');
     await page.unroute(LIST);
     await page.click('#retry');
     await page.waitForSelector('table.sessions');
