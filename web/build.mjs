@@ -22,7 +22,7 @@ const pages = {
 };
 const entryPoints = Object.values(pages).map(({ entry }) => `src/${entry}.ts`);
 const testDir = 'node_modules/.test';
-const locales = readdirSync('locales').map((f) => f.replace(/\.json$/, '')).sort();
+const locales = readdirSync('locales').sort();
 
 const common = {
     bundle: true,
@@ -34,19 +34,26 @@ const common = {
     loader: { '.woff2': 'file', '.svg': 'file' }
 };
 
-function catalogue(locale) {
-    return JSON.parse(readFileSync(`locales/${locale}.json`, 'utf8'));
+/** What a language says: a catalogue of what every page says, and one for each page's own. */
+function parts(locale) {
+    return readdirSync(`locales/${locale}`).sort().map((f) => [f, JSON.parse(readFileSync(`locales/${locale}/${f}`, 'utf8'))]);
 }
 
-/** A language that lacks a text, or has one too many, is a mistake of ours: say so while building. */
+function catalogue(locale) {
+    return Object.assign({}, ...parts(locale).map(([, texts]) => texts));
+}
+
+/** A language that lacks a text, has one too many, or has it twice, is a mistake of ours: say so while building. */
 function checkLocales() {
-    const want = Object.keys(catalogue('en')).sort();
+    const keys = (locale) => parts(locale).flatMap(([file, texts]) => Object.keys(texts).map((key) => `${file}: ${key}`));
+    const want = keys('en');
     for (const locale of locales) {
-        const have = new Set(Object.keys(catalogue(locale)));
-        const missing = want.filter((k) => !have.has(k));
-        const extra = [...have].filter((k) => !want.includes(k));
-        if (missing.length || extra.length) {
-            throw new Error(`locales/${locale}.json: missing [${missing}], unknown [${extra}]`);
+        const have = keys(locale);
+        const missing = want.filter((k) => !have.includes(k));
+        const extra = have.filter((k) => !want.includes(k));
+        const twice = have.length - Object.keys(catalogue(locale)).length;
+        if (missing.length || extra.length || twice) {
+            throw new Error(`locales/${locale}: missing [${missing}], unknown [${extra}], ${twice} twice`);
         }
     }
 }

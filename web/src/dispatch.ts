@@ -2,9 +2,12 @@
 
 import './style/page.css';
 import { fetchUserInfo, goToSignIn, Problem } from './lib/api.js';
-import { t } from './lib/i18n.js';
+import { texts } from './lib/i18n.js';
 import { userOf } from './lib/model.js';
 import { setText, translatePage } from './lib/static.js';
+import dispatch from '../locales/en/dispatch.json';
+
+const t = texts(dispatch);
 
 function reportUrl(stateCode: string): string {
     return `/assets/html/comparingPopulations.html?${new URLSearchParams({ stateCode })}`;

@@ -3,8 +3,11 @@
 
 import './style/page.css';
 import { kindOfStatus } from './lib/api.js';
-import { t } from './lib/i18n.js';
+import { texts } from './lib/i18n.js';
 import { setText, translatePage } from './lib/static.js';
+import error from '../locales/en/error.json';
+
+const t = texts(error);
 
 await translatePage();
 const [navigation] = performance.getEntriesByType('navigation') as (PerformanceNavigationTiming & { responseStatus?: number })[];

@@ -5,6 +5,7 @@ import { notStatedShare, FILTERS, valueKey } from '../src/lib/filters.js';
 import { has } from '../src/lib/i18n.js';
 import { findRows, sortRows } from '../src/lib/sort.js';
 import { ancestorView, childView, dataQuery, parseView, viewUrl } from '../src/lib/view.js';
+import '../src/texts/report.js';
 
 const query = (url: string) => url.slice(url.indexOf('?'));
 

@@ -1,18 +1,23 @@
-// Texts: ICU MessageFormat catalogues. English is built in and is the fallback; another language is
-// fetched when chosen.
+// Texts: ICU MessageFormat catalogues, one of what every page says and one for each page's own, so that no page carries
+// another's. English is built in and is the fallback; another language is fetched when chosen, whole.
 
 import { IntlMessageFormat } from 'intl-messageformat';
-import en from '../../locales/en.json';
+import common from '../../locales/en/common.json';
 
 declare const LOCALE_FILES: Record<string, string>;
 
-export type Key = keyof typeof en;
+type Catalogue = Record<string, string>;
+type Values = Record<string, string | number>;
+/** Of each of them, not only those that all of them have. */
+type KeyOf<C> = C extends unknown ? keyof C & string : never;
 
 /** Regions give numbers their form: US states write 12,345 in either language. */
 const REGIONS: Record<string, string> = { en: 'en-US', es: 'es-US' };
 const STORE = 'smarter.lang';
 
-let messages: Record<string, string> = en;
+/** What this page can say. */
+const english: Catalogue = { ...common };
+let messages: Catalogue = english;
 let lang = 'en';
 const formats = new Map<string, IntlMessageFormat>();
 
@@ -57,12 +62,12 @@ export async function useLanguage(wanted: string, remember = false): Promise<voi
     }
     const file = LOCALE_FILES[wanted];
     if (wanted === 'en' || !file) {
-        messages = en;
+        messages = english;
         lang = 'en';
     } else {
         const response = await fetch(file).catch(() => null);
         if (response?.ok) {
-            messages = { ...en, ...((await response.json()) as Record<string, string>) };
+            messages = (await response.json()) as Catalogue;
             lang = wanted;
         }
     }
@@ -70,15 +75,15 @@ export async function useLanguage(wanted: string, remember = false): Promise<voi
     document.documentElement.lang = lang;
 }
 
-export function setMessages(catalogue: Record<string, string>, name: string): void {
+export function setMessages(catalogue: Catalogue, name: string): void {
     messages = catalogue;
     lang = name;
     formats.clear();
 }
 
-/** The text of a key with its values put in. */
-export function t(key: Key, values?: Record<string, string | number>): string {
-    const text = messages[key] ?? en[key] ?? key;
+/** The text of a key with its values put in: for keys made of parts, such as filter values. */
+export function tr(key: string, values?: Values): string {
+    const text = messages[key] ?? english[key] ?? key;
     let format = formats.get(key);
     if (!format) {
         format = new IntlMessageFormat(text, locale(), undefined, { ignoreTag: true });
@@ -87,13 +92,21 @@ export function t(key: Key, values?: Record<string, string | number>): string {
     return String(format.format(values));
 }
 
-/** For keys made of parts, such as filter values. */
-export function tr(key: string, values?: Record<string, string | number>): string {
-    return t(key as Key, values);
+/**
+ * Take in what a page says.
+ * @param parts catalogues besides the common one
+ * @return the text of a key with its values put in: of these catalogues, so that no script says what it did not bring
+ */
+export function texts<C extends Catalogue[]>(...parts: C): (key: KeyOf<C[number]> | keyof typeof common, values?: Values) => string {
+    Object.assign(english, ...parts);
+    return tr;
 }
 
+/** What every page says. */
+export const t = texts();
+
 export function has(key: string): boolean {
-    return key in en;
+    return key in english;
 }
 
 export function number(n: number): string {

@@ -1,6 +1,6 @@
 // Pages whose text stands in the HTML: put another language in place.
 
-import { LANGUAGES, language, preferred, t, tr, useLanguage, type Key } from './i18n.js';
+import { LANGUAGES, language, preferred, t, tr, useLanguage } from './i18n.js';
 
 export async function translatePage(): Promise<void> {
     await useLanguage(preferred(location.search, navigator.languages));
@@ -17,10 +17,10 @@ function apply(): void {
     }
 }
 
-export function setText(id: string, key: Key): void {
+export function setText(id: string, key: string): void {
     const el = document.getElementById(id);
     if (el) {
-        el.textContent = t(key);
+        el.textContent = tr(key);
         el.dataset['msg'] = key;
     }
 }

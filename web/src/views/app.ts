@@ -4,13 +4,15 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { fetchReport, goToSignIn, Problem } from '../lib/api.js';
 import { levelColors } from '../lib/colors.js';
 import { filterCount, type Filters } from '../lib/filters.js';
-import { academicYear, locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
+import { academicYear, locale, tr, useLanguage } from '../lib/i18n.js';
 import { aliases, levelCount, lowerHalf, placeOf, userOf, type Report, type User } from '../lib/model.js';
 import { findRows, sortRows } from '../lib/sort.js';
 import { ancestorView, dataQuery, levelOf, parseView, viewUrl, type SortKey, type View } from '../lib/view.js';
 import { isUpgraded } from '../lib/upgrade.js';
-import { breadcrumb, header, helpDialog, legend } from './chrome.js';
+import { t } from '../texts/report.js';
+import { breadcrumb, header, helpDialog } from './chrome.js';
 import { chips, filterPanel } from './filterpanel.js';
+import { legend } from './legend.js';
 import { gradeName, sortColumns, subjectName, table } from './table.js';
 import { watchSession } from './timeout.js';
 import { BarTip } from './tip.js';
@@ -18,7 +20,7 @@ import { BarTip } from './tip.js';
 /** Fewer rows than this are found by looking. */
 const FIND_FROM = 8;
 
-const HELP: [Key, Key][] = [1, 2, 3, 4, 5, 6, 7].map((n) => [`help.q${n}` as Key, `help.a${n}` as Key]);
+const QUESTIONS = [1, 2, 3, 4, 5, 6, 7];
 
 /** Open pop-over, by the id of its button. */
 type Panel = 'account' | 'legend' | null;
@@ -386,8 +388,8 @@ class SbComparing extends LitElement {
     private problemBox(problem: Problem): TemplateResult {
         const retry = ['busy', 'failed', 'network'].includes(problem.kind);
         return html`<div class="message-box problem" id="problem" role="alert">
-            <h1 id="title" tabindex="-1">${t(`error.${problem.kind}.title` as Key)}</h1>
-            <p>${t(`error.${problem.kind}.text` as Key)}</p>
+            <h1 id="title" tabindex="-1">${tr(`error.${problem.kind}.title`)}</h1>
+            <p>${tr(`error.${problem.kind}.text`)}</p>
             ${problem.incident ? html`<p class="note">${t('error.incident', { id: problem.incident })}</p>` : nothing}
             <p class="actions">
                 ${retry ? html`<button type="button" class="button primary" id="retry" @click=${() => void this.load()}>${t('error.retry')}</button>` : nothing}
@@ -426,7 +428,7 @@ class SbComparing extends LitElement {
                     ? filterPanel(this.view.filters, report.not_stated, { apply: (f) => this.applyFilters(f), close: () => this.closeFilters() })
                     : nothing}
             </div>
-            ${this.noScript ? html`<p class="notice" id="no-script" role="alert">${t('download.noscript')}</p>` : nothing}
+            ${this.noScript ? html`<p class="notice" id="no-script" role="alert">${t('tool.download.noscript')}</p>` : nothing}
             <sb-download-dialog .report=${report} .view=${shown} .year=${this.year()} .rows=${found.map((r) => r.id)}></sb-download-dialog>
             ${chips(this.view.filters, (f) => this.applyFilters(f))}
             ${this.yearNotice(report)}
@@ -447,8 +449,8 @@ class SbComparing extends LitElement {
             })}
             <div class="progress ${this.loading ? 'on' : ''}" aria-hidden="true"></div>
             <main id="main" class="wrap ${this.loading ? 'loading' : ''}" tabindex="-1">${body}</main>
-            <footer class="foot"><div class="wrap">${t('app.name')} · ${t('landing.footer')}</div></footer>
-            ${helpDialog(() => this.helpBox().close(), HELP)}
+            <footer class="foot"><div class="wrap">${t('app.name')} · ${t('app.footer')}</div></footer>
+            ${helpDialog(() => this.helpBox().close(), QUESTIONS.map((n) => [tr(`help.q${n}`), tr(`help.a${n}`)]))}
             <div class="vh" role="status" aria-live="polite" id="status">${this.said}</div>`;
     }
 }

@@ -3,9 +3,10 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { classMap } from 'lit/directives/class-map.js';
 import type { LevelColor } from '../lib/colors.js';
-import { number, percent, t } from '../lib/i18n.js';
+import { number, percent } from '../lib/i18n.js';
 import { lowerHalf, type BarLevel, type Cell } from '../lib/model.js';
 import { styled } from '../lib/styled.js';
+import { t } from '../texts/report.js';
 
 export type BarCell = Extract<Cell, { kind: 'bar' }>;
 

@@ -1,11 +1,9 @@
-// What surrounds a report: header with account menu and help, breadcrumb.
+// What surrounds every page: header with account menu and help, breadcrumb.
 
 import { html, nothing, type TemplateResult } from 'lit';
-import { LANGUAGES, language, t, type Key } from '../lib/i18n.js';
-import { levelColors } from '../lib/colors.js';
-import { lowerHalf, type Report, type User } from '../lib/model.js';
+import { LANGUAGES, language, t } from '../lib/i18n.js';
+import type { Report, User } from '../lib/model.js';
 import { ancestorView, viewUrl, type View } from '../lib/view.js';
-import { segments, swatch } from './bar.js';
 
 export interface ChromeActions {
     toggleMenu(): void;
@@ -86,41 +84,15 @@ export function breadcrumb(report: Report, view: View, user: User | null): Templ
 }
 
 /** @param questions of this page, with their answers */
-export function helpDialog(close: () => void, questions: [Key, Key][]): TemplateResult {
+export function helpDialog(close: () => void, questions: [string, string][]): TemplateResult {
     // A click on the dialog itself, not on what it holds, is one on the backdrop.
     const backdrop = (e: Event) => e.target === e.currentTarget && close();
     return html`<dialog id="help" class="help" aria-labelledby="help-title" @click=${backdrop}>
         <div class="help-body">
             <div class="help-head"><h2 id="help-title">${t('help.title')}</h2>
                 <button type="button" class="button" @click=${close}>${t('help.close')}</button></div>
-            ${questions.map(([question, answer]) => html`<h3>${t(question)}</h3><p>${t(answer)}</p>`)}
+            ${questions.map(([question, answer]) => html`<h3>${question}</h3><p>${answer}</p>`)}
             <p class="note help-contact">${t('help.contact')}</p>
         </div>
     </dialog>`;
-}
-
-const SAMPLE = [
-    { level: 1, percentage: 22, count: 0, coded: null },
-    { level: 2, percentage: 26, count: 0, coded: null },
-    { level: 3, percentage: 25, count: 0, coded: null },
-    { level: 4, percentage: 27, count: 0, coded: null }
-];
-
-/** The legend uses the colours of the report, whatever they are. */
-export function legend(report: Report, levels: number, alias: string): TemplateResult {
-    const colors = levelColors(levels, report.metadata[alias]?.colors);
-    const lower = lowerHalf(levels);
-    return html`
-        <h2 id="legend-title">${t('legend.title')}</h2>
-        <p>${t('legend.bar')}</p>
-        <ul class="levels">
-            ${Array.from({ length: levels }, (_, i) => html`<li>${swatch(colors, i + 1)} <span><b>${t('level', { level: i + 1 })}</b>
-                <span class="note">${t((i < lower ? 'level.below' : 'level.at') as Key)}</span></span></li>`)}
-        </ul>
-        ${levels === 4
-            ? html`<div class="sample" role="img" aria-label=${t('legend.sample')}>${segments({ levels: SAMPLE }, { colors, align: false })}</div>
-                  <p class="note">${t('legend.sample')}</p>`
-            : nothing}
-        <p>${t('legend.line', { lower, upper: lower + 1 })}</p>
-        <p>${t('legend.counts')}</p>`;
 }

@@ -4,10 +4,14 @@
 
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { askForFiles, fetchTable, goToSignIn, Problem, registrationYears, saveFile, type FilesAsked, type StateFile } from '../lib/api.js';
-import { academicYear, t, tr, type Key } from '../lib/i18n.js';
+import { academicYear, texts, tr } from '../lib/i18n.js';
 import { aliases, cellOf, placeOf, type Report } from '../lib/model.js';
 import { dataQuery, type View } from '../lib/view.js';
 import { gradeName, subjectName } from './table.js';
+import download from '../../locales/en/download.json';
+import report from '../../locales/en/report.json';
+
+const t = texts(report, download);
 
 const MY_DOWNLOADS = '/assets/html/downloads.html';
 const GRADES = ['03', '04', '05', '06', '07', '08', '11'];
@@ -189,7 +193,7 @@ class SbDownloadDialog extends LitElement {
         const may = holdsAll(this.report, 'sar_extracts');
         const any = hasResults(this.report);
         const note = !may ? 'download.results.forbidden' : any ? `download.results.${level}` : 'download.results.none';
-        return this.option('results', t('download.results'), t(note as Key), may && any);
+        return this.option('results', t('download.results'), tr(note), may && any);
     }
 
     private select(name: string, label: string, options: [string, string][]): TemplateResult {
@@ -220,7 +224,7 @@ class SbDownloadDialog extends LitElement {
         return html`<div id="download-answer" tabindex="-1" role="status">
             <h3>${t(found ? 'download.asked' : 'download.nothing')}</h3>
             <p>${found ? tr('download.asked.text', { count: found }) : t('download.nothing.text')}</p>
-            ${found ? html`<p class="actions"><a class="button primary" href=${MY_DOWNLOADS}>${t('download.mine')}</a></p>` : nothing}
+            ${found ? html`<p class="actions"><a class="button primary" href=${MY_DOWNLOADS}>${t('downloads.title')}</a></p>` : nothing}
         </div>`;
     }
 
@@ -234,15 +238,15 @@ class SbDownloadDialog extends LitElement {
             </fieldset>
             ${state.length
                 ? html`<fieldset><legend>${t('download.state')}</legend>
-                      ${state.map((f) => this.option(f.file, t(`download.${f.file}` as Key), null, true))}</fieldset>`
+                      ${state.map((f) => this.option(f.file, t(`download.${f.file}`), null, true))}</fieldset>`
                 : nothing}
             ${this.form()}
             ${problem
-                ? html`<p class="download-problem" role="alert">${t(`error.${problem.kind}.text` as Key)}
+                ? html`<p class="download-problem" role="alert">${tr(`error.${problem.kind}.text`)}
                       ${problem.detail ? html`<span class="note" lang="en">${problem.detail}</span>` : nothing}</p>`
                 : nothing}
             <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending}>${t(this.sending ? 'download.sending' : 'download.go')}</button>
-                ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('download.mine')}</a>`}</p>
+                ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('downloads.title')}</a>`}</p>
         </form>`;
     }
 

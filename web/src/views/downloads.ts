@@ -2,9 +2,12 @@
 
 import { html, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { deleteJob, fetchJobs, safeRedirect } from '../lib/api.js';
-import { locale, t, tr, type Key } from '../lib/i18n.js';
+import { locale, texts, tr } from '../lib/i18n.js';
 import { ended, isOpen, sizeText, type Job, type JobFile } from '../lib/jobs.js';
 import { ListPage } from './listpage.js';
+import downloads from '../../locales/en/downloads.json';
+
+const t = texts(downloads);
 
 class SbDownloads extends ListPage {
     static override properties: PropertyDeclarations = { jobs: { state: true } };
@@ -12,13 +15,21 @@ class SbDownloads extends ListPage {
     /** null: not known yet. */
     declare jobs: Job[] | null;
 
-    protected override readonly titleKey = 'downloads.title';
-    protected override readonly introKey = 'downloads.intro';
-    protected override readonly help: [Key, Key][] = [1, 2, 3, 4].map((n) => [`downloads.help.q${n}` as Key, `downloads.help.a${n}` as Key]);
-
     constructor() {
         super();
         this.jobs = null;
+    }
+
+    protected override titleText(): string {
+        return t('downloads.title');
+    }
+
+    protected override introText(): string {
+        return t('downloads.intro');
+    }
+
+    protected override questions(): [string, string][] {
+        return [1, 2, 3, 4].map((n) => [tr(`downloads.help.q${n}`), tr(`downloads.help.a${n}`)]);
     }
 
     protected override get loaded(): boolean {
@@ -49,7 +60,7 @@ class SbDownloads extends ListPage {
     }
 
     private state(job: Job): TemplateResult {
-        const name = t(`downloads.state.${job.state}` as Key);
+        const name = t(`downloads.state.${job.state}`);
         return html`<span class="state ${job.state}">${name}</span>
             ${job.state === 'running'
                 ? html`<span class="meter"><progress max="100" .value=${job.percent} aria-label=${t('downloads.progress', { title: job.title })}></progress>
@@ -81,7 +92,7 @@ class SbDownloads extends ListPage {
     protected override list(): TemplateResult {
         const jobs = this.jobs ?? [];
         return jobs.length
-            ? this.table('downloads', ['downloads.col.request', 'downloads.col.state', 'downloads.col.files', 'downloads.col.expires'], jobs.map((j) => this.row(j)))
+            ? this.table('downloads', [t('downloads.col.request'), t('downloads.col.state'), t('downloads.col.files'), t('downloads.col.expires')], jobs.map((j) => this.row(j)))
             : this.emptyBox(t('downloads.empty'), t('downloads.empty.text'));
     }
 }

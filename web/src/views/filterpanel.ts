@@ -3,7 +3,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { FILTERS, cleanFilters, filterCount, notStatedShare, valueKey, type FilterDef, type Filters } from '../lib/filters.js';
-import { has, percent, t, tr } from '../lib/i18n.js';
+import { has, percent, tr } from '../lib/i18n.js';
+import { t } from '../texts/report.js';
 
 export interface FilterActions {
     apply(filters: Filters): void;

@@ -3,11 +3,14 @@
 
 import { html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { fetchUserInfo, goToSignIn, Problem } from '../lib/api.js';
-import { has, locale, t, tr, useLanguage, type Key } from '../lib/i18n.js';
+import { has, locale, texts, tr, useLanguage } from '../lib/i18n.js';
 import { userOf, type User } from '../lib/model.js';
 import { Poll } from '../lib/poll.js';
 import { header, helpDialog, START } from './chrome.js';
 import { sessionEnded, watchSession } from './timeout.js';
+import lists from '../../locales/en/lists.json';
+
+const t = texts(lists);
 
 /** Is to be answered with yes before something is done. */
 export interface Question {
@@ -56,10 +59,11 @@ export abstract class ListPage extends LitElement {
         }
     };
 
-    protected abstract readonly titleKey: Key;
-    protected abstract readonly introKey: Key;
+    // In the language of the moment.
+    protected abstract titleText(): string;
+    protected abstract introText(): string;
     /** Questions about this page, with their answers. */
-    protected abstract readonly help: [Key, Key][];
+    protected abstract questions(): [string, string][];
 
     constructor() {
         super();
@@ -189,7 +193,7 @@ export abstract class ListPage extends LitElement {
             }
             // It may have ended, or gone, in the meantime: the list says.
             trouble = problem.status !== 409 && problem.kind !== 'notfound';
-            said = trouble ? '' : t('downloads.said.changed');
+            said = trouble ? '' : t('list.said.changed');
         }
         await this.poll.now();
         this.acting = false;
@@ -226,7 +230,7 @@ export abstract class ListPage extends LitElement {
     }
 
     private setTitle(): void {
-        document.title = t('downloads.page', { title: t(this.titleKey), app: t('app.name') });
+        document.title = t('page.title', { title: this.titleText(), app: t('app.name') });
     }
 
     /** Words about lists, where those about results would not do. */
@@ -250,16 +254,16 @@ export abstract class ListPage extends LitElement {
             <div class="skeleton" aria-hidden="true">${[1, 2, 3].map(() => html`<div><i></i><b></b><b></b></div>`)}</div>`;
     }
 
-    protected table(name: string, columns: Key[], rows: TemplateResult[]): TemplateResult {
+    protected table(name: string, columns: string[], rows: TemplateResult[]): TemplateResult {
         // Roles by name: as cards, on narrow screens, the elements lose theirs.
         return html`<table class="listing ${name}" role="table" aria-labelledby="title">
-            <thead role="rowgroup"><tr role="row">${columns.map((c) => html`<th role="columnheader" scope="col">${t(c)}</th>`)}<th role="columnheader" scope="col"><span class="vh">${t('downloads.col.actions')}</span></th></tr></thead>
+            <thead role="rowgroup"><tr role="row">${columns.map((c) => html`<th role="columnheader" scope="col">${c}</th>`)}<th role="columnheader" scope="col"><span class="vh">${t('list.col.actions')}</span></th></tr></thead>
             <tbody role="rowgroup">${rows}</tbody></table>`;
     }
 
-    /** Where there is nothing to list. */
+    /** Where there is nothing to list. @param text may be empty */
     protected emptyBox(title: string, text: string): TemplateResult {
-        return html`<div class="message-box" id="empty"><h2>${title}</h2><p>${text}</p></div>`;
+        return html`<div class="message-box" id="empty"><h2>${title}</h2>${text ? html`<p>${text}</p>` : nothing}</div>`;
     }
 
     protected override render(): TemplateResult {
@@ -270,20 +274,20 @@ export abstract class ListPage extends LitElement {
             help: () => help().showModal()
         };
         return html`
-            <a class="skip" href="#main">${t('skip')}</a>
+            <a class="skip" href="#main">${t('list.skip')}</a>
             ${header(null, this.user, null, this.menuOpen, actions)}
             <main id="main" class="wrap" tabindex="-1" aria-busy=${this.loaded || this.problem ? 'false' : 'true'}>
                 <nav class="crumbs" aria-label=${t('crumb.label')}><ol>
-                    <li><a href=${START}>${t('list.reports')}</a></li><li><span aria-current="page">${t(this.titleKey)}</span></li></ol></nav>
-                <div class="titles"><h1 id="title" tabindex="-1">${t(this.titleKey)}</h1>
-                    <p class="subtitle">${t(this.introKey)}</p></div>
+                    <li><a href=${START}>${t('list.reports')}</a></li><li><span aria-current="page">${this.titleText()}</span></li></ol></nav>
+                <div class="titles"><h1 id="title" tabindex="-1">${this.titleText()}</h1>
+                    <p class="subtitle">${this.introText()}</p></div>
                 ${this.trouble ? html`<p class="notice" id="trouble" role="alert">${t('timeout.failed')}</p>` : nothing}
-                ${this.stale ? html`<p class="notice">${t('downloads.stale')}</p>` : nothing}
+                ${this.stale ? html`<p class="notice">${t('list.stale')}</p>` : nothing}
                 ${this.problem ? this.problemBox(this.problem) : this.loaded ? this.list() : this.waiting()}
                 <p class="vh" role="status" id="said">${this.said}</p>
             </main>
-            <footer class="foot"><div class="wrap">${t('app.name')} · ${t('landing.footer')}</div></footer>
+            <footer class="foot"><div class="wrap">${t('app.name')} · ${t('app.footer')}</div></footer>
             ${this.askDialog()}
-            ${helpDialog(() => help().close(), this.help)}`;
+            ${helpDialog(() => help().close(), this.questions())}`;
     }
 }

@@ -2,9 +2,12 @@
 
 import { html, nothing, svg, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { endOtherSessions, endSession, fetchSessions } from '../lib/api.js';
-import { t, type Key } from '../lib/i18n.js';
+import { texts } from '../lib/i18n.js';
 import { inOrder, isHandheld, type OwnSession } from '../lib/sessions.js';
 import { ListPage } from './listpage.js';
+import sessions from '../../locales/en/sessions.json';
+
+const t = texts(sessions);
 
 const HANDHELD = svg`<path fill-rule="evenodd" d="M6 1h8a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V3a2 2 0 0 1 2-2zm0 2v12h8V3zm3 13v1h2v-1z"/>`;
 const COMPUTER = svg`<path fill-rule="evenodd" d="M3 3h14a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zm1 2v8h12V5zM0 16h20v2H0z"/>`;
@@ -17,13 +20,21 @@ class SbSessions extends ListPage {
 
     private more = false;
 
-    protected override readonly titleKey = 'sessions.title';
-    protected override readonly introKey = 'sessions.intro';
-    protected override readonly help: [Key, Key][] = [['sessions.help.q1', 'sessions.help.a1']];
-
     constructor() {
         super();
         this.sessions = null;
+    }
+
+    protected override titleText(): string {
+        return t('sessions.title');
+    }
+
+    protected override introText(): string {
+        return t('sessions.intro');
+    }
+
+    protected override questions(): [string, string][] {
+        return [[t('sessions.help.q1'), t('sessions.help.a1')]];
     }
 
     protected override get loaded(): boolean {
@@ -43,7 +54,7 @@ class SbSessions extends ListPage {
             title: t('sessions.ask.one', { browser }),
             text: t('sessions.ask.one.text', { date: this.date(session.since) }),
             yes: t('sessions.end'),
-            no: t('filter.cancel'),
+            no: t('sessions.ask.no'),
             act: () => endSession(session.ref),
             done: t('sessions.said.one', { browser }),
             back: `#end-${session.ref}`
@@ -55,7 +66,7 @@ class SbSessions extends ListPage {
             title: t('sessions.ask.others'),
             text: t('sessions.ask.others.text'),
             yes: t('sessions.others'),
-            no: t('filter.cancel'),
+            no: t('sessions.ask.no'),
             act: () => endOtherSessions(),
             done: t('sessions.said.others'),
             back: '#end-others'
@@ -93,7 +104,7 @@ class SbSessions extends ListPage {
                 ? html`<button type="button" class="button primary" id="end-others" @click=${this.askEndOthers}>${t('sessions.others')}</button>`
                 : t('sessions.alone')}</p>
             ${this.more ? html`<p class="notice">${t('sessions.more')}</p>` : nothing}
-            ${this.table('sessions', ['sessions.col.browser', 'sessions.col.seen', 'sessions.col.since', 'sessions.col.ends'], sessions.map((s) => this.row(s)))}`;
+            ${this.table('sessions', [t('sessions.col.browser'), t('sessions.col.seen'), t('sessions.col.since'), t('sessions.col.ends')], sessions.map((s) => this.row(s)))}`;
     }
 }
 

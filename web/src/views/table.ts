@@ -4,13 +4,14 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { levelColors } from '../lib/colors.js';
 import { filterCount } from '../lib/filters.js';
-import { has, number, percent, t, tr } from '../lib/i18n.js';
+import { has, number, percent, tr } from '../lib/i18n.js';
 import {
     aliases, cellOf, levelCount, lowerHalf, placeOf, summaryCellOf,
     type Alias, type Cell, type Level, type Report, type RowRecord
 } from '../lib/model.js';
 import type { SortKey, View } from '../lib/view.js';
 import { childView, viewUrl } from '../lib/view.js';
+import { t } from '../texts/report.js';
 import { bar } from './bar.js';
 
 export interface TableActions {

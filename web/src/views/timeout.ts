@@ -135,7 +135,7 @@ class SbTimeout extends LitElement {
                 other.remove();
             }
         }
-        document.title = t('title.page', { title: t('timeout.over.title'), app: t('app.name') });
+        document.title = t('page.title', { title: t('timeout.over.title'), app: t('app.name') });
         if (was !== 'over') {
             void this.show('#timeout-signin');
         }
