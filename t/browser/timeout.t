@@ -5,4 +5,4 @@ use Test::More;
 use Smarter::Test;
 use Smarter::Browser;
 
-browser_tests('timeout.mjs', 7);
+browser_tests('timeout.mjs', 8);

@@ -1,15 +1,12 @@
 // The end of the session: warned of in time, put off by a word, and nothing left on the screen after it. How long it
 // lasts is the server's word; only that answer is made shorter here.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { giveCredentials, newPage, noComplaints, REPORT, require, settled, signIn, SIGN_IN, STATE, title, URL_BASE } from './stack.mjs';
+import { accessible, OPEN_TO_AXE, shot } from './look.mjs';
+import { giveCredentials, newPage, noComplaints, REPORT, settled, signIn, SIGN_IN, STATE, title, URL_BASE } from './stack.mjs';
 
-const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const VIEW = `${REPORT}?stateCode=${STATE}&sex=male&align=on`;
-const SHOTS = process.env.SMARTER_SHOTS;
-// axe is injected, which our security policy would refuse; other tests run with the policy.
-const page = await newPage({ bypassCSP: true });
+const page = await newPage(OPEN_TO_AXE);
 await signIn(page, 'district', VIEW);
 const where = page.url();
 
@@ -24,13 +21,7 @@ const lookAgain = () => page.evaluate(() => { document.dispatchEvent(new Event('
 const shown = () => page.waitForSelector('dialog.timeout[open]');
 const gone = () => page.waitForSelector('dialog.timeout[open]', { state: 'detached' });
 const focused = () => page.evaluate(() => document.activeElement?.id);
-const shot = (name) => SHOTS && page.screenshot({ path: `${SHOTS}/${name}.png` });
-
-async function accessible() {
-    await page.evaluate(AXE);
-    const found = await page.evaluate(() => axe.run('dialog.timeout', { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-    assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), []);
-}
+const picture = (name) => shot(page, `timeout-${name}`);
 
 test('while there is time nothing is in the way', async () => {
     const left = await page.evaluate(async () => (await fetch('/services/session')).json());
@@ -47,8 +38,8 @@ test('some minutes before the end one is asked', async () => {
     assert.equal(await page.textContent('#timeout-title'), 'You are about to be signed out');
     assert.match(await page.textContent('.timeout-left'), /2 minutes, \d seconds? left/);
     await page.waitForFunction(() => document.activeElement?.id === 'timeout-stay');
-    await accessible();
-    await shot('warning');
+    await accessible(page, 'dialog', 'dialog.timeout');
+    await picture('warning');
     await page.waitForFunction(() => /^2 minutes, 0 seconds left$/.test(document.getElementById('timeout-said').textContent));
     const before = await page.textContent('.timeout-left');
     await page.waitForFunction((b) => document.querySelector('.timeout-left').textContent !== b, before);
@@ -70,6 +61,8 @@ test('staying is one key, and nothing is lost', async () => {
     await gone();
     assert.equal(page.url(), where);
     assert.ok(await page.$('table.report'));
+    assert.match(await page.textContent('#timeout-stayed'), /still signed in/);
+    assert.ok(await page.isVisible('#timeout-stayed'), 'where it is heard: not in the dialog that is closed');
     noComplaints(page);
 });
 
@@ -96,7 +89,7 @@ test('before the end that cannot be put off: a new session, and back to the same
     await lookAgain();
     await shown();
     assert.match(await page.textContent('#timeout-text'), /sign in again after some time/);
-    await shot('latest');
+    await picture('latest');
     await real();
     await page.click('#timeout-stay');
     await page.waitForFunction(() => !document.querySelector('dialog.timeout[open]') && document.querySelector('table.report'));
@@ -115,7 +108,7 @@ test('another language, a small screen', async () => {
     await shown();
     assert.equal(await page.textContent('#timeout-title'), 'Su sesión está a punto de cerrarse');
     assert.ok(await page.evaluate(() => document.querySelector('dialog.timeout').getBoundingClientRect().right <= innerWidth));
-    await shot('narrow');
+    await picture('narrow');
     await real();
     await page.click('#timeout-stay');
     await gone();
@@ -123,6 +116,25 @@ test('another language, a small screen', async () => {
     await page.check('input[name=lang][value=en]');
     await page.setViewportSize({ width: 1280, height: 900 });
     noComplaints(page);
+});
+
+test('nor is it when the server cannot be asked', async () => {
+    const alone = await newPage();
+    await signIn(alone, 'district', VIEW);
+    const shift = (ms) => alone.evaluate((by) => {
+        window.realNow ??= Date.now;
+        Date.now = () => window.realNow() + by;
+        document.dispatchEvent(new Event('visibilitychange'));
+    }, ms);
+    const { ends_in } = await alone.evaluate(async () => (await fetch('/services/session')).json());
+    await alone.route('**/services/session', (r) => r.abort('internetdisconnected'));
+    await Promise.all([alone.waitForRequest('**/services/session'), shift((ends_in + 10) * 1000)]);
+    assert.ok(await alone.$('table.report'), 'somebody else may have put it off');
+    await shift((ends_in + 60) * 1000);
+    await alone.waitForSelector('dialog.timeout.over[open]');
+    assert.equal(await alone.$('sb-comparing'), null);
+    assert.equal(new URL(await alone.getAttribute('#timeout-signin', 'href'), URL_BASE).searchParams.get('target'), VIEW);
+    alone.complaints.length = 0; // the browser has many words for it
 });
 
 test('after the end nothing is left to read, and signing in leads back', async () => {
@@ -136,8 +148,8 @@ test('after the end nothing is left to read, and signing in leads back', async (
     assert.equal(names.filter((n) => text.includes(n)).length, 0);
     await page.keyboard.press('Escape');
     assert.ok(await page.$('dialog.timeout[open]'), 'it cannot be put away');
-    await accessible();
-    await shot('over');
+    await accessible(page, 'dialog', 'dialog.timeout');
+    await picture('over');
     await page.click('#timeout-signin');
     await giveCredentials(page, 'district');
     await settled(page);

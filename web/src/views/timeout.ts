@@ -7,20 +7,26 @@ import { askSession, canBeUsed, isClose, nextQuestion, signInUrl, spoken, touchS
 
 /** After a question that got no answer. */
 const RETRY_MS = 30_000;
+/** After the end, as far as it is known: somebody else may have put it off, if only the server could be asked. */
+const DOUBT_MS = 30_000;
+const DOUBT_RETRY_MS = 5_000;
 
 class SbTimeout extends LitElement {
     static override properties = {
         state: { state: true },
         seconds: { state: true },
         said: { state: true },
+        stayed: { state: true },
         failed: { state: true }
     };
 
     declare state: 'quiet' | 'warning' | 'over';
     /** Until the end, as the dialog shows it. */
     declare seconds: number;
-    /** Last words of the live region. */
+    /** Last words of the live region in the dialog. */
     declare said: string;
+    /** The dialog has gone: what is in it nobody hears any more. */
+    declare stayed: boolean;
     /** Staying was asked for in vain. */
     declare failed: boolean;
 
@@ -35,6 +41,7 @@ class SbTimeout extends LitElement {
         this.state = 'quiet';
         this.seconds = 0;
         this.said = '';
+        this.stayed = false;
         this.failed = false;
     }
 
@@ -65,7 +72,12 @@ class SbTimeout extends LitElement {
         try {
             this.take(await askSession());
         } catch {
-            this.askIn(this.endsAt && Date.now() >= this.endsAt ? RETRY_MS / 6 : RETRY_MS);
+            const over = this.endsAt ? Date.now() - this.endsAt : -1;
+            if (over >= DOUBT_MS) {
+                this.end();
+            } else {
+                this.askIn(over >= 0 ? DOUBT_RETRY_MS : RETRY_MS);
+            }
         }
     }
 
@@ -96,6 +108,7 @@ class SbTimeout extends LitElement {
         this.state = 'warning';
         this.failed = false;
         this.said = '';
+        this.stayed = false;
         this.seconds = this.remaining();
         this.clock = window.setInterval(() => this.tick(), 1000);
         void this.show('#timeout-stay');
@@ -121,7 +134,7 @@ class SbTimeout extends LitElement {
         this.state = 'quiet';
         clearInterval(this.clock);
         this.box()?.close();
-        this.said = t('timeout.stayed');
+        this.stayed = true;
     }
 
     /** The page is taken away, so that nobody who comes by reads it; its address stays. */
@@ -204,7 +217,8 @@ class SbTimeout extends LitElement {
     protected override render(): TemplateResult {
         return html`<dialog class="timeout ${this.state === 'over' ? 'over' : ''}" role="alertdialog" aria-labelledby="timeout-title" aria-describedby="timeout-text"
                 @cancel=${this.cancelled}>${this.state === 'warning' ? this.warning() : this.state === 'over' ? this.over() : nothing}
-                <p class="vh" aria-live="polite" id="timeout-said">${this.said}</p></dialog>`;
+                <p class="vh" aria-live="polite" id="timeout-said">${this.said}</p></dialog>
+            <p class="vh" role="status" id="timeout-stayed">${this.stayed ? t('timeout.stayed') : ''}</p>`;
     }
 }
 
