@@ -1,14 +1,13 @@
 // The download dialog of a report: the table on the page, results made in the background, files of the state.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { newPage, noComplaints, REPORT, require, rowNames, settled, signIn, STATE, URL_BASE } from './stack.mjs';
+import { accessible, OPEN_TO_AXE, shot } from './look.mjs';
+import { newPage, noComplaints, REPORT, rowNames, settled, signIn, STATE, URL_BASE } from './stack.mjs';
 
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 async function start(kind, query = '') {
-    const page = await newPage({ bypassCSP: true, acceptDownloads: true });
+    const page = await newPage({ ...OPEN_TO_AXE, acceptDownloads: true });
     await signIn(page, kind);
     await page.goto(`${URL_BASE}${REPORT}?stateCode=${STATE}${query}`);
     await settled(page);
@@ -20,13 +19,6 @@ async function open(page) {
     await page.waitForSelector('#download[open]');
 }
 
-async function shot(page, name) {
-    if (process.env.SMARTER_SHOTS) {
-        mkdirSync(process.env.SMARTER_SHOTS, { recursive: true });
-        await page.screenshot({ path: `${process.env.SMARTER_SHOTS}/download-${name}.png` });
-    }
-}
-
 const page = await start('state');
 const options = (p) => p.$$eval('#download input[name=download]', (all) => all.map((i) => [i.value, !i.disabled]));
 
@@ -34,10 +26,8 @@ test('what may be downloaded, and what may be asked for of the whole state', asy
     await open(page);
     assert.deepEqual(await options(page), [['view', true], ['results', true], ['student_registration_statistics', true]]);
     assert.equal(await page.$eval('#download input[name=download]:checked', (i) => i.value), 'view');
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((tags) => axe.run(document.querySelector('#download'), { runOnly: tags }), TAGS);
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 2).join(' | ')}`), []);
-    await shot(page, 'choices');
+    await accessible(page, 'choices', '#download');
+    await shot(page, 'download-choices');
     noComplaints(page);
 });
 
@@ -85,6 +75,11 @@ test('only the rows that were found', async () => {
     const lines = await table();
     assert.deepEqual(lines.slice(12).map((l) => l[0]), [wanted]);
     assert.deepEqual([told(lines).Compare, told(lines)['Total Count']], ['On', '1']);
+    await page.fill('#find', 'no such name');
+    await open(page);
+    assert.deepEqual((await options(page))[0], ['view', false], 'an empty table is not downloaded');
+    assert.equal(await page.$eval('#download input[name=download]:checked', (i) => i.value), 'student_registration_statistics');
+    await page.keyboard.press('Escape');
     await page.unroute('**/data/comparing_populations?*');
     noComplaints(page);
 });
@@ -95,10 +90,26 @@ test('results are made in the background and wait under My downloads', async () 
     await page.click('#download-go');
     await page.waitForSelector('#download-answer');
     assert.match(await page.textContent('#download-answer'), /It is being made/);
-    await shot(page, 'asked');
+    await shot(page, 'download-asked');
     await page.click('#download-answer a');
     await page.waitForSelector('table.downloads');
     noComplaints(page);
+});
+
+test('what cannot be asked for is said in words about files, with those of the server', async () => {
+    await page.goto(`${URL_BASE}${REPORT}?stateCode=${STATE}`);
+    await settled(page);
+    await open(page);
+    await page.check('#download input[value=results]');
+    for (const [status, words] of [[412, /Choose something else/], [403, /may not ask for these files/], [429, /asked for much already/], [500, /nothing has been asked for/]]) {
+        await page.route('**/services/extract', (r) => r.fulfill({ status, contentType: 'application/problem+json', body: '{"title":"x","detail":"Words of the server"}' }));
+        await page.click('#download-go');
+        await page.waitForFunction((w) => new RegExp(w).test(document.querySelector('.download-problem')?.textContent ?? ''), words.source);
+        assert.match(await page.textContent('.download-problem [lang=en]'), /Words of the server/);
+        await page.unroute('**/services/extract');
+    }
+    assert.ok(await page.isEnabled('#download-go'), 'one may try again');
+    noComplaints(page, /412/, /403/, /429/, /500/);
 });
 
 test('files of the state ask for a year', async () => {
@@ -107,10 +118,38 @@ test('files of the state ask for a year', async () => {
     await open(page);
     await page.check('#download input[value=student_registration_statistics]');
     await page.waitForSelector('#download select[name=dl-academic-year]');
-    await shot(page, 'state');
+    await shot(page, 'download-state');
     await page.click('#download-go');
     await page.waitForSelector('#download-answer');
     noComplaints(page);
+});
+
+test('files of one test of the state ask for all that names it', async () => {
+    const all = await start('files');
+    await open(all);
+    const files = ['student_registration_statistics', 'student_assessment_completion', 'raw_data', 'assessment_item_level'];
+    assert.deepEqual((await options(all)).slice(2), files.map((f) => [f, true]));
+    for (const file of files.slice(2)) {
+        await all.check(`#download input[value=${file}]`);
+        await all.selectOption('#download select[name=dl-grade]', '');
+        await all.click('#download-go');
+        assert.equal(await all.evaluate(() => document.activeElement.name), 'dl-grade', 'a grade must be chosen');
+        await accessible(all, 'form', '#download');
+        await shot(all, `download-${file}`);
+        await all.selectOption('#download select[name=dl-grade]', '05');
+        await all.selectOption('#download select[name=dl-subject]', 'ELA');
+        await all.selectOption('#download select[name=dl-type]', 'INTERIM COMPREHENSIVE'); // the sample has none
+        const [asked] = await Promise.all([all.waitForRequest(`**/services/extract/${file}`), all.click('#download-go')]);
+        const { asmtYear, ...rest } = asked.postDataJSON();
+        assert.match(asmtYear, /^20\d\d$/);
+        assert.deepEqual(rest, { stateCode: STATE, asmtGrade: '05', asmtSubject: 'ELA', asmtType: 'INTERIM COMPREHENSIVE' });
+        assert.equal((await asked.response()).status(), 200, 'the server understands');
+        await all.waitForSelector('#download-answer');
+        assert.match(await all.textContent('#download-answer'), /nothing to download/);
+        await all.click('#download-close');
+        await open(all);
+    }
+    noComplaints(all);
 });
 
 test('who may not have all results of a place is told so', async () => {

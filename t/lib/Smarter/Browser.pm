@@ -14,9 +14,10 @@ use Smarter::Test;
 
 our @EXPORT = qw(browser_tests);
 
-# browser_tests(script, least number of tests it has): a script that dies early must not look well.
+# browser_tests(script, least number of tests it has, kinds of add_user's that sign in): a script that dies early must
+# not look well.
 sub browser_tests {
-    my ($script, $least) = @_;
+    my ($script, $least, @kinds) = @_;
     my $web = top() . '/web';
     Test::More::plan(skip_all => 'no playwright-core: cd web && npm ci') if !$ENV{SMARTER_TEST_ALL} && !(-d "$web/node_modules/playwright-core");
     Test::More::plan(skip_all => 'no chromium: apt-get install chromium') if !$ENV{SMARTER_TEST_ALL} && !(-x q(/usr/bin/chromium));
@@ -25,6 +26,7 @@ sub browser_tests {
     Test::More::plan(skip_all => 'the stack holds no sample state of two years') if !$ENV{SMARTER_TEST_ALL} && $years < 2;
     local @ENV{qw(SMARTER_URL SMARTER_IDP_URL SMARTER_USERS SMARTER_STATE)} =
         map { env($_) } qw(SMARTER_URL SMARTER_IDP_URL SMARTER_USERS SMARTER_STATE);
+    $ENV{SMARTER_USERS} = join ' ', $ENV{SMARTER_USERS}, map { join ':', user($_), $_ } @kinds;
     open my $out, '-|', 'node', '--test-reporter=tap', top() . "/t/browser/pages/$script" or die "node: $!\n";
     binmode $out, ':utf8';
     my ($seen, $passed, @more) = (0, 1);

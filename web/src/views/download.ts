@@ -4,7 +4,7 @@
 
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { askForFiles, fetchTable, goToSignIn, Problem, registrationYears, saveFile, type FilesAsked, type StateFile } from '../lib/api.js';
-import { academicYear, texts, tr } from '../lib/i18n.js';
+import { academicYear, has, texts, tr } from '../lib/i18n.js';
 import { aliases, cellOf, placeOf, type Report } from '../lib/model.js';
 import { dataQuery, type View } from '../lib/view.js';
 import { gradeName, subjectName } from './table.js';
@@ -89,6 +89,7 @@ class SbDownloadDialog extends LitElement {
     open(): void {
         this.opened++;
         this.reset();
+        this.choice = this.rows.length ? 'view' : (this.stateFiles()[0]?.file ?? 'view');
         void this.updateComplete.then(() => {
             this.box().showModal();
             this.querySelector<HTMLInputElement>('input[name=download]:checked')?.focus();
@@ -228,12 +229,18 @@ class SbDownloadDialog extends LitElement {
         </div>`;
     }
 
+    /** Words about files, where those about the results on the page would not do. */
+    private words(problem: Problem): string {
+        const key = `download.error.${problem.kind}`;
+        return tr(has(key) ? key : `error.${problem.kind}.text`);
+    }
+
     private choices(): TemplateResult {
         const state = this.stateFiles();
         const problem = this.problem;
         return html`<form id="download-form" @submit=${(e: Event) => void this.send(e)}>
             <fieldset><legend class="vh">${t('download.title')}</legend>
-                ${this.option('view', t('download.view'), t('download.view.note'), true)}
+                ${this.option('view', t('download.view'), t(this.rows.length ? 'download.view.note' : 'download.results.none'), this.rows.length > 0)}
                 ${this.view.sid ? nothing : this.resultsOption()}
             </fieldset>
             ${state.length
@@ -242,10 +249,10 @@ class SbDownloadDialog extends LitElement {
                 : nothing}
             ${this.form()}
             ${problem
-                ? html`<p class="download-problem" role="alert">${tr(`error.${problem.kind}.text`)}
+                ? html`<p class="download-problem" role="alert">${this.words(problem)}
                       ${problem.detail ? html`<span class="note" lang="en">${problem.detail}</span>` : nothing}</p>`
                 : nothing}
-            <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending}>${t(this.sending ? 'download.sending' : 'download.go')}</button>
+            <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending || (this.choice === 'view' && !this.rows.length)}>${t(this.sending ? 'download.sending' : this.choice === 'view' ? 'download.go' : 'download.request')}</button>
                 ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('downloads.title')}</a>`}</p>
         </form>`;
     }
