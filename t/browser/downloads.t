@@ -14,4 +14,4 @@ a_job($me, title => 'Results <b>grade 03</b>', created_at => '2016-04-03 10:11:1
 a_job($me, title => 'Raw XML, math', state => 'failed', error => 'The pickup zone could not be reached.', created_at => '2016-04-02 10:11:12+00');
 a_job($me, title => 'Registration', state => 'expired', created_at => '2016-04-01 10:11:12+00', files => [['reg.csv', 12_300]]);
 a_job($me, title => 'Items, grade 05', state => 'running', created_at => '2016-04-04 10:11:12+00');
-browser_tests('downloads.mjs', 11);
+browser_tests('downloads.mjs', 12);

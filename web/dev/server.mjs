@@ -133,7 +133,7 @@ function jobList() {
         job.percent = Math.min(100, Math.round((Date.now() - begun) / 600));
         job.state = job.percent === 100 ? 'ready' : 'running';
     }
-    return { jobs, poll_seconds: jobs.some((j) => j.state === 'running') ? 2 : 0 };
+    return { jobs, more: false, poll_seconds: jobs.some((j) => j.state === 'running') ? 2 : 0 };
 }
 
 /** SESSIONS=30: so many; with one of each odd kind among them. */

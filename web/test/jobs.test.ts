@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ended, isOpen, sizeText, type Job, type JobState } from '../src/lib/jobs.js';
+import { ended, isOpen, listedBefore, sizeText, type Job, type JobState } from '../src/lib/jobs.js';
 
 const job = (id: string, state: JobState): Job => ({
     id, state, kind: 'extract', title: id, percent: 0, missing_parts: 0, reason: null, notice: null, created: '', ended: null, expires: null, files: []
@@ -15,6 +15,12 @@ test('what ended since the last look', () => {
     const before = [job('a', 'running'), job('b', 'queued'), job('c', 'ready')];
     const now = [job('a', 'ready'), job('b', 'running'), job('c', 'expired'), job('d', 'failed')];
     assert.deepEqual(ended(before, now).map((j) => j.id), ['a']);
+});
+
+test('where the list begins: an id, or with the newest', () => {
+    const id = '0d7f6a52-1c5e-4a38-9a0e-1f3b7c5d9e01';
+    assert.equal(listedBefore(`?before=${id}&lang=es`), id);
+    assert.deepEqual(['', '?before=', `?before=${id}1`, `?before=${id.toUpperCase()}`, '?before=..%2Fsessions'].map(listedBefore), ['', '', '', '', '']);
 });
 
 test('sizes for people', () => {

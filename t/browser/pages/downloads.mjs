@@ -1,14 +1,12 @@
 // My downloads: found from the menu, keeps itself up to date, ends and removes after asking, for everybody.
 // downloads.t has put a running, a ready, a failed and an expired job there.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { newPage, noComplaints, REPORT, require, settled, signIn, STATE, URL_BASE } from './stack.mjs';
+import { accessible, fits, OPEN_TO_AXE, shot } from './look.mjs';
+import { newPage, noComplaints, REPORT, settled, signIn, STATE, URL_BASE } from './stack.mjs';
 
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const PAGE = `${URL_BASE}/assets/html/downloads.html`;
-const page = await newPage({ bypassCSP: true });
+const page = await newPage(OPEN_TO_AXE);
 await signIn(page, 'school');
 
 async function open(path = PAGE) {
@@ -16,19 +14,7 @@ async function open(path = PAGE) {
     await page.waitForSelector('table.downloads, #empty, #problem');
 }
 
-async function check(what) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((tags) => axe.run(document, { runOnly: tags }), TAGS);
-    assert.deepEqual(violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' | ')}`), []);
-}
-
-async function shot(name) {
-    if (process.env.SMARTER_SHOTS) {
-        mkdirSync(process.env.SMARTER_SHOTS, { recursive: true });
-        await page.screenshot({ path: `${process.env.SMARTER_SHOTS}/downloads-${name}.png`, fullPage: true });
-    }
-}
-
+const picture = (name) => shot(page, `downloads-${name}`, { fullPage: true });
 const states = () => page.$$eval('.state', (s) => s.map((e) => e.textContent));
 const job = (more) => ({
     id: '0d7f6a52-1c5e-4a38-9a0e-1f3b7c5d9e01', kind: 'extract', title: 'Grade 03', state: 'running', percent: 10, missing_parts: 0, reason: null, notice: null,
@@ -55,27 +41,27 @@ test('each request with its state, files, time and reason', async () => {
     assert.match(rows[2], /The pickup zone could not be reached\./);
     assert.deepEqual(await page.$$eval('.files a', (a) => a.map((e) => e.getAttribute('href'))),
         ['https://pickup.example.org/download/0', 'https://pickup.example.org/download/1'], 'links where there is a file, and nowhere else');
-    await shot('list');
+    await picture('list');
     noComplaints(page);
 });
 
 test('for everybody: axe, 320 pixels, another language', async () => {
     await open();
-    await check('list');
+    await accessible(page, 'list');
     await page.click(await page.$eval('.act button', (b) => `#${b.id}`));
     await page.waitForSelector('#ask[open]');
-    await check('question');
-    await shot('question');
+    await accessible(page, 'question');
+    await picture('question');
     await page.keyboard.press('Escape');
     await page.setViewportSize({ width: 320, height: 800 });
     await open();
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320);
-    await check('list at 320 px');
-    await shot('narrow');
+    await fits(page);
+    await accessible(page, 'list at 320 px');
+    await picture('narrow');
     await page.setViewportSize({ width: 1280, height: 900 });
     await open(`${PAGE}?lang=es`);
     assert.equal(await page.textContent('h1'), 'Mis descargas');
-    await shot('spanish');
+    await picture('spanish');
     noComplaints(page);
 });
 
@@ -128,12 +114,13 @@ test('progress is seen and the end is said, without a storm of questions', async
         asked++;
         byItself.push('x-smarter-background' in r.request().headers());
         percent += 30;
-        const now = percent < 100 ? job({ percent }) : job({ percent: 100, state: 'ready', files: [{ name: 'a.zip', size: 17, download_url: 'https://x.example/f', web_download_url: null }] });
+        const now = asked === 1 ? job({ percent: 0, state: 'queued' }) : percent < 100 ? job({ percent }) : job({ percent: 100, state: 'ready', files: [{ name: 'a.zip', size: 17, download_url: 'https://x.example/f', web_download_url: null }] });
         return r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: [now], poll_seconds: percent < 100 ? 1 : 0 }) });
     });
     await open();
-    assert.equal(await page.$eval('progress', (p) => p.value), 40);
+    assert.deepEqual(await states(), ['Waiting']);
     await page.waitForFunction(() => document.querySelector('progress')?.value === 70);
+    assert.match(await page.textContent('.meter'), /70%/);
     await page.waitForFunction(() => document.querySelector('.state').textContent === 'Ready');
     assert.equal(await page.textContent('#said'), '“Grade 03” is ready.');
     assert.equal(await page.$eval('.files a', (a) => a.getAttribute('href')), 'https://x.example/f');
@@ -161,7 +148,7 @@ test('nothing yet, and no way to know', async () => {
     await page.route('**/services/jobs', (r) => r.fulfill({ contentType: 'application/json', body: '{"jobs":[],"poll_seconds":0}' }));
     await open();
     assert.match(await page.textContent('#empty'), /nothing here yet/);
-    await check('empty');
+    await accessible(page, 'empty');
     await page.unroute('**/services/jobs');
     await page.route('**/services/jobs', (r) => r.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"title":"x","request_id":"abc-123"}' }));
     await open();
@@ -170,6 +157,41 @@ test('nothing yet, and no way to know', async () => {
     await page.click('#retry');
     await page.waitForSelector('table.downloads');
     noComplaints(page, /500/);
+});
+
+test('very many: older requests are a page of their own, files wait behind a word', async () => {
+    const id = (i) => `0d7f6a52-1c5e-4a38-9a0e-${String(i).padStart(12, '0')}`;
+    const files = Array.from({ length: 7 }, (_, i) => ({ name: `part${i}.zip`, size: 1, download_url: `https://x.example/${i}`, web_download_url: null }));
+    const all = Array.from({ length: 150 }, (_, i) => job({ id: id(i), title: `Number ${i}`, state: 'ready', files: i ? [] : files }));
+    await page.route('**/services/jobs*', (r) => {
+        const before = new URL(r.request().url()).searchParams.get('before');
+        const from = before ? all.findIndex((j) => j.id === before) + 1 : 0;
+        return r.fulfill({ contentType: 'application/json', body: JSON.stringify({ jobs: all.slice(from, from + 100), more: from + 100 < all.length, poll_seconds: 0 }) });
+    });
+    const seen = () => page.$$eval('.files a', (a) => a.filter((e) => e.checkVisibility()).length);
+    const first = () => page.textContent('.downloads tbody th');
+    await open();
+    assert.equal(await seen(), 3);
+    await page.focus('.more-files summary');
+    await page.keyboard.press('Enter');
+    assert.equal(await seen(), 7);
+    await accessible(page, 'very many');
+    await picture('many');
+    await page.click('#older');
+    await page.waitForSelector('#newest');
+    assert.match(await first(), /^Number 100\b/);
+    assert.equal(await page.$('#older'), null, 'that is all');
+    await open(`${PAGE}?before=${id(149)}`);
+    assert.match(await page.textContent('#empty'), /nothing older/);
+    await page.click('#newest');
+    await page.waitForSelector('#older');
+    assert.match(await first(), /^Number 0\b/);
+    await open(`${PAGE}?before=%22%3E%3Cx`);
+    assert.match(await first(), /^Number 0\b/, 'what is no id is not asked for');
+    await page.unroute('**/services/jobs*');
+    await open();
+    assert.equal(await page.$('.pages'), null, 'few requests are one page');
+    noComplaints(page);
 });
 
 test('an address in an answer that is no web address is no link', async () => {

@@ -201,9 +201,9 @@ function again<T>(url: string, signal: AbortSignal, byItself: boolean): Promise<
     return request<T>(url, { signal, headers: byItself ? { 'X-Smarter-Background': '1' } : {} });
 }
 
-/** The browser keeps the list with its tag, so an unchanged one is not sent again. */
-export function fetchJobs(signal: AbortSignal, byItself: boolean): Promise<JobList> {
-    return again('/services/jobs', signal, byItself);
+/** The browser keeps the list with its tag, so an unchanged one is not sent again. @param before id of the one it begins behind; '' */
+export function fetchJobs(before: string, signal: AbortSignal, byItself: boolean): Promise<JobList> {
+    return again(`/services/jobs${before && `?before=${before}`}`, signal, byItself);
 }
 
 /** End a job that is not over; take one that is out of the list. */

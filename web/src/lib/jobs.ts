@@ -27,8 +27,16 @@ export interface Job {
 
 export interface JobList {
     jobs: Job[];
+    /** There are older ones than are listed. */
+    more: boolean;
     /** When to ask again; 0: nothing changes by itself. */
     poll_seconds: number;
+}
+
+/** Behind which one the list begins, as the page's address says; '': with the newest. */
+export function listedBefore(search: string): string {
+    const before = new URLSearchParams(search).get('before') ?? '';
+    return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(before) ? before : '';
 }
 
 export function isOpen(job: Job): boolean {

@@ -3,17 +3,24 @@
 import { html, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { deleteJob, fetchJobs, safeRedirect } from '../lib/api.js';
 import { locale, texts, tr } from '../lib/i18n.js';
-import { ended, isOpen, sizeText, type Job, type JobFile } from '../lib/jobs.js';
+import { ended, isOpen, listedBefore, sizeText, type Job, type JobFile } from '../lib/jobs.js';
 import { ListPage } from './listpage.js';
 import downloads from '../../locales/en/downloads.json';
 
 const t = texts(downloads);
+
+/** Of a request with more files than this only the first ones are shown at once. */
+const MOST_FILES = 5;
+const FIRST_FILES = 3;
 
 class SbDownloads extends ListPage {
     static override properties: PropertyDeclarations = { jobs: { state: true } };
 
     /** null: not known yet. */
     declare jobs: Job[] | null;
+
+    private readonly behind = listedBefore(location.search);
+    private more = false;
 
     constructor() {
         super();
@@ -37,8 +44,9 @@ class SbDownloads extends ListPage {
     }
 
     protected override async refresh(signal: AbortSignal, byItself: boolean): Promise<number> {
-        const list = await fetchJobs(signal, byItself);
+        const list = await fetchJobs(this.behind, signal, byItself);
         const news = ended(this.jobs ?? [], list.jobs);
+        this.more = list.more;
         this.jobs = list.jobs;
         if (news.length) {
             this.said = news.map((j) => tr(`downloads.said.${j.state}`, { title: j.title })).join(' ');
@@ -77,23 +85,46 @@ class SbDownloads extends ListPage {
         return html`<li>${url ? html`<a href=${url}>${file.name}</a>` : html`<span>${file.name}</span>`}${size}</li>`;
     }
 
+    private files(job: Job): TemplateResult {
+        const list = (files: JobFile[]) => html`<ul class="files">${files.map((f) => this.file(f))}</ul>`;
+        if (job.files.length <= MOST_FILES) {
+            return list(job.files);
+        }
+        return html`${list(job.files.slice(0, FIRST_FILES))}
+            <details class="more-files"><summary>${t('downloads.files.more', { count: job.files.length - FIRST_FILES })}</summary>${list(job.files.slice(FIRST_FILES))}</details>`;
+    }
+
     private row(job: Job): TemplateResult {
         const verb = isOpen(job) ? 'downloads.cancel' : 'downloads.delete';
         return html`<tr role="row" id="job-${job.id}">
             <th role="rowheader" scope="row"><span lang="en">${job.title}</span>
                 <span class="asked">${t('downloads.asked', { date: this.date(job.created) })}</span></th>
             <td role="cell" data-label=${t('downloads.col.state')}>${this.state(job)}</td>
-            <td role="cell" class=${job.files.length ? '' : 'none'} data-label=${t('downloads.col.files')}>${job.files.length ? html`<ul class="files">${job.files.map((f) => this.file(f))}</ul>` : '–'}</td>
+            <td role="cell" class=${job.files.length ? '' : 'none'} data-label=${t('downloads.col.files')}>${job.files.length ? this.files(job) : '–'}</td>
             <td role="cell" class=${job.expires ? '' : 'none'} data-label=${t('downloads.col.expires')}>${job.expires ? this.date(job.expires) : '–'}</td>
             <td role="cell" class="act"><button type="button" class="button" id="end-${job.id}" @click=${() => this.askEnd(job)}>${t(verb)}<span class="vh">: ${job.title}</span></button></td>
         </tr>`;
     }
 
+    /** The server lists so many at once; the others by an address of their own. */
+    private pages(jobs: Job[]): TemplateResult | typeof nothing {
+        const last = this.more && jobs.at(-1);
+        return last || this.behind
+            ? html`<nav class="pages" aria-label=${t('downloads.pages')}>
+                  ${this.behind ? html`<a class="button" id="newest" href=${location.pathname}>${t('downloads.newest')}</a>` : nothing}
+                  ${last ? html`<a class="button" id="older" href="?before=${last.id}">${t('downloads.older')}</a>` : nothing}</nav>`
+            : nothing;
+    }
+
     protected override list(): TemplateResult {
         const jobs = this.jobs ?? [];
-        return jobs.length
-            ? this.table('downloads', [t('downloads.col.request'), t('downloads.col.state'), t('downloads.col.files'), t('downloads.col.expires')], jobs.map((j) => this.row(j)))
-            : this.emptyBox(t('downloads.empty'), t('downloads.empty.text'));
+        const columns = [t('downloads.col.request'), t('downloads.col.state'), t('downloads.col.files'), t('downloads.col.expires')];
+        return html`${jobs.length
+            ? this.table('downloads', columns, jobs.map((j) => this.row(j)))
+            : this.behind
+              ? this.emptyBox(t('downloads.empty.older'), '')
+              : this.emptyBox(t('downloads.empty'), t('downloads.empty.text'))}
+            ${this.pages(jobs)}`;
     }
 }
 
