@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use IO::Socket::INET;
 use Test::More;
 use Smarter::Test;
 use Smarter::Pickup;
@@ -51,4 +52,21 @@ refused('no face at all', qr/define HPZ_INTERNAL \(uploads\) or HPZ_EXTERNAL/, '
     is_deeply([$r->[1] =~ /^\s*(Require (?:ip|ssl|host|local|all granted).*)/mg], ['Require ip 127.0.0.1 ::1'], '... it is this machine, and nobody by a certificate');
 }
 is(judged('internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL$/Define HPZ_INTERNAL\nDefine HPZ_EXTERNAL/m })->[0], 0, 'both in one httpd');
+
+# The way to https, where somebody comes without: this face once more, on other ports.
+my ($http, $https) = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport } 1, 2;
+is(judged('external', {}, sub {
+    my %set = (Listen => "127.0.0.1:$https\nListen 127.0.0.1:$http", PidFile => "$dir/httpd.pid", DefaultRuntimeDir => $dir, ErrorLog => "$dir/error.log",
+        SSLSessionCache => "shmcb:$dir/tls_cache(512000)", 'Define HPZ_EXTERNAL_PORT' => "$https\nDefine HPZ_HTTP_PORT $http", 'Define HPZ_LOGDIR' => $dir);
+    $_[0] =~ s/^$_ .*/$_ $set{$_}/m for keys %set;
+})->[0], 0, 'a port without TLS');
+my $server = Smarter::Test::run({ background => 1 }, '/usr/sbin/apache2', '-f', "$dir/$n.conf", '-D', 'FOREGROUND');
+END { my $status = $?; Smarter::Test::end_process($server->{pid}, 'TERM') if $server; $? = $status }
+my $plain = "http://127.0.0.1:$http";
+wait_until(20, 'it to answer', sub { get("$plain/")->{status} });
+for (['/', '/'], ['/download/x?sl=1', '/download/x?sl=1']) {
+    my $led = get("$plain$_->[0]", headers => { Host => 'evil.example' });
+    is("$led->{status} $led->{headers}{location}", '301 ' . outside($_->[1]), "$_->[0] leads to the external face, whatever host was asked for");
+}
+is(get("$plain$_")->{status}, 403, "$_ is for nobody") for '/file/x', '/files/x', '/validate/x', '/registration', '/services/heartbeat', '/saml_post';
 finish();
