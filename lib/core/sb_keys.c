@@ -254,7 +254,7 @@ const sb_key_t sb_keys[] = {
     URL("hpz.frs.download_base_url", "https address of the external face, as browsers see it; links are made from it"),
     INT("hpz.frs.max_uploads", "24", 1, 100000, "uploads at a time in one httpd process; 503 for more. Below its threads, or nothing else is answered"),
     INT("hpz.frs.max_downloads", "24", 1, 100000, "the same for downloads"),
-    INT("hpz.frs.max_downloads_per_user", "6", 1, 100000, "how many of them one person may have; 429 for more"),
+    INT("hpz.frs.max_downloads_per_user", "6", 1, 100000, "how many of them one person may have, while more than a third are free; 429 for more"),
     INT("hpz.record_expiration", "7", 1, 36500, "days a file waits before smarter-hpz-cleanup removes it"),
     BOOL("hpz.record_expiration.enable", "True", "smarter-hpz-cleanup --if-due does something at all"),
     { "hpz.record_expiration.schedule.cron.hour", SB_KEY_CRON, "4", 0, 0, NULL, "when it removes what is too old" },

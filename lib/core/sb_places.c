@@ -9,6 +9,7 @@
 struct sb_places_t {
     apr_thread_mutex_t *lock;
     int most, each;
+    int kept;         /* for who has none */
     const char **who; /* NULL: free. They are few: looked through one by one */
 };
 
@@ -23,6 +24,7 @@ apr_status_t sb_places_make(sb_places_t **pplaces, int most, int each, apr_pool_
 
     s->most = most;
     s->each = each ? each : most;
+    s->kept = each ? most / 3 : 0;
     s->who = apr_pcalloc(p, (apr_size_t)most * sizeof(*s->who));
     *pplaces = s;
     return apr_thread_mutex_create(&s->lock, APR_THREAD_MUTEX_DEFAULT, p);
@@ -43,7 +45,7 @@ sb_place_t sb_places_take(sb_places_t *places, const char *who, apr_pool_t *p)
     place_t *place = apr_pcalloc(p, sizeof(*place));
     const char *name = who ? apr_pstrdup(p, who) : "";
     sb_place_t got;
-    int mine = 0;
+    int mine = 0, left = 0;
 
     place->of = places;
     place->i = -1;
@@ -51,12 +53,15 @@ sb_place_t sb_places_take(sb_places_t *places, const char *who, apr_pool_t *p)
     for (int i = 0; i < places->most; i++) {
         if (!places->who[i]) {
             place->i = i;
+            left++;
         }
         else if (who) {
             mine += !strcmp(places->who[i], who);
         }
     }
-    got = mine >= places->each ? SB_PLACE_ENOUGH : place->i < 0 ? SB_PLACE_NONE : SB_PLACE_TAKEN;
+    got = mine >= places->each || (mine && left <= places->kept) ? SB_PLACE_ENOUGH
+          : !left                                                ? SB_PLACE_NONE
+                                                                 : SB_PLACE_TAKEN;
     if (got == SB_PLACE_TAKEN) {
         places->who[place->i] = name;
     }

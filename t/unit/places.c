@@ -41,7 +41,9 @@ static void limits(apr_pool_t *p)
     is_int(got, SB_PLACE_ENOUGH, "who has enough is told that first");
     apr_pool_destroy(second);
     (void)visit(&got, places, "ann", p);
-    is_int(got, SB_PLACE_TAKEN, "what is left is free again");
+    is_int(got, SB_PLACE_ENOUGH, "what is left is free again, but not for who has one");
+    (void)visit(&got, places, "bob", p);
+    is_int(got, SB_PLACE_TAKEN, "but for who has none");
     apr_pool_destroy(other);
     (void)visit(&got, places, NULL, p);
     is_int(got, SB_PLACE_TAKEN, "for anybody");
@@ -53,6 +55,32 @@ static void limits(apr_pool_t *p)
     is_int(got, SB_PLACE_TAKEN, "nobody in particular may have all");
     (void)visit(&got, places, NULL, p);
     is_int(got, SB_PLACE_NONE, "... that there are");
+}
+
+/* However few take as many as they get: a third is for others. */
+static void for_others(apr_pool_t *p)
+{
+    static const char *const few[] = {"ann", "bob", "cyd"};
+    static const char *const others[] = {"dan", "eve", "fay", "gus"};
+    sb_places_t *places;
+    sb_place_t got;
+    int taken = 0;
+
+    ok(sb_places_make(&places, 12, 6, p) == APR_SUCCESS, "twelve places, six for each");
+    for (int i = 0; i < 18; i++) {
+        (void)visit(&got, places, few[i % 3], p);
+        taken += got == SB_PLACE_TAKEN;
+    }
+    is_int(taken, 8, "three who want all of them get two thirds");
+    is_int(got, SB_PLACE_ENOUGH, "... and are told that they have enough");
+    for (int i = 0; i < 4; i++) {
+        (void)visit(&got, places, others[i], p);
+        is_int(got, SB_PLACE_TAKEN, "others have the rest");
+        (void)visit(&got, places, others[i], p);
+        is_int(got, SB_PLACE_ENOUGH, "... one each");
+    }
+    (void)visit(&got, places, "hal", p);
+    is_int(got, SB_PLACE_NONE, "until there is none");
 }
 
 /* ---- by threads ---------------------------------------------------------------------------------- */
@@ -115,6 +143,7 @@ int main(void)
     apr_pool_t *p = tap_pool();
 
     limits(p);
+    for_others(p);
     threads(p);
     return done();
 }
