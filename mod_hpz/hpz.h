@@ -90,6 +90,9 @@ int hpz_error(sb_req_t *q); /* /error */
 int hpz_ready(sb_req_t *q);
 int hpz_heartbeat(sb_req_t *q);
 
+/** Of mod_hpz.c, at its start: what hpz_file() sends answers through. */
+void hpz_download_register(void);
+
 #define HPZ_BUSY_SECS "10" /* Retry-After of who gets no place */
 
 /** The audit stream is to say which registration a request is about. */

@@ -80,12 +80,32 @@ int hpz_validate(sb_req_t *q)
 
 /* ---- the file ----------------------------------------------------------------------------------- */
 
+static ap_filter_rec_t *audit_filter;
+
+/* The answer is about to go: ranges are cut, its status is known. A download may last for hours, and who has had
+ * all but its last byte when this process is killed has had it none the less. */
+static apr_status_t audit_first(ap_filter_t *f, apr_bucket_brigade *some)
+{
+    sb_req_t *q = f->ctx;
+    ap_filter_t *next = f->next;
+
+    ap_remove_output_filter(f);
+    sb_req_audit(q, q->r->status);
+    return ap_pass_brigade(next, some);
+}
+
+void hpz_download_register(void)
+{
+    audit_filter = ap_register_output_filter("HPZ_AUDIT", audit_first, NULL, AP_FTYPE_TRANSCODE);
+}
+
 /* The file as a bucket: httpd sends it by sendfile(2), or by pieces of it through TLS, and cuts out ranges. */
 static int send_file(sb_req_t *q, const sb_deposit_t *d, apr_file_t *file)
 {
     request_rec *r = q->r;
     apr_bucket_alloc_t *list = r->connection->bucket_alloc;
     apr_bucket_brigade *body = apr_brigade_create(r->pool, list);
+    ap_filter_t *filter;
     int status;
 
     apr_table_setn(r->headers_out, "ETag", apr_pstrcat(r->pool, "\"", d->sha256, "\"", NULL));
@@ -105,8 +125,12 @@ static int send_file(sb_req_t *q, const sb_deposit_t *d, apr_file_t *file)
         apr_brigade_insert_file(body, file, 0, d->size, r->pool);
     }
     APR_BRIGADE_INSERT_TAIL(body, apr_bucket_eos_create(list));
+    filter = ap_add_output_filter_handle(audit_filter, q, r, r->connection);
     if (ap_pass_brigade(r->output_filters, body) != APR_SUCCESS) {
         sb_log(SB_LOG_INFO, SBLOGNO(3222), SB_NO_STATUS, "%s: the download broke off", d->id);
+    }
+    if (q->callable) { /* nothing came so far: our caller tells it, and q does not outlive him */
+        ap_remove_output_filter(filter);
     }
     return OK;
 }

@@ -53,6 +53,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(hpz_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    hpz_download_register();
 }
 
 AP_DECLARE_MODULE(hpz) = {

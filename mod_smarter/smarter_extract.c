@@ -286,7 +286,9 @@ static int send_zip(sb_req_t *q, const sb_extract_t *x, int fd)
     }
     apr_brigade_insert_file(bb, file, 0, size, r->pool);
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(r->connection->bucket_alloc));
-    return ap_pass_brigade(r->output_filters, bb) == APR_SUCCESS ? OK : AP_FILTER_ERROR;
+    sb_req_audit(q, HTTP_OK); /* before the first byte: sending may last, or end in the midst */
+    ap_pass_brigade(r->output_filters, bb); /* a client that is gone is its own business */
+    return OK;
 }
 
 static int answer_at_once(sb_req_t *q, const sb_extract_t *x)

@@ -88,6 +88,12 @@ int sb_req_body(sb_json_t **pbody, sb_req_t *q)
     return OK;
 }
 
+void sb_req_audit(sb_req_t *q, int status)
+{
+    sb_audit_write(q->callable, q->params, q->found, q->user, q->request_id, status, q->r->pool);
+    q->callable = NULL;
+}
+
 /* httpd's mod_remoteip has seen to it that the address is not what anybody says of himself. */
 void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text)
 {

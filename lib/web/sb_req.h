@@ -29,9 +29,9 @@ typedef struct {
     const char *type;                /* "content-type" of the query; NULL: the header counts */
     const sb_params_t *params;       /* judged ones; NULL until then */
     int quiet;                       /* asking does not put the session's end off */
-    const char *callable;            /* what the audit stream calls it; the route's at first */
-    int found;                       /* how many persons a search names; -1: it was no search */
-    const char *denial; /* refused: what, and for want of which role; for the security stream, so
+    const char *callable; /* what the audit stream calls it; the route's at first. NULL: told */
+    int found;            /* how many persons a search names; -1: it was no search */
+    const char *denial;   /* refused: what, and for want of which role; for the security stream, so
                                         without names and ids. NULL: not */
 } sb_req_t;
 
@@ -51,6 +51,13 @@ int sb_req_body(sb_json_t **pbody, sb_req_t *q) SB_MUST_CHECK;
  * @return NULL, or the complaint
  */
 const char *sb_req_segment(sb_req_t *q, const sb_param_t *schema) SB_MUST_CHECK;
+
+/**
+ * Write the line of the audit stream now, not when the answer is over: for one that lasts, and perhaps is never
+ * over. Another one is not written.
+ * @param status of the answer
+ */
+void sb_req_audit(sb_req_t *q, int status);
 
 /** A line of the security stream: what happened, who asked, from which address. */
 void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text);

@@ -184,7 +184,7 @@ static int is_senseless(int status)
 }
 
 /* To the audit stream who saw or changed what, or tried to in vain; to the security stream who was denied it. */
-static void record(const sb_req_t *q, const sb_route_t *route, int rc)
+static void record(sb_req_t *q, const sb_route_t *route, int rc)
 {
     int status = rc == OK || rc == DONE ? q->r->status : rc;
     const char *denial = q->denial;
@@ -195,9 +195,8 @@ static void record(const sb_req_t *q, const sb_route_t *route, int rc)
     if (route->audit && status == HTTP_FORBIDDEN && !denial) {
         denial = apr_pstrcat(q->r->pool, q->r->method, " ", route->path, NULL);
     }
-    if (route->audit && status != HTTP_FORBIDDEN && !is_senseless(status)) {
-        sb_audit_write(q->callable, q->params, q->found, q->user, q->request_id, status,
-                       q->r->pool);
+    if (route->audit && q->callable && status != HTTP_FORBIDDEN && !is_senseless(status)) {
+        sb_req_audit(q, status);
     }
     if (denial) {
         sb_req_event(q, SB_SECURITY_WARNING, apr_pstrcat(q->r->pool, "forbidden: ", denial, NULL));

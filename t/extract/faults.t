@@ -9,6 +9,7 @@ use Smarter::Test;
 use Smarter::Results;
 use Smarter::Extracts;
 use Smarter::Pickup;
+use Smarter::Wire;
 
 need('httpd', 'pickup', 'workers');
 
@@ -154,6 +155,22 @@ is(sql_one("SELECT state IN ('queued', 'running') AND attempt <= 1 FROM jobs.tas
 sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
 waitpid $busy, 0;
 whole($broken, $its, 'the database back');
+
+# ---- sent at once to who hangs up ----------------------------------------------------------------------
+
+sub told { return grep { /"callable":"post_extract_service"/ && /"asmtYear":\["$year"\]/ && !/"async"/ } log_since('audit') }
+my $told_before = told();
+my ($peer) = env('SMARTER_URL') =~ m{//(.*)};
+my $wire = Smarter::Wire->new(peer => $peer);
+my $asked_for = JSON::PP::encode_json(\%sync);
+my $slow = $wire->connected;
+print {$slow} "POST /services/extract HTTP/1.1\r\nHost: $peer\r\nCookie: @{[Smarter::Wire::cookie_header($jar)]}\r\nContent-Type: application/json\r\nContent-Length: "
+    . length($asked_for) . "\r\n\r\n$asked_for";
+sysread $slow, my $head, 500;
+like($head, qr/\AHTTP\S+ 200/, 'an extract comes at once');
+is(told() - $told_before, 1, '... and is in the audit stream while it is sent');
+like((told())[-1], qr/"status":200\b/, '... as what was answered');
+$wire->close;
 
 # ---- many at the same time, and a pickup zone that stands still ----------------------------------------
 

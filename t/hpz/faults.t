@@ -158,15 +158,19 @@ ok(fetch($id, $jar)->{body} eq slurp($file), '... the whole of it');
 
 my $out = tmpdir() . '/out';
 my @curl = ('curl', '-sS', '--cacert', env('SMARTER_CA'), '-H', "Cookie: $cookies", '-o', $out, outside("/file/$id"));
+sub told { return scalar grep { /"callable":"download_file".*"registration_id":"$id".*"status":20[06]/ } log_since('audit') }
+my $told = told();
 my $pid = fork // die;
 if (!$pid) { open STDERR, '>', '/dev/null'; exec @curl, '--limit-rate', '8M' }
 wait_until(20, 'the download to have begun', sub { (-s $out // 0) > 100_000 });
+is(told() - $told, 1, 'a download is an audit event when it begins');
 kill 'KILL', children('external');
 waitpid $pid, 0;
 isnt($? >> 8, 0, 'killed in the middle of a download: the browser knows that it is not whole');
 cmp_ok(-s $out, '<', 20_000_000, '... it is not');
 wait_until(20, 'another process', sub { http('GET', outside('/services/ready'))->{status} == 200 });
 system(@curl, '-C', '-') == 0 or diag('resuming failed');
+is(told() - $told, 2, '... and the rest is another, told once');
 ok(slurp($out) eq slurp($file), '... and can go on where it was');
 allow_log(qr/AH00052: child pid \d+ exit signal Killed/);
 
