@@ -20,6 +20,7 @@
 #define TASK_CLEAN "extract.clean_up"
 #define VERSION_MAX 1024
 #define TAKE_BACK apr_time_from_sec(2)
+#define MIB (1024 * 1024)
 #define GRACE 1.0  /* seconds: less time for a row says nothing of the server */
 #define MAKING 0.9 /* the share of making in the progress; the rest is delivering */
 
@@ -389,6 +390,23 @@ static apr_status_t take_theirs(const make_t *m, int part, const sb_pickup_recei
     return SB_EINPUT; /* for good */
 }
 
+/* For good, but not for ever: the operator reads which key it is, the requester what he can do without him. */
+static void explain_size(const make_t *m, int part, const char *error)
+{
+    struct stat st = {.st_size = 0};
+    long mib;
+
+    (void)!stat(path_of(m, part), &st);
+    mib = (long)((st.st_size + MIB - 1) / MIB);
+    sb_log(SB_LOG_WARN, SBLOGNO(4591), SB_ETOOBIG,
+           "extract %s: part %d has %ld MiB, over hpz.frs.file_size_limit of the pickup zone: %s",
+           m->x.id, part, mib, error ? error : "");
+    sb_task_reason(m->task,
+                   "The file has %ld MiB, more than can be kept for download. Please ask for less "
+                   "at a time, or have the limit raised.",
+                   mib);
+}
+
 /* One archive to the pickup zone. */
 static apr_status_t deliver(make_t *m, int part)
 {
@@ -412,6 +430,10 @@ static apr_status_t deliver(make_t *m, int part)
         }
     }
     if (APR_STATUS_IS_EINTR(rv)) {
+        return rv;
+    }
+    if (rv == SB_ETOOBIG) {
+        explain_size(m, part, error);
         return rv;
     }
     if (rv != APR_SUCCESS) {

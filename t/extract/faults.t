@@ -109,6 +109,31 @@ wait_until(60, 'the job to end', sub { sql_one("SELECT state FROM jobs.job JOIN 
 is(sql_one("SELECT state || ': ' || error FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'"),
     'failed: An earlier attempt delivered other data. Please ask again.', '... which is not mixed with ours');
 
+# ---- larger than the pickup zone takes -----------------------------------------------------------------
+# Nothing is sent that it does not take: its limit is judged by the announced length.
+
+my $zone_ini = env('SMARTER_PICKUP_INI');
+my $zone_before = slurp($zone_ini);
+sub zone_with {
+    my ($text) = @_;
+    my $zone = server_pid('pickup-internal');
+    my %old = map { $_ => 1 } split ' ', qx(pgrep -P $zone);
+    spew($zone_ini, $text);
+    kill 'USR1', $zone;
+    wait_until(30, 'a pickup zone that has read it', sub { my @now = split ' ', qx(pgrep -P $zone); @now && !grep { $old{$_} } @now });
+}
+END { my $status = $?; zone_with($zone_before) if defined $zone_before && slurp($zone_ini) ne $zone_before; $? = $status }
+zone_with($zone_before =~ s/^(\[app:main\]\n)/$1hpz.frs.file_size_limit = 100000\n/mr);
+($said, $id) = ask();
+$one = pickup_id($said, 0);
+wait_until(60, 'the job to end', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'") =~ /ready|failed/ });
+like(sql_one("SELECT state || ': ' || error FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'"),
+    qr/\Afailed: The file has \d+ MiB, more than can be kept for download\. Please ask for less/, 'larger than the pickup zone takes: its owner is told, and what he can do');
+ok(scalar(grep { /SB4591.*hpz\.frs\.file_size_limit.*at most 100000 bytes/ } log_since()), '... the operator, where the limit stands');
+ok(!-e env('SMARTER_PICKUP_DIR') . "/$one", '... and nothing is kept');
+zone_with($zone_before);
+allow_log(qr/SB459[01]\b/);
+
 # ---- cancelled while it is delivered -----------------------------------------------------------------
 
 my ($parent) = slurp(env('SMARTER_VAR') . '/pickup-internal/httpd.pid') =~ /(\d+)/;
