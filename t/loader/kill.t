@@ -9,7 +9,7 @@ use Smarter::Test;
 use Smarter::Kill;
 
 need('postgres', 'rabbitmq');
-allow_log(qr/"no":"SB(?:12\d\d|24\d\d|4002|4022|4005|4028|4029|4504)"/, qr/ended with status 75/); # the stack's own programs notice the crashes
+allow_log(qr/"no":"SB(?:12\d\d|24\d\d|4002|4022|4005|4028|4029)"/, qr/ended with status 75/); # the stack's own programs notice the crashes
 # a package may be the one that is being loaded at the next point too
 my $k = Smarter::Kill->new('t_kill', ini => ['udl2.max_attempts = 30']);
 my @points = (
