@@ -147,11 +147,11 @@ for my $kind (@kinds) {
         push @pids, $pid;
     }
 }
+my ($end, $n) = (time + $seconds, 0);
 my @disturbances = (
     sub { sql({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') }, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mod_hpz%'") },
-    sub { $_->graceful for values %zone },
+    sub { $_->graceful for grep { !$_->{valgrind} || $n % 20 == 0 } values %zone },    # under valgrind a process takes seconds to begin
 );
-my ($end, $n) = (time + $seconds, 0);
 while (time < $end) {
     sleep 0.8;
     $disturbances[$n++ % @disturbances]->() if $n < $seconds;    # and some time in peace
@@ -170,7 +170,7 @@ for my $kind (@kinds) {
     my @findings = $zone{$kind}->stop;
     is(scalar @findings, 0, "$kind: nothing is found") or diag(map { substr($_, 0, 6000) . "\n" } @findings[0 .. ($#findings > 2 ? 2 : $#findings)]);
     is(scalar @odd, 0, "$kind: all is answered as it should: " . join ', ', map { "$count{$_} x $_" } sort keys %count) or diag(map { "$_\n" } @odd[0 .. ($#odd > 9 ? 9 : $#odd)]);
-    cmp_ok($count{200} // 0, '>', 10 * $seconds, "$kind: enough of it");
+    cmp_ok($count{200} // 0, '>', ($zone{$kind}{valgrind} ? 1 : 10) * $seconds, "$kind: enough of it");
     my $depot = env('SMARTER_PICKUP_DIR');
     my @lost = grep { !-e "$depot/$_" || sha256_of("$depot/$_") ne $sha{$_} } sort keys %sha;
     cmp_ok(scalar keys %sha, '>', 3, "$kind: files were delivered");
