@@ -113,6 +113,7 @@ int smarter_extract_completion(sb_req_t *q);
 void smarter_openapi_child_init(smarter_child_t *child);
 int smarter_services_openapi(sb_req_t *q);
 
+extern const sb_param_t smarter_jobs_params[];
 int smarter_jobs_list(sb_req_t *q);   /* GET /services/jobs */
 int smarter_jobs_show(sb_req_t *q);   /* GET /services/jobs/{job_id} */
 int smarter_jobs_delete(sb_req_t *q); /* DELETE /services/jobs/{job_id} */

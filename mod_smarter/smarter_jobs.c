@@ -12,9 +12,12 @@
 #define LISTED 100
 #define UNKNOWN_JOB "There is nothing at this address"
 
-static const sb_param_t id_schema[] = {
-    {.name = "job_id", .type = SB_PARAM_STRING, .chars = "a-f0-9-", .min_len = 36, .max_len = 36},
-    {.name = NULL}};
+#define JOB_ID(n)                                                                                  \
+    {                                                                                              \
+        .name = n, .type = SB_PARAM_STRING, .chars = "a-f0-9-", .min_len = 36, .max_len = 36       \
+    }
+static const sb_param_t id_schema[] = {JOB_ID("job_id"), {.name = NULL}};
+const sb_param_t smarter_jobs_params[] = {JOB_ID("before"), {.name = NULL}};
 
 /* ---- answers ----------------------------------------------------------------------------------- */
 
@@ -145,11 +148,13 @@ int smarter_jobs_list(sb_req_t *q)
     apr_array_header_t *jobs;
     apr_status_t rv;
     sb_db_t *db;
+    int more;
 
     if (open_db(&db, q) != OK) {
         return OK;
     }
-    rv = sb_job_list_own(&jobs, db, q->user->uid, LISTED, q->r->pool);
+    rv = sb_job_list_own(&jobs, &more, db, q->user->uid, sb_params_str(q->params, "before"), LISTED,
+                         q->r->pool);
     if (rv != APR_SUCCESS) {
         return sb_web_fail(q->r, rv, SBLOGNO(3092), "listing jobs");
     }
@@ -159,6 +164,7 @@ int smarter_jobs_list(sb_req_t *q)
         write_job(w, &APR_ARRAY_IDX(jobs, i, sb_job_info_t), NULL);
     }
     sb_jw_end(w);
+    sb_jw_bool(w, "more", more);
     sb_jw_int(w, "poll_seconds", poll_secs(jobs));
     sb_jw_end(w);
     return send_tagged(q, w);

@@ -46,7 +46,7 @@ static const sb_route_t routes[] = {
      .run = smarter_admin_flush, .params = sb_no_params, .audit = "cache_flush_service", .changes = 1},
     {.path = "/services/trigger/{}", .methods = SB_GET, .perm = SB_PERM_SUPER_ADMIN,
      .run = smarter_admin_trigger, .params = sb_no_params, .audit = "trigger_service", .changes = 1},
-    {.path = "/services/jobs", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = smarter_jobs_list, .params = sb_no_params,
+    {.path = "/services/jobs", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = smarter_jobs_list, .params = smarter_jobs_params,
      .quiet = 1}, /* by the page's clock; of students it tells nothing */
     {.path = "/services/jobs/{}", .methods = SB_GET, .perm = SB_PERM_VIEW, .run = smarter_jobs_show, .params = sb_no_params,
      .quiet = 1},

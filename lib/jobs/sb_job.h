@@ -155,12 +155,15 @@ typedef struct {
 } sb_job_info_t;
 
 /**
- * A user's own, newest first, without those he deleted.
- * @param uid   compared byte for byte
- * @param pjobs of sb_job_info_t
+ * A user's own, newest first, without those he deleted: a page of them.
+ * @param pjobs  of sb_job_info_t, at most max
+ * @param pmore  are there others behind them?
+ * @param uid    compared byte for byte
+ * @param before NULL: the newest; or the id of one of his, maybe deleted since: those behind it. Straight from
+ *               outside, may be nonsense or somebody else's: nothing is behind that
  */
-apr_status_t sb_job_list_own(apr_array_header_t **pjobs, sb_db_t *db, const char *uid, int max,
-                             apr_pool_t *p) SB_MUST_CHECK;
+apr_status_t sb_job_list_own(apr_array_header_t **pjobs, int *pmore, sb_db_t *db, const char *uid,
+                             const char *before, int max, apr_pool_t *p) SB_MUST_CHECK;
 
 /**
  * One job of a user. @param id straight from outside, may be nonsense

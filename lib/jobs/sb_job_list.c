@@ -25,18 +25,21 @@ static const char *const state_names[] = {"queued", "running",   "ready",
                         "expires_at") ", closed_at IS NOT NULL, deleted_at IS NOT NULL, "          \
                                       "p.percent, p.failed"                                        \
                                       " FROM (SELECT * FROM {schema}.job WHERE " where             \
-                                      "  ORDER BY created_at DESC, job_id LIMIT $1::int) j, "      \
+                                      "  ORDER BY created_at DESC, job_id DESC LIMIT $1::int) j, " \
                                       "LATERAL (SELECT"                                            \
                                       "   floor(100 * sum(progress * weight) / sum(weight))::int " \
                                       "AS percent,"                                                \
                                       "   count(*) FILTER (WHERE t.state = 'failed') AS failed"    \
                                       "   FROM {schema}.task t WHERE t.job_id = j.job_id"          \
                                       "   AND t.step IS DISTINCT FROM j.final_step) p"             \
-                                      " ORDER BY created_at DESC, j.job_id"
+                                      " ORDER BY created_at DESC, j.job_id DESC"
 
 /* For pages, asked all the time. */
-static const sb_stmt_t own_stmt = {"job_list_own", 2,
-                                   SHOWN("owner_uid = $2 AND deleted_at IS NULL")};
+static const sb_stmt_t own_stmt = {
+    "job_list_own", 3,
+    SHOWN("owner_uid = $2 AND deleted_at IS NULL AND ($3::uuid IS NULL OR (created_at, job_id) <"
+          " (SELECT b.created_at, b.job_id FROM {schema}.job b"
+          " WHERE b.job_id = $3::uuid AND b.owner_uid = $2))")};
 
 static const sb_stmt_t find_stmt = {"job_find", 2, SHOWN("job_id = $2::uuid")};
 
@@ -158,12 +161,23 @@ apr_status_t sb_job_list(apr_array_header_t **pjobs, sb_db_t *db, const sb_job_f
     return run(pjobs, db, &all_stmt, args, p);
 }
 
-apr_status_t sb_job_list_own(apr_array_header_t **pjobs, sb_db_t *db, const char *uid, int max,
-                             apr_pool_t *p)
+apr_status_t sb_job_list_own(apr_array_header_t **pjobs, int *pmore, sb_db_t *db, const char *uid,
+                             const char *before, int max, apr_pool_t *p)
 {
-    const char *args[] = {apr_itoa(p, max), uid};
+    const char *args[] = {apr_itoa(p, max + 1), uid, before};
+    apr_status_t rv;
 
-    return run(pjobs, db, &own_stmt, args, p);
+    *pmore = 0;
+    if (before && !sb_uuid_is_valid(before)) {
+        *pjobs = apr_array_make(p, 1, sizeof(sb_job_info_t));
+        return APR_SUCCESS;
+    }
+    rv = run(pjobs, db, &own_stmt, args, p);
+    if ((*pjobs)->nelts > max) {
+        *pmore = 1;
+        apr_array_pop(*pjobs);
+    }
+    return rv;
 }
 
 static apr_status_t find(sb_job_info_t **pjob, sb_db_t *db, const char *id, apr_pool_t *p)

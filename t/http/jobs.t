@@ -17,7 +17,7 @@ sub end { return http('DELETE', "/services/jobs/$_[0]", jar => $jar{ $_[1] // 's
 # ---- nothing, and each state ------------------------------------------------------------------------
 sql("DELETE FROM jobs.job WHERE owner_uid = " . quote($me));
 my $answer = ask();
-is_deeply([$answer->{status}, json($answer)], [200, { jobs => [], poll_seconds => 0 }], 'nothing was asked for');
+is_deeply([$answer->{status}, json($answer)], [200, { jobs => [], more => JSON::PP::false, poll_seconds => 0 }], 'nothing was asked for');
 like($answer->{headers}{'cache-control'}, qr/private/, 'for him alone');
 my %id;
 $id{ready} = a_job($me, created_at => '2016-04-03 10:11:12+00', ended_at => '2016-04-03 10:12:00+00', expires_at => 'tomorrow', files => [['a.zip', 4711]], notice => 'Data moved');
@@ -74,6 +74,17 @@ my $one = a_job($me, title => $title);
 is(jobs()->[0]{title}, "<script>\"\\ \x{e9}", 'a title is text');
 sql("INSERT INTO jobs.job (job_id, kind, tenant, owner_uid, title, params, state, max_attempts, retry_delay, keep, give_up_at)"
     . " SELECT gen_random_uuid(), kind, tenant, owner_uid, title, params, state, max_attempts, retry_delay, keep, give_up_at FROM jobs.job, generate_series(1, 105) WHERE job_id = '$one'");
-is(scalar @{ jobs() }, 100, 'at most a hundred');
+sub page { my $r = json(get('/services/jobs' . ($_[0] && "?before=$_[0]"), jar => $jar{ $_[1] // 'school' })); return ([map { $_->{id} } @{ $r->{jobs} }], $r->{more}) }
+my ($first, $more) = page('');
+is(scalar(@$first) . " $more", '100 1', 'at most a hundred, and that there are more');
+my ($second, $rest) = page($first->[99]);
+is(scalar(@$second) . " $rest", '6 0', 'behind the last one are the others');
+is_deeply([sort @$first, @$second], [sort map { $_->[0] } sql('SELECT job_id FROM jobs.job WHERE owner_uid = ' . quote($me) . ' AND deleted_at IS NULL')], 'each is there once, also those of one moment');
+end($first->[99]);
+is_deeply([(page($first->[99]))[0]], [$second], 'the same if the last one was removed meanwhile');
+is(scalar @{ (page($second->[-1]))[0] }, 0, 'behind the very last there is nothing');
+is(scalar @{ (page($first->[0], 'state'))[0] }, 0, 'nor behind one of another user');
+is(scalar @{ (page('-' x 36))[0] }, 0, 'nor behind what is no id');
+is(get("/services/jobs?$_", jar => $jar{school})->{status}, 412, "refused: $_") for 'before=x', 'before=', "after=$first->[0]";
 sql('DELETE FROM jobs.job WHERE owner_uid = ' . quote($me));
 finish();

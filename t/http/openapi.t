@@ -137,7 +137,7 @@ my %calls = (
     (map { $_ => [['registrar', { stateCode => $state, academicYear => $year }]] } qw(registration_extract registration_extract_post completion_extract)),
     reports => [['state']], ready => [[undef]], heartbeat => [[undef]], openapi => [[undef]],
     userinfo => [['state'], ['school']], userinfo_post => [['state']],
-    jobs => [['school']], job => [(map { ['school', { job_id => $_ }] } @mine), ['state', { job_id => $mine[0] }, 404]],
+    jobs => [['school'], ['school', { before => $mine[0] }]], job => [(map { ['school', { job_id => $_ }] } @mine), ['state', { job_id => $mine[0] }, 404]],
     job_delete => [(map { ['school', { job_id => $_ }] } @ends), ['school', { job_id => $ends[0] }, 404]],
     login => [[undef, {}, 302]], saml_post => [[undef, {}, 403]],
     logout => [['logout', {}, 200]], logout_post => [['logout']],

@@ -328,8 +328,8 @@ static void print_job(const sb_job_info_t *job, apr_pool_t *p)
 static apr_status_t list(sb_db_t *db, const char *uid, apr_pool_t *p)
 {
     apr_array_header_t *jobs;
-    apr_status_t rv = sb_job_list_own(&jobs, db, uid, 100, p);
-    int i;
+    int i, more;
+    apr_status_t rv = sb_job_list_own(&jobs, &more, db, uid, NULL, 100, p);
 
     for (i = 0; rv == APR_SUCCESS && i < jobs->nelts; i++) {
         print_job(&APR_ARRAY_IDX(jobs, i, sb_job_info_t), p);
