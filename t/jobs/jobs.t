@@ -28,10 +28,11 @@ is(sql_one("SELECT count(*) FROM $s.job"), 0, 'nothing of them is there');
 # ---- how many there may be -----------------------------------------------------------------------
 my @limit = (uid => 'many', max_open => 2, steps => [{ tasks => [part()] }]);
 my $one = $j->make(@limit);
+my $json = "json_build_object('id', gen_random_uuid(), 'kind', 'test', 'tenant', 'nc', 'uid', 'many', 'title', 'Other', 'params', '{}'::json,"
+    . " 'max_attempts', 1, 'retry_delay', 1, 'keep', 1, 'give_up_after', 86400000000, 'files', '[]'::json, 'steps', '[]'::json)";
 my $slow = fork // die "fork: $!\n";
 if (!$slow) { # asked for at the same time, by another web node
-    sql("BEGIN; SELECT $s.job_create_within(json_build_object('id', gen_random_uuid(), 'kind', 'test', 'tenant', 'nc', 'uid', 'many', 'title', 'Other', 'params', '{}'::json,"
-        . " 'max_attempts', 1, 'retry_delay', 1, 'keep', 1, 'give_up_after', 86400000000, 'files', '[]'::json, 'steps', '[]'::json), 2, 0); SELECT pg_sleep(1); COMMIT");
+    sql("BEGIN; SELECT $s.job_create_within($json, 2, 0); SELECT pg_sleep(1); COMMIT");
     POSIX::_exit(0);
 }
 wait_until(10, 'the other to be at it', sub { sql_one("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%job_create_within%pg_sleep(1)%' AND wait_event = 'PgSleep' AND pid <> pg_backend_pid()") });
@@ -45,6 +46,8 @@ sql("INSERT INTO $s.file (job_id, name, number, size) VALUES ('$one', 'x', 1, 1)
 is($j->try_make(@limit, max_open => 0, max_kept => 1)->{exit}, 1, 'what is kept has a limit, too');
 sql("UPDATE $s.job SET deleted_at = now() WHERE job_id = '$one'");
 is($j->try_make(@limit, max_kept => 1)->{exit}, 0, 'and what was deleted is not kept');
+my ($password) = slurp($j->{ini}) =~ m{^jobs\.db\.url = postgresql://smarter_web:([^@]+)@}m;
+is(sql_one({ user => 'smarter_web', password => $password }, "SELECT count($s.job_create($json))"), 1, 'a web node of before there were limits still makes jobs');
 sql("DELETE FROM $s.job");
 
 # ---- the outbox ----------------------------------------------------------------------------------
@@ -319,6 +322,7 @@ push @{ $may{ $_->[0] } }, $_->[1] for sql("SELECT role, CASE WHEN has_function_
     . " FROM pg_proc p, $roles WHERE pronamespace = '$s'::regnamespace AND prorettype <> 'trigger'::regtype");
 my @all = @{ $may{smarter_web} };
 cmp_ok(scalar @all, '>=', 13, scalar(@all) . ' functions');
-is_deeply([sort grep { defined } @all], ['job_cancel(uuid)', 'job_create_within(json,integer,integer)', 'job_delete(uuid)'], 'web may three of them');
+is_deeply([sort grep { defined } @all], ['job_cancel(uuid)', 'job_create(json)', 'job_create_within(json,integer,integer)', 'job_delete(uuid)'],
+    'web may four of them, one as nodes of before version 5 call it');
 is_deeply([grep { defined } @{ $may{$_} }], [], "$_ may none") for qw(smarter_loader smarter_analyst smarter_public);
 finish();
