@@ -11,7 +11,6 @@
 #include "core/sb_time.h"
 #include "report/sb_report.h"
 #include "report/sb_view_csv.h"
-#include "store/sb_rate.h"
 
 #define PUBLIC_CACHING "public, max-age=60"
 
@@ -224,27 +223,14 @@ static const char *guid_of(const sb_req_t *q)
     return q->user && q->user->guid ? q->user->guid : "";
 }
 
-/* Has this user not called it too often in this minute? Else the answer says when he may again. */
-static int is_in_limit(sb_req_t *q, const sb_report_t *report)
+/* @return OK; DONE the answer is written */
+static int take_turn(sb_req_t *q, const sb_report_t *report)
 {
-    const char *who;
-    sb_rate_t rate;
-
     if (!report->limit || !q->user) {
-        return 1;
+        return OK;
     }
-    who = q->user->guid ? q->user->guid : q->user->uid;
-    if (sb_rate_take(&rate, smarter_child(q)->data_cache, report->name, who ? who : "",
-                     sb_conf_int(smarter_child(q)->conf, report->limit),
-                     q->r->pool) == APR_SUCCESS) {
-        return 1;
-    }
-    if (rate.first) {
-        sb_req_event(q, SB_SECURITY_WARNING,
-                     apr_pstrcat(q->r->pool, "rate limited: ", report->name, NULL));
-    }
-    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
-    return 0;
+    return sb_req_limit(q, report->name, smarter_child(q)->data_cache,
+                        sb_conf_int(smarter_child(q)->conf, report->limit));
 }
 
 /* One line before and one after, with the time between: guid, no name. */
@@ -284,8 +270,8 @@ int smarter_data_report(sb_req_t *q)
     }
     ctx.params = q->params;
     ctx.found = &q->found;
-    if (!is_in_limit(q, report)) {
-        return sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
+    if (take_turn(q, report) != OK) {
+        return OK;
     }
     took = enter(q, report);
     rv = run(&body, q, report, &ctx);

@@ -20,7 +20,6 @@
 #include "core/sb_places.h"
 #include "core/sb_time.h"
 #include "extract/sb_extract_job.h"
-#include "store/sb_rate.h"
 
 #define BUSY_RETRY_SECS "10"
 
@@ -51,11 +50,6 @@ void smarter_extract_child_init(smarter_child_t *child)
 }
 
 /* ---- what is asked for ----------------------------------------------------------------------------- */
-
-static const char *user_of(const sb_req_t *q)
-{
-    return q->user->guid ? q->user->guid : q->user->uid ? q->user->uid : "";
-}
 
 static int refuse(sb_req_t *q, const sb_extract_t *x, const char *why)
 {
@@ -103,19 +97,8 @@ static int judge(sb_extract_t *x, sb_req_t *q, sb_extract_kind_t kind)
 /* @return OK; DONE the answer is written */
 static int take_turn(sb_req_t *q)
 {
-    sb_rate_t rate;
-
-    if (sb_rate_take(&rate, smarter_child(q)->data_cache, "extract", user_of(q),
-                     sb_conf_int(smarter_child(q)->conf, "extract.per_minute"),
-                     q->r->pool) == APR_SUCCESS) {
-        return OK;
-    }
-    if (rate.first) {
-        sb_req_event(q, SB_SECURITY_WARNING, "rate limited: extract");
-    }
-    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(q->r->pool, rate.wait));
-    sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
-    return DONE;
+    return sb_req_limit(q, "extract", smarter_child(q)->data_cache,
+                        sb_conf_int(smarter_child(q)->conf, "extract.per_minute"));
 }
 
 /* ---- patience -------------------------------------------------------------------------------------- */
@@ -188,7 +171,7 @@ static int failed(sb_req_t *q, apr_status_t rv, int number, const char *what)
  * @return OK; DONE the answer is written */
 static int take_place(sb_req_t *q)
 {
-    sb_place_t got = sb_places_take(smarter_child(q)->extracts->places, user_of(q), q->r->pool);
+    sb_place_t got = sb_places_take(smarter_child(q)->extracts->places, q->user->guid, q->r->pool);
 
     if (got == SB_PLACE_TAKEN) {
         return OK;
@@ -505,7 +488,7 @@ static int answer_later(sb_req_t *q, sb_extract_t *x)
     sb_extract_plan_t plan;
     apr_status_t rv;
 
-    if (!smarter_child(q)->extracts->pickup || !q->user->uid) {
+    if (!smarter_child(q)->extracts->pickup) {
         return sb_web_problem(q->r, HTTP_SERVICE_UNAVAILABLE,
                               "Extracts for later are not set up here");
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <apr_strings.h>
 #include "core/sb_log.h"
+#include "store/sb_rate.h"
 
 #define BODY_MAX 65536      /* bytes */
 #define TYPE "content-type" /* a name of the query that no report or service ever sees */
@@ -92,6 +93,22 @@ void sb_req_audit(sb_req_t *q, int status)
 {
     sb_audit_write(q->callable, q->params, q->found, q->user, q->request_id, status, q->r->pool);
     q->callable = NULL;
+}
+
+int sb_req_limit(sb_req_t *q, const char *what, sb_cache_t *cache, apr_int64_t per_minute)
+{
+    apr_pool_t *p = q->r->pool;
+    sb_rate_t rate;
+
+    if (sb_rate_take(&rate, cache, what, q->user->guid, per_minute, p) == APR_SUCCESS) {
+        return OK;
+    }
+    if (rate.first) {
+        sb_req_event(q, SB_SECURITY_WARNING, apr_pstrcat(p, "rate limited: ", what, NULL));
+    }
+    apr_table_setn(q->r->headers_out, "Retry-After", apr_itoa(p, rate.wait));
+    sb_web_problem(q->r, HTTP_TOO_MANY_REQUESTS, "Too many of these in a minute");
+    return DONE;
 }
 
 /* httpd's mod_remoteip has seen to it that the address is not what anybody says of himself. */

@@ -11,6 +11,7 @@
 #include "auth/sb_session.h"
 #include "report/sb_audit.h"
 #include "report/sb_params.h"
+#include "store/sb_cache.h"
 #include "web/sb_web.h"
 
 typedef struct sb_signin_t sb_signin_t; /* web/sb_signin.h */
@@ -23,7 +24,7 @@ typedef struct {
     const char *rest;                /* the last segment, where the route has one: "/data/{name}" */
     const sb_session_t *session;     /* NULL: anonymous, or a program with a token */
     const sb_bearer_t *bearer;       /* its token; NULL: none */
-    const sb_identity_t *user;       /* of session or bearer; NULL: anonymous */
+    const sb_identity_t *user;       /* of session or bearer, has guid and uid; NULL: anonymous */
     int retry_after;                 /* seconds: a token could not be verified */
     const apr_array_header_t *query; /* sb_pair_t; NULL until sb_req_query() */
     const char *type;                /* "content-type" of the query; NULL: the header counts */
@@ -58,6 +59,16 @@ const char *sb_req_segment(sb_req_t *q, const sb_param_t *schema) SB_MUST_CHECK;
  * @param status of the answer
  */
 void sb_req_audit(sb_req_t *q, int status);
+
+/**
+ * Count one more of these by this user in this minute, for all web nodes. The first one over the limit is an
+ * event, "rate limited: WHAT".
+ * @param what  a word: what has the same one is counted together
+ * @param cache, per_minute as sb_rate_take() has them
+ * @return OK; DONE the answer is written, and says when he may again
+ */
+int sb_req_limit(sb_req_t *q, const char *what, sb_cache_t *cache,
+                 apr_int64_t per_minute) SB_MUST_CHECK;
 
 /** A line of the security stream: what happened, who asked, from which address. */
 void sb_req_event(const sb_req_t *q, sb_security_t type, const char *text);

@@ -342,7 +342,7 @@ for (1 .. 5) {    # hop by hop, to the provider's message that he has left
 }
 my @forms = map { idp_answer('school', jar => jar()) } 1 .. 12;
 my $ini = slurp(env('SMARTER_INI'));
-spew(env('SMARTER_INI'), $ini =~ s/^(auth\.signin\.per_minute) = .*/$1 = 6/mr =~ s/^(auth\.signin\.strays_per_minute) = .*/$1 = 4\nauth.signin.at_once = 2\nsmarter.search.per_minute = 3\nauth.session.per_minute = 3/mr);
+spew(env('SMARTER_INI'), $ini =~ s/^(auth\.signin\.per_minute) = .*/$1 = 6/mr =~ s/^(auth\.signin\.strays_per_minute) = .*/$1 = 4\nauth.signin.at_once = 2\nsmarter.search.per_minute = 3\nextract.per_minute = 3\nauth.session.per_minute = 3/mr);
 stack('restart', 'httpd');
 
 # How a form that is only announced is answered.
@@ -394,6 +394,12 @@ subtest 'not too often' => sub {
     my @search = map { post('/data/search', jar => $searcher, json => { stateCode => $state, text => "School $_" })->{status} } 1 .. 5;
     is("@search", '200 200 200 429 429', 'searches');
     is(join('|', texts(security_events())), 'rate limited: search', 'one event');
+
+    my @extract = ((map { get("/services/extract?stateCode=$state&asmtYear=1999&asmtType=SUMMATIVE&asmtSubject=Math", jar => $searcher) } 1 .. 4),
+        post_json('/services/extract', { stateCode => $state, asmtYear => '1999', asmtType => 'SUMMATIVE', asmtSubject => 'Math', async => 'true' }, jar => $searcher, headers => { Origin => env('SMARTER_URL') }));
+    is(join(' ', map { $_->{status} } @extract), '404 404 404 429 429', 'extracts, at once and for later');
+    like($extract[4]{headers}{'retry-after'}, qr/\A(?:[1-9]|[1-5]\d|60)\z/, 'with the time to wait');
+    is(join('|', texts(security_events())), 'rate limited: extract', 'one event');
 
     my @of = map { my ($method, $path) = @$_; http($method, $path, jar => $searcher, headers => { Origin => env('SMARTER_URL') })->{status} }
         ['GET', '/services/sessions'], ['DELETE', '/services/sessions/000000000000'], (['GET', '/services/sessions']) x 2, ['DELETE', '/services/sessions'];
