@@ -7,6 +7,7 @@ use lib "$FindBin::Bin/../lib";
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Smarter::Between;
 use Smarter::Test;
 use Smarter::Jobs;
 
@@ -157,20 +158,29 @@ $id = $j->make(max_attempts => 2, steps => [{ tasks => [fails(as => 'die')] }]);
 for (1, 2) {
     wait_until(10, 'the worker to die', sub { waitpid($worker, 1) == $worker });
     delete $j->{running}{$worker};
+    is(depth(), 0, 'its message was acknowledged when the task was claimed: the broker has nothing to give again');
     sql("UPDATE $s.task SET lease_until = now() WHERE job_id = '$id' AND state = 'running'"); # that it runs out by itself is shown above
     $worker = $j->worker;
 }
 is($j->closed($id), 'failed', 'what kills its worker is given up');
 like($j->find($id)->{error}, qr/interrupted/, 'and its owner told');
 
-# Connections that break do not take the work away.
-$id = $j->make(steps => [{ tasks => [part(ms => 900)] }]);
+# A database that is away does not take the work away, though the task ends meanwhile.
+my $database = Smarter::Between->new(env('PGPORT'));
+my $direct = slurp($j->{ini});
+spew($j->{ini}, $direct =~ s{^(jobs\.worker\.db\.url\s*=.*\@[^:/\s]+):\d+}{"$1:" . $database->port}mer =~ s{^jobs\.lease = \K.*$}{20}mr);
+$j->stop($_) for $worker, $relay;
+($worker, $relay) = ($j->worker, $j->relay);
+$id = $j->make(steps => [{ tasks => [part(ms => 900)] }, { tasks => [part()] }]);
 wait_until(10, 'it to run', sub { $j->state($id) eq 'running' });
-sql({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') },
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'smarter-job-%' AND usename = 'smarter_jobs'");
-Smarter::Test::disturb();
-is($j->closed($id), 'ready', 'all connections to the database break: the job is ready');
-is_deeply([$j->tasks($id, "state || ' ' || claim")], ['1.1 done 1'], 'at the first attempt');
+$database->cut;
+wait_until(10, 'the worker to have done it', sub { $j->said =~ /its end is not recorded/ });
+sleep 0.5;
+is_deeply([$j->tasks($id, "state || ' ' || claim")], ['1.1 running 1', '2.1 waiting 0'], 'all connections to the database break, and there are none: the end of a task waits');
+$database->resume;
+is($j->closed($id), 'ready', '... until the database is back: worker and relay go on');
+is_deeply([$j->tasks($id, "state || ' ' || claim")], ['1.1 done 1', '2.1 done 1'], '... and nothing was done twice');
+spew($j->{ini}, $direct);
 
 # ---- something that is needed is down -------------------------------------------------------------
 $id = $j->make(max_attempts => 1, steps => [{ tasks => [{ name => 'need' }] }]);
