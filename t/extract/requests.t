@@ -91,6 +91,16 @@ for my $bad (['stateCode missing', { %asked, stateCode => undef }], ['two states
     is($a->{status}, 412, "$bad->[0]: refused") or diag $a->{body};
     unlike($a->{body}, qr/\.\.\/x/, 'the value is not repeated') if $bad->[0] =~ /path/;
 }
+is(get("/services/extract?stateCode=$state&asmtYear=$year&asmtType=SUMMATIVE&asmtSubject=Art&asmtSubject=Math", jar => $jar{state})->{status}, 412, 'by GET each of several counts');
+for my $bad ((map { my $path = $_; map { [$path, { %one, %$_ }] } { asmtGrade => '123' }, { asmtGrade => 'x' }, { asmtYear => '20x5' }, { asmtType => 'INTERIM ASSESSMENT BLOCKS' }, { asmtSubject => 'Art' },
+        { stateCode => 'NCX' }, { async => 'true' }, { asmtGrade => ['03', '04'] } } qw(assessment_item_level raw_data)),
+    ['assessment_item_level', { %one, itemId => ['../x'] }], ['raw_data', { %one, itemId => ['x'] }],
+    (map { my $path = $_; map { [$path, { stateCode => $state, academicYear => $year, %$_ }] } { academicYear => 'x' }, { academicYear => undef }, { extractType => 'x' }, { asmtYear => '2015' } }
+        qw(student_registration_statistics student_assessment_completion))) {
+    my ($path, $params) = @$bad;
+    my $a = post_json("/services/extract/$path", $params, jar => $jar{state}, headers => { %ours });
+    is($a->{status}, 412, "$path: refused: " . join ' ', map { "$_=" . (ref $params->{$_} ? "@{ $params->{$_} }" : $params->{$_} // '') } sort keys %$params) or diag $a->{body};
+}
 is(post('/services/extract', jar => $jar{state}, headers => { %ours, 'Content-Type' => 'application/json' }, body => '{')->{status}, 400, 'no JSON');
 is(http('DELETE', '/services/extract', jar => $jar{state})->{status}, 405, 'another method');
 is(get("/services/extract/student_assessment_completion?stateCode=$state&academicYear=$year", jar => $jar{state}, headers => { %ours })->{status}, 405, 'completion by POST only');
@@ -161,7 +171,8 @@ $r = post_json('/services/extract', { %asked, asmtYear => ['2001'], async => 'TR
 is_deeply([$r->{status}, map { $_->{status} } @{ json($r)->{tasks} }], [200, 'no_data'], 'nothing there');
 ok(!exists json($r)->{files}, 'no files');
 for my $kind (qw(student_registration_statistics student_assessment_completion)) {
-    $r = post_json("/services/extract/$kind", { stateCode => $state, academicYear => $year }, jar => $jar{state}, headers => { %ours });
+    # the address says which, not the parameter
+    $r = post_json("/services/extract/$kind", { stateCode => $state, academicYear => $year, extractType => 'studentAssessmentCompletion' }, jar => $jar{state}, headers => { %ours });
     is($r->{status}, 200, $kind);
     (my $type = $kind) =~ s/_(\w)/\U$1/g;
     is_deeply({ map { $_ => json($r)->{tasks}[0]{$_} } qw(state_code academicYear extractType status) },
