@@ -252,7 +252,9 @@ static void stop_reading(sb_db_t *db)
     int n;
 
     sb_db_watch(db, NULL, NULL); /* they have said so */
-    sb_db_cancel(db);
+    if (!sb_db_cancel(db)) {
+        sb_db_give_up(db);
+    }
     while ((n = PQgetCopyData(db->conn, &row, 1)) >= 0) {
         if (n > 0) {
             PQfreemem(row);

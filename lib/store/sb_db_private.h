@@ -59,8 +59,11 @@ double sb_db_deadline(const sb_db_t *db);
 /** End the connection, so that nobody reads a late answer as that to the next question. */
 void sb_db_give_up(sb_db_t *db);
 
-/** Ask the server to stop what it does for this connection. In vain is only logged. */
-void sb_db_cancel(sb_db_t *db);
+/**
+ * Ask the server to stop what it does for this connection; for a second at most.
+ * @return 0: in vain, which is logged. It may still come, so nothing else is to be asked on this connection
+ */
+int sb_db_cancel(sb_db_t *db);
 
 /** Wait for the server and read what it sent; after the deadline, or when nobody wants it, the connection
  *  is given up.

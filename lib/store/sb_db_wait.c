@@ -1,9 +1,14 @@
 /* Waiting for the server: never for ever where statements have a time limit. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include "core/sb_log.h"
 #include "core/sb_time.h"
 #include "store/sb_db_private.h"
@@ -12,6 +17,8 @@
  * stopped, cut off, or a pooler that forgot us. */
 #define GRACE 1.0
 #define ASK_MSECS 250 /* how long it may go unnoticed that nobody wants the answer */
+#define CANCEL_MSECS 1000
+#define WHY_SIZE 256
 
 double sb_db_deadline(const sb_db_t *db)
 {
@@ -53,16 +60,79 @@ void sb_db_give_up(sb_db_t *db)
     PQconsumeInput(db->conn); /* lets libpq see it */
 }
 
-void sb_db_cancel(sb_db_t *db)
-{
-    PGcancel *cancel = PQgetCancel(db->conn);
-    char why[256] = "";
+/* PQcancel waits for a server that is silent as long as it likes, so a thread of its own does, and we hear of it
+ * through a pipe: a complaint, or its end. */
+typedef struct {
+    PGcancel *cancel;
+    int done;
+} request_t;
 
-    if (cancel && !PQcancel(cancel, why, sizeof(why))) {
-        sb_log(SB_LOG_WARN, SBLOGNO(1205), SB_NO_STATUS,
-               "a statement goes on at the database: %.*s", (int)strcspn(why, "\n"), why);
+static void *ask_to_cancel(void *data)
+{
+    request_t *req = data;
+    char why[WHY_SIZE] = "";
+
+    if (!PQcancel(req->cancel, why, sizeof(why))) {
+        (void)!write(req->done, why, strlen(why));
     }
-    PQfreeCancel(cancel);
+    PQfreeCancel(req->cancel);
+    close(req->done);
+    free(req);
+    return NULL;
+}
+
+/* @return 0: there is no such thread */
+static int start_asking(sb_db_t *db, int done)
+{
+    request_t *req = malloc(sizeof(*req));
+    sigset_t all, before;
+    pthread_t thread;
+    int failed = 1;
+
+    if (!req) {
+        return 0;
+    }
+    *req = (request_t){PQgetCancel(db->conn), done};
+    sigfillset(&all); /* for other threads; SIGPIPE of one that is not waited for is for none */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (req->cancel) {
+        failed = pthread_create(&thread, NULL, ask_to_cancel, req);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        PQfreeCancel(req->cancel);
+        free(req);
+        return 0;
+    }
+    pthread_detach(thread);
+    return 1;
+}
+
+int sb_db_cancel(sb_db_t *db)
+{
+    char why[WHY_SIZE] = "it does not answer";
+    struct pollfd pfd = {.events = POLLIN};
+    int ends[2], started;
+
+    if (pipe2(ends, O_CLOEXEC)) {
+        return 0;
+    }
+    started = start_asking(db, ends[1]);
+    if (!started) {
+        close(ends[1]);
+    }
+    pfd.fd = ends[0];
+    if (started && poll(&pfd, 1, CANCEL_MSECS) > 0) {
+        ssize_t n = read(ends[0], why, sizeof(why) - 1);
+
+        why[n > 0 ? n : 0] = '\0';
+    }
+    close(ends[0]);
+    if (*why) {
+        sb_log(SB_LOG_WARN, SBLOGNO(1205), SB_NO_STATUS,
+               "a statement may go on at the database: %.*s", (int)strcspn(why, "\n"), why);
+    }
+    return !*why;
 }
 
 void sb_db_watch(sb_db_t *db, apr_status_t (*ask)(void *ctx), void *ctx)
@@ -78,7 +148,7 @@ static int is_wanted(sb_db_t *db)
     if (db->stopped == APR_SUCCESS) {
         return 1;
     }
-    sb_db_cancel(db);
+    (void)sb_db_cancel(db);
     sb_db_give_up(db);
     return 0;
 }

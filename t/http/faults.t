@@ -25,7 +25,7 @@ my %report = (    # all that ask the database each time
 # What waits, and how long at most: short here, and so that one cannot be taken for another. SLACK is for
 # a busy machine.
 my ($STATEMENT, $REQUEST, $CONNECT, $POOL, $SLACK) = (1, 3, 2, 1, 2);
-allow_log(qr/SB(?:12\d\d|1400|161[23]|1740|2002|3010|3023|3030|3102|3104)\b/,
+allow_log(qr/SB(?:12\d\d|1400|161[23]|1740|2002|3010|3023|3030|30[89]\d|3102|3104)\b/,
     qr/"no":"SB(?:4002|4022|43\d\d)"|ended with status 75/);    # the workers notice, too
 
 # ---- the stack, with our port before the tenant's database, and a second tenant that has none ----------
@@ -37,7 +37,8 @@ my $broker = Smarter::Between->new((slurp($ini_file) =~ m{^udl2\.broker\.url = a
 sub with_settings {
     my (%more) = @_;
     my ($url) = $ini =~ /^edware\.db\.\Q$tenant\E\.url = (\S+)$/m or die 'no database in the ini';
-    my %set = ("edware.db.$tenant.url" => $url =~ s/(\@[^:\/]+):\d+/"$1:" . $database->port/er, 'edware.db.zz.url' => $url,
+    my %set = ((map { $_ => $url =~ s/(\@[^:\/]+):\d+/"$1:" . $database->port/er } "edware.db.$tenant.url", 'jobs.db.url'), 'edware.db.zz.url' => $url,
+        'extract.celery_timeout' => $REQUEST, 'extract.request_timeout' => $REQUEST,
         'edware.db.zz.schema_name' => $schema, 'edware.db.zz.state_code' => 'ZZ', 'edware.db.pool_size' => 4,
         'edware.db.statement_timeout' => "${STATEMENT}s", 'edware.db.request_timeout' => "${REQUEST}s",
         'edware.db.connect_timeout' => "${CONNECT}s", 'edware.db.pool_timeout' => "${POOL}s", %more);
@@ -72,6 +73,18 @@ sub ask {
     return post_json("/data/$name", { stateCode => $who eq 'otherstate' ? 'ZZ' : $state, %{ $report{$name} }, %more }, jar => $jar{$who}, timeout => 60);
 }
 
+# Extracts at once and for later, and what was asked for before, which is in the database of jobs.
+my %extract = (stateCode => $state, asmtYear => "$year", asmtType => 'SUMMATIVE', asmtSubject => 'Math');
+my %jobs = (
+    'an extract at once' => ['POST', '/services/extract', json => \%extract], 'an extract for later' => ['POST', '/services/extract', json => { %extract, async => 'true' }],
+    'the list of jobs' => ['GET', '/services/jobs'], 'one job' => ['GET', '/services/jobs/11111111-1111-4111-8111-111111111111'],
+    'ending one' => ['DELETE', '/services/jobs/11111111-1111-4111-8111-111111111111'],
+);
+sub ask_jobs {
+    my ($method, $path, @more) = @{ $jobs{ $_[0] } };
+    return http($method, $path, jar => $jar{state}, headers => { Origin => env('SMARTER_URL') }, timeout => 60, @more);
+}
+
 sub refused {
     my ($answer, $secs, $what) = @_;
     subtest "$what: 503" => sub {
@@ -103,6 +116,7 @@ sub is_back {
     is($answer->{status}, 200, "$what: back after " . sprintf('%.1f s', time - $start));
     cmp_ok(time - $start, '<', $first // 3, 'which is soon');
     is(ask('state', $_)->{status}, 200, "$what: $_ works again") for sort keys %report;
+    is(ask_jobs('the list of jobs')->{status}, 200, "$what: so does the list of jobs");
 }
 
 # Many at once: the answers' statuses with how often, and the longest time.
@@ -147,10 +161,10 @@ sub at_once {
     return map { JSON::PP->new->utf8->decode(slurp("$dir/$_")) } 0 .. $#do;
 }
 
-# All of these reports, refused.
+# All of these reports, refused; or extracts, or what is about them.
 sub all_refused {
     my ($secs, $what, @names) = @_;
-    my @answers = at_once(map { my $name = $_; sub { ask('state', $name) } } @names);
+    my @answers = at_once(map { my $name = $_; sub { $jobs{$name} ? ask_jobs($name) : ask('state', $name) } } @names);
     refused($answers[$_], $secs, "$what, $names[$_]") for 0 .. $#names;
 }
 
@@ -192,12 +206,13 @@ subtest 'the server begins anew, again and again' => sub {
 # ---- the database ----------------------------------------------------------------------------------------
 $database->cut;
 refused(ask('state', $_), 0, "the database refuses, $_") for sort keys %report;
+refused(ask_jobs($_), 0, "the database refuses, $_") for sort keys %jobs;
 others_are_well('the database refuses');
 $database->resume;
 is_back('the database refused', 1);
 
 $database->stop;
-all_refused($REQUEST, 'connections hang', 'academic_year', 'comparing_populations');
+all_refused($REQUEST + 1, 'connections hang', 'academic_year', 'comparing_populations', sort keys %jobs);
 my $flood = meanwhile(sub { many(40, 'academic_year') });
 sleep 1;
 others_are_well('connections hang, under a flood');
