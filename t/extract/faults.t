@@ -92,9 +92,13 @@ kill 'CONT', worker_pid('worker-extract');
 wait_until(60, 'the job', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'") eq 'ready' });
 is(sql_one("SELECT size || ' ' || sha256 FROM jobs.file WHERE pickup_id = '$one'"), '12345 ' . sha256_of($other), '... which is good enough, and known for what it is');
 
-sub ask_raw {
-    my $r = post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
+sub ask_raw_once {
+    return post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
         jar => $jar, headers => { Origin => env('SMARTER_URL') });
+}
+
+sub ask_raw {
+    my $r = ask_raw_once();
     is($r->{status}, 200, 'asked for raw data') or die "$r->{body}\n";
     return json($r);
 }
@@ -154,12 +158,21 @@ ok($heard, 'a job that is cancelled is not delivered to the end');
 
 my @super = ({ user => 'postgres', password => env('SMARTER_PG_SUPERUSER_PASSWORD') });
 sub waiting_for_rows { return sql_one(@super, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY%' AND usename <> 'postgres'") }
-my $busy = fork // die "fork: $!\n";
-if (!$busy) {
-    eval { sql(sprintf 'BEGIN; LOCK TABLE %s.dim_student IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)', env('SMARTER_SCHEMA')) };
-    POSIX::_exit(0);
+sub keep_busy {
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        eval { sql(sprintf 'BEGIN; LOCK TABLE %s.dim_student IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)', env('SMARTER_SCHEMA')) };
+        POSIX::_exit(0);
+    }
+    wait_until(10, 'the database to be busy', sub { sql_one(@super, "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'dim_student' AND l.mode = 'AccessExclusiveLock' AND l.granted") });
+    return $pid;
 }
-wait_until(10, 'the database to be busy', sub { sql_one(@super, "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'dim_student' AND l.mode = 'AccessExclusiveLock' AND l.granted") });
+sub let_go {
+    my ($pid) = @_;
+    sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
+    waitpid $pid, 0;
+}
+my $busy = keep_busy();
 ($said, $id) = ask();
 wait_until(20, 'the worker to wait for rows', \&waiting_for_rows);
 my $told = time;
@@ -177,8 +190,7 @@ sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_e
 wait_until(10, 'it to notice', sub { noted($its, 'FAILED') });
 is(sql_one("SELECT state IN ('queued', 'running') AND attempt <= 1 FROM jobs.task WHERE name = 'extract.make' AND args::text LIKE '%$its%'"), 't',
     'the database goes away: the task waits, which is no attempt');
-sql(@super, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
-waitpid $busy, 0;
+let_go($busy);
 whole($broken, $its, 'the database back');
 
 # ---- sent at once to who hangs up ----------------------------------------------------------------------
@@ -214,7 +226,7 @@ sub web_with {
     kill 'USR1', server_pid('httpd');
     wait_until(20, 'processes that have read it', sub { my %now = map { $_ => 1 } split ' ', qx(pgrep -P @{[server_pid('httpd')]}); %now && !grep { $now{$_} } @old });
 }
-my %change = ('jobs.db.pool_size' => 1, 'extract.max_open' => 2, 'extract.request_timeout' => 5);
+my %change = ('jobs.db.pool_size' => 1, 'extract.max_open' => 2, 'extract.request_timeout' => 5, 'extract.sync.max' => 1, 'extract.per_minute' => 0);
 (my $changed = $ini) =~ s/^\[app:main\]\n/"[app:main]\n" . join '', map { "$_ = $change{$_}\n" } sort keys %change/me;
 web_with($changed);
 my $uid = sql_one("SELECT owner_uid FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'");
@@ -245,11 +257,54 @@ is_deeply([sql("SELECT string_agg(part::text, ' ' ORDER BY part), j.job_id = r.r
     'the parts of a job are one request to the pickup zone');
 sql('SELECT jobs.job_cancel(job_id) FROM jobs.job WHERE state = \'queued\' AND owner_uid = ' . quote($uid));
 kill 'STOP', @zone;
-my $late = post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
-    jar => $jar, headers => { Origin => env('SMARTER_URL') });
+my $late = ask_raw_once();
 kill 'CONT', @zone;
 is($late->{status}, 503, 'it stands still: come again');
 cmp_ok($late->{time}, '<', 8, '... when the time of the whole request is up');
+
+# ---- a web server that is killed in the middle of it -----------------------------------------------------
+
+# The status of what is asked meanwhile stands in a file, when it is answered.
+sub meanwhile {
+    my ($do) = @_;
+    my $file = tmpdir() . '/status';
+    my $pid = fork // die "fork: $!\n";
+    return ($pid, $file) if $pid;
+    spew($file, $do->()->{status});
+    POSIX::_exit(0);
+}
+kill 'STOP', @zone;
+my ($asks, $answer) = meanwhile(\&ask_raw_once);
+select undef, undef, undef, 1; # until it has got to the pickup zone
+kill 'KILL', split ' ', qx(pgrep -P @{[server_pid('httpd')]});
+waitpid $asks, 0;
+kill 'CONT', @zone;
+is(slurp($answer), 0, 'killed, the web server: there is no answer');
+allow_log(qr/AH00052: child pid \d+ exit signal Killed/);
+wait_until(20, 'other processes of it', sub { get('/services/ready')->{status} == 200 });
+is(open_jobs(), 0, '... and no job');
+is(ask_raw_once()->{status}, 200, '... who asks again is answered');
+is(open_jobs(), 1, '... and there is one');
+sql('SELECT jobs.job_cancel(job_id) FROM jobs.job WHERE state = \'queued\' AND owner_uid = ' . quote($uid));
+
+# ---- as many at once as there may be ---------------------------------------------------------------------
+
+add_user('f-other', ['SAREXTRACTS', $tenant, $state]);
+my $other_jar = sign_in('f-other');
+$busy = keep_busy();
+($asks, $answer) = meanwhile(sub { return post_json('/services/extract', \%sync, jar => $jar) });
+wait_until(20, 'it to wait for rows', \&waiting_for_rows);
+my %told;
+wait_until(20, 'the process that makes it to be asked again, by himself and by somebody else', sub {
+    $told{ $_->{status} } = $_ for map { post_json('/services/extract', \%sync, jar => $_, timeout => 1) } $jar, $other_jar;
+    return $told{429} && $told{503};
+});
+like(json($told{429})->{detail}, qr/\AAnother extract of yours/, 'one at a time of one user');
+like(json($told{503})->{detail}, qr/\AToo many extracts are being made/, 'extract.sync.max of all in a process');
+is($told{$_}{headers}{'retry-after'}, 10, '... come again') for 429, 503;
+let_go($busy);
+waitpid $asks, 0;
+is(slurp($answer), 200, 'the first gets his');
 kill 'CONT', worker_pid('worker-extract');
 web_with($ini);
 allow_log(qr/SB(?:3062|3063|4555)/);
