@@ -224,7 +224,7 @@ apr_status_t sb_job_relay_send(int *psent, apr_interval_time_t *pnext, sb_job_re
     apr_pool_t *ptemp;
     apr_status_t rv;
     sb_rows_t *rows;
-    int n, sent = 0;
+    int n = 0, sent = 0;
 
     *pnext = -1;
     rv = apr_pool_create(&ptemp, p);
@@ -233,13 +233,8 @@ apr_status_t sb_job_relay_send(int *psent, apr_interval_time_t *pnext, sb_job_re
         if (rv == APR_SUCCESS) {
             rv = send_batch(&n, relay, ptemp);
         }
-        if (rv == APR_SUCCESS) {
-            rv = sb_db_commit(relay->db);
-            sent += n;
-        }
-        else {
-            sb_db_rollback(relay->db);
-        }
+        rv = sb_db_end(relay->db, rv);
+        sent += rv == APR_SUCCESS ? n : 0;
         apr_pool_clear(ptemp);
     }
     if (psent) {
@@ -285,15 +280,11 @@ static apr_status_t in_turn(sb_job_swept_t *swept, sb_job_relay_t *relay, part_f
     if (rv == APR_SUCCESS && sb_rows_bool(rows, 0, 0) == 1) {
         rv = part(&sum, relay, what, p);
     }
+    rv = sb_db_end(relay->db, rv);
     if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(relay->db);
+        *swept = sum;
     }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(relay->db);
-        return rv;
-    }
-    *swept = sum;
-    return APR_SUCCESS;
+    return rv;
 }
 
 static apr_status_t sweep_leases(sb_job_swept_t *swept, sb_job_relay_t *relay, const void *what,

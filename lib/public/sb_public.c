@@ -176,13 +176,10 @@ static void remove_old(const job_t *j)
                                             "DROP SCHEMA IF EXISTS {old} CASCADE",
                                             "old", j->old, NULL));
         }
-        if (rv == APR_SUCCESS) {
-            rv = sb_db_commit(j->to);
-        }
+        rv = sb_db_end(j->to, rv);
         if (rv == APR_SUCCESS) {
             return;
         }
-        sb_db_rollback(j->to);
         apr_sleep(DROP_PAUSE);
     }
     sb_log(SB_LOG_NOTICE, SBLOGNO(2800), rv, "schema %s stays until the next run: %s", j->old,

@@ -510,9 +510,7 @@ static apr_status_t refresh(int *pkept, sb_report_ctx_t *ctx, int year, apr_pool
     if (rv == APR_SUCCESS) {
         rv = find(&k, &usable);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(ctx->db);
-    }
+    rv = sb_db_end(ctx->db, rv);
     if (rv != APR_SUCCESS || !usable) {
         return rv;
     }
@@ -521,9 +519,7 @@ static apr_status_t refresh(int *pkept, sb_report_ctx_t *ctx, int year, apr_pool
     if (rv == APR_SUCCESS) {
         rv = keep(&k, pkept);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(ctx->db);
-    }
+    rv = sb_db_end(ctx->db, rv);
     if (rv == APR_SUCCESS && *pkept) {
         sb_log(SB_LOG_INFO, SBLOGNO(2120), SB_NO_STATUS,
                "cohorts of %s in %d: %d places in %.0f ms", sb_scope_state(ctx->scope), year,
@@ -567,9 +563,6 @@ apr_status_t sb_cohorts_refresh(int *pyears, sb_db_t *db, const char *tenant, co
         sb_report_ctx_t ctx = {.scope = scope, .aggregates = scope, .schema = schema, .db = db};
 
         rv = refresh(&kept, &ctx, (int)sb_rows_int(rows, i, 0, 0), pyear);
-        if (rv != APR_SUCCESS) {
-            sb_db_rollback(db);
-        }
         n += rv == APR_SUCCESS && kept;
         apr_pool_clear(pyear);
     }

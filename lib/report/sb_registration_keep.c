@@ -94,13 +94,7 @@ static apr_status_t keep(sb_db_t *db, const char *schema, const char *kind, cons
                   " ON CONFLICT (kind, academic_year) DO UPDATE SET valid = true",
                   kind, year, p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(db);
-    }
-    return rv;
+    return sb_db_end(db, rv);
 }
 
 apr_status_t sb_reg_refresh(sb_db_t *db, const char *schema, int (*stopping)(void),

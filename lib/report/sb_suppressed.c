@@ -519,13 +519,8 @@ apr_status_t sb_suppressed_refresh(int *pyears, sb_db_t *db, const char *tenant,
             rv = refresh(db, tenant, schema, sb_rows_text(rows, n, 1),
                          (int)sb_rows_int(rows, n, 0, 0), pyear);
         }
-        if (rv == APR_SUCCESS) {
-            rv = sb_db_commit(db);
-            n++;
-        }
-        else {
-            sb_db_rollback(db);
-        }
+        rv = sb_db_end(db, rv);
+        n += rv == APR_SUCCESS;
     }
     if (pyears) {
         *pyears = n;

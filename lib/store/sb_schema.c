@@ -382,20 +382,14 @@ apr_status_t sb_schema_upgrade(int *papplied, const char **perror, sb_db_t *db, 
     if (rv == APR_SUCCESS) {
         rv = upgrade(&applied, perror, db, kind, schema, flags, files, p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(db);
+    rv = sb_db_end(db, rv);
+    if (rv != APR_SUCCESS && !*perror) {
+        *perror = apr_pstrdup(p, sb_db_error(db));
     }
-    if (rv != APR_SUCCESS) {
-        if (!*perror) {
-            *perror = apr_pstrdup(p, sb_db_error(db));
-        }
-        sb_db_rollback(db);
-        return rv;
-    }
-    if (papplied) {
+    if (rv == APR_SUCCESS && papplied) {
         *papplied = applied;
     }
-    return APR_SUCCESS;
+    return rv;
 }
 
 apr_status_t sb_schema_drop(sb_db_t *db, const char *schema, apr_pool_t *p)

@@ -208,12 +208,7 @@ static void drop_schema(sb_udl_run_t *run)
     if (rv == APR_SUCCESS) {
         rv = sb_batch_schema_drop(run->target, run->job->guid, run->p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(run->target);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(run->target);
-    }
+    (void)!sb_db_end(run->target, rv);
 }
 
 /* Leave nothing in the target, unless the schemas of failed batches are wanted. */

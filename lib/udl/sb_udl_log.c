@@ -437,13 +437,8 @@ apr_status_t sb_udl_log_finish(sb_udl_log_t *log, const sb_udl_ending_t *ending)
     if (rv == APR_SUCCESS && log->stats == log->udl) {
         rv = write_state(log, ending);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(log->udl);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(log->udl);
-    }
-    else if (log->stats != log->udl) {
+    rv = sb_db_end(log->udl, rv);
+    if (rv == APR_SUCCESS && log->stats != log->udl) {
         rv = write_state(log, ending);
     }
     apr_pool_clear(log->scratch);

@@ -339,15 +339,9 @@ static apr_status_t enqueue(work_t *w, const char *path)
     if (rv == APR_SUCCESS && n) {
         rv = record(w, "retry", detail_of(w, apr_pstrcat(w->p, "as ", w->done->guid, NULL)));
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(w->udl);
-    }
+    rv = sb_db_end(w->udl, rv);
     w->done->already = rv == APR_SUCCESS && !n;
-    rv = db_failed(w, rv, w->udl);
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(w->udl);
-    }
-    return rv;
+    return db_failed(w, rv, w->udl);
 }
 
 static apr_status_t is_queued(int *pyes, work_t *w, const char *guid)
@@ -568,15 +562,9 @@ static apr_status_t mark(work_t *w)
                              udl_sql(w, "DELETE FROM {schema}.batch_hold WHERE batch_guid = $1"), 1,
                              args);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(w->udl);
-    }
+    rv = sb_db_end(w->udl, rv);
     w->done->already = rv == APR_SUCCESS && !n;
-    rv = db_failed(w, rv, w->udl);
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(w->udl);
-    }
-    return rv;
+    return db_failed(w, rv, w->udl);
 }
 
 static apr_status_t drop_rows_in(work_t *w, const char *url)

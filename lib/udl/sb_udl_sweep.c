@@ -56,12 +56,7 @@ static apr_status_t drop_schema(const sweep_t *s, sb_db_t *target, const char *g
     if (rv == APR_SUCCESS && sb_rows_count(rows)) {
         rv = sb_batch_schema_drop(target, guid, s->p);
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_db_commit(target);
-    }
-    if (rv != APR_SUCCESS) {
-        sb_db_rollback(target);
-    }
+    rv = sb_db_end(target, rv);
     return rv == SB_EBUSY ? APR_SUCCESS : rv;
 }
 
