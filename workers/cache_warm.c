@@ -77,10 +77,7 @@ static int run(program_t *prog)
     }
     rv = sb_warm_run(&result, &error, &opts, prog->pool);
     if (rv == SB_EBUSY) {
-        if (!due) {
-            fprintf(stderr, "%s: another one is running; it will do the work\n", prog->def->name);
-        }
-        return PROGRAM_DONE;
+        return program_leave_it(prog, !due);
     }
     if (rv == APR_TIMEUP) {
         return PROGRAM_AGAIN; /* asked to stop */

@@ -24,8 +24,7 @@ static int run(program_t *prog)
     sb_db_t *db;
 
     url = url ? url : sb_conf_str(prog->conf, "edware_stats.db.url");
-    if (!url) {
-        fprintf(stderr, "%s: edware_stats.db.url is not set\n", prog->def->name);
+    if (!program_has(prog, "edware_stats.db.url", "migrate_stats.db.url", NULL)) {
         return PROGRAM_FAILED;
     }
     rv = sb_db_open(&db, sb_conf_db_url(url, prog->pool), &opts, prog->pool);

@@ -4,22 +4,12 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/sb_log.h"
 #include "pickup/sb_pickup_sweep.h"
 #include "workers/program.h"
 
 #define DAYS_MAX 36500
-
-/* @return 0 it is none */
-static int read_days(const char *text)
-{
-    char *end;
-    long days = strtol(text, &end, 10);
-
-    return *end || days < 1 || days > DAYS_MAX ? 0 : (int)days;
-}
 
 static int run(program_t *prog)
 {
@@ -36,11 +26,8 @@ static int run(program_t *prog)
     if (due && program_option(prog, "once")) {
         return program_usage(prog, "say --once or --if-due");
     }
-    if (days) {
-        opts.days = read_days(days);
-        if (!opts.days) {
-            return program_usage(prog, "--expiration %s: want days, from 1 to 36500", days);
-        }
+    if (days && !program_number(&opts.days, days, 1, DAYS_MAX)) {
+        return program_usage(prog, "--expiration %s: want days, from 1 to %d", days, DAYS_MAX);
     }
     if (!program_has(prog, "hpz.db.url", NULL, PROGRAM_PICKUP_INI)) {
         return PROGRAM_FAILED;

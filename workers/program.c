@@ -576,9 +576,7 @@ static int go_round(program_t *prog, program_once_t *once, int flags, apr_interv
 int program_repeat(program_t *prog, program_once_t *once, int flags)
 {
     const char *every = program_option(prog, "every");
-    int due = program_option(prog, "if-due") != NULL;
-    char *end;
-    long secs;
+    int due = program_option(prog, "if-due") != NULL, secs;
 
     if ((every != NULL) + (program_option(prog, "once") != NULL) + due != 1) {
         return program_usage(prog, "say --once, %sor --every SECONDS",
@@ -587,8 +585,7 @@ int program_repeat(program_t *prog, program_once_t *once, int flags)
     if (!every) {
         return once(prog, prog->pool, !due);
     }
-    secs = strtol(every, &end, 10);
-    if (*end || secs < 1 || secs > EVERY_MAX) {
+    if (!program_number(&secs, every, 1, EVERY_MAX)) {
         return program_usage(prog, "--every %s: seconds from 1 to %d", every, EVERY_MAX);
     }
     return go_round(prog, once, flags, apr_time_from_sec(secs));

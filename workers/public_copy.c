@@ -103,8 +103,7 @@ static int print_sid(program_t *prog, const char *tenant)
     apr_status_t rv;
 
     if (why) {
-        fprintf(stderr, "%s: edware.public.secret: %s\n", prog->def->name, why);
-        return PROGRAM_FAILED;
+        return program_complain(prog, "edware.public.secret", why);
     }
     rv = sb_sid_encode(&sid, sb_public_state(prog->conf, tenant), secret, prog->pool);
     if (rv == APR_SUCCESS) {
@@ -117,7 +116,6 @@ static int run(program_t *prog)
 {
     const apr_array_header_t *tenants = sb_public_tenants(prog->conf, prog->pool);
     const char *tenant = program_option(prog, "tenant");
-
     int sid = program_option(prog, "sid") != NULL;
 
     if (sid + (program_option(prog, "once") != NULL) + (program_option(prog, "if-due") != NULL) !=
