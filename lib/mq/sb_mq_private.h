@@ -46,7 +46,7 @@ apr_status_t sb_mq_broken(sb_mq_t *mq, const char *what, int status);
 /** Open a channel, if it is not. @return as sb_mq_open */
 apr_status_t sb_mq_need_channel(sb_mq_t *mq, amqp_channel_t ch) SB_MUST_CHECK;
 
-/** Read one frame and act on it. @return APR_TIMEUP none came; anything else: the connection is lost */
+/** Read one frame and act on it. @return APR_SUCCESS; APR_TIMEUP none came; anything else: the connection is lost */
 apr_status_t sb_mq_pump(sb_mq_t *mq, apr_interval_time_t timeout) SB_MUST_CHECK;
 
 #endif

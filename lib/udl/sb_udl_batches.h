@@ -147,7 +147,7 @@ typedef struct {
     apr_array_header_t *notices; /* of sb_batch_notice_t */
 } sb_batch_details_t;
 
-/** @param max how many rejects and errors */
+/** @param max how many rejects and errors @return as sb_db_query */
 apr_status_t sb_batches_details(sb_batch_details_t *details, sb_batches_t *b,
                                 const sb_batch_t *batch, int max, apr_pool_t *p) SB_MUST_CHECK;
 
@@ -167,6 +167,7 @@ typedef struct {
     apr_array_header_t *promotions; /* of sb_batch_promotion_t, by tenant */
 } sb_batches_health_t;
 
+/** @return as sb_db_query, of the loader's database; productions that do not answer are told in promotions */
 apr_status_t sb_batches_health(sb_batches_health_t *health, sb_batches_t *b,
                                apr_pool_t *p) SB_MUST_CHECK;
 

@@ -5,7 +5,7 @@
 #include "core/sb_time.h"
 #include "udl/sb_udl_rules_private.h"
 
-/* One or two, or exactly four digits. @return how many, 0 if it is no such number */
+/* Up to max digits, and no other behind them. @return how many; 0 none, or more */
 static apr_size_t digits_at(int *pn, const char *s, apr_size_t len, apr_size_t max)
 {
     apr_size_t i;
@@ -98,8 +98,8 @@ sb_udl_issue_t sb_udl_read_date(int ymd[3], const char *s, apr_size_t len)
             at = third ? 6 + second + third : 0;
         }
     }
-    else if ((first == 1 || first == 2) && is_separator(s, len, first) &&
-             is_digit(s[len > first + 1 ? first + 1 : 0]) && len > first + 1) {
+    else if ((first == 1 || first == 2) && is_separator(s, len, first) && len > first + 1 &&
+             is_digit(s[first + 1])) {
         ymd[1] = n;
         second = digits_at(&ymd[2], s + first + 1, len - first - 1, 2);
         if (second && is_separator(s, len, first + 1 + second)) {
