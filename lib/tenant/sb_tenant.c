@@ -161,6 +161,23 @@ const char *sb_tenant_connect(sb_db_t **pdb, const char *what, const char *url, 
                               sb_tenant_url_shown(url, p));
 }
 
+void sb_tenant_pickup(const char *name, const char *state, sb_tenant_say_fn *say,
+                      const sb_tenant_conf_t *conf, apr_pool_t *p)
+{
+    const char *key = apr_pstrcat(p, "edware.db.", name, ".state_code", NULL);
+
+    if (sb_conf_str(conf->web, "hpz.file_registration_url")) {
+        say("pickup zone",
+            state ? apr_pstrcat(p, "put into its own ini, and reload it: ", key, " = ", state, NULL)
+                  : apr_pstrcat(p, "take out of its own ini, and reload it: ", key, NULL));
+    }
+}
+
+/* Whoever keeps what he read of the tenants. */
+#define BY_HAND                                                                                    \
+    "SIGHUP to trigger, workers, extract workers, conductor, notifier and watcher, and "           \
+    "apachectl graceful"
+
 const char *sb_tenant_reload(int wanted, int dry_run, sb_tenant_say_fn *say,
                              const sb_tenant_conf_t *conf, apr_pool_t *p)
 {
@@ -171,11 +188,8 @@ const char *sb_tenant_reload(int wanted, int dry_run, sb_tenant_say_fn *say,
     apr_status_t rv;
 
     if (!wanted || !command) {
-        say("reload",
-            wanted ? "operator.reload is not set; do it yourself: SIGHUP to trigger, workers, "
-                     "conductor and watcher, apachectl graceful"
-                   : "now: SIGHUP to trigger, workers, conductor and watcher, and apachectl "
-                     "graceful; on every machine, with its ini");
+        say("reload", wanted ? "operator.reload is not set; do it yourself: " BY_HAND
+                             : "now: " BY_HAND "; on every machine, with its ini");
         return NULL;
     }
     say("reload", command);

@@ -611,6 +611,9 @@ const char *sb_tenant_add(const sb_tenant_add_t *add, const sb_tenant_conf_t *co
     for (i = 0; i < sizeof steps / sizeof steps[0] && !why; i++) {
         why = steps[i](&job);
     }
+    if (!why) {
+        sb_tenant_pickup(add->name, add->state, add->say, conf, p);
+    }
     why = why ? why : sb_tenant_reload(add->reload, add->dry_run, add->say, conf, p);
     why = why ? why : make_dirs(&job);
     why = why ? why : enter_landing_zone(&job);

@@ -32,6 +32,11 @@ const char *sb_tenant_family(const sb_tenant_key_t *key, apr_pool_t *p);
 const char *sb_tenant_connect(sb_db_t **pdb, const char *what, const char *url, const char *schema,
                               apr_pool_t *p) SB_MUST_CHECK;
 
+/** Say what the ini of the pickup zone wants, which may be on another machine: who signs in there has a state
+ *  by it. Nothing where there is no pickup zone. @param state NULL: the tenant goes */
+void sb_tenant_pickup(const char *name, const char *state, sb_tenant_say_fn *say,
+                      const sb_tenant_conf_t *conf, apr_pool_t *p);
+
 /** Run operator.reload, or say what to do. */
 const char *sb_tenant_reload(int wanted, int dry_run, sb_tenant_say_fn *say,
                              const sb_tenant_conf_t *conf, apr_pool_t *p) SB_MUST_CHECK;

@@ -275,6 +275,9 @@ const char *sb_tenant_remove(const sb_tenant_remove_t *remove, const sb_tenant_c
     for (i = 0; i < sizeof steps / sizeof steps[0] && !why; i++) {
         why = steps[i](&job);
     }
+    if (!why) {
+        sb_tenant_pickup(remove->name, NULL, remove->say, conf, p);
+    }
     why = why ? why : sb_tenant_reload(remove->reload, remove->dry_run, remove->say, conf, p);
     if (!why) {
         say(&job, "kept", "history, and the senders' keys in the key ring");

@@ -83,7 +83,7 @@ is(sql_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'prod_ga'"), 0, 't
 
 my $r = tenant(@add, '--dry-run');
 is($r->{exit}, 0, 'a dry run') or diag $r->{err};
-like($r->{out}, qr/^schema +making prod_ga.*^sender +$fpr.*^ini .*nothing was changed/ms, 'says what would be done');
+like($r->{out}, qr/^schema +making prod_ga.*^sender +$fpr.*^ini .*^pickup zone +.*edware\.db\.ga\.state_code = GA\n.*nothing was changed/ms, 'says what would be done');
 is_deeply([slurp($ini), sql_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'prod_ga'"), -e env('SMARTER_ARRIVALS') . '/ga'],
     [$original, 0, undef], 'and does nothing');
 
@@ -223,6 +223,7 @@ if ($lz) {
 -d or mkdir or die "$_: $!" for env('SMARTER_ARRIVALS') . '/ga/sender'; # left behind when his packages were taken
 $r = tenant(@remove, '--drop-data', 'ga', '--reload');
 is($r->{exit}, 0, 'with its name typed it goes') or diag $r->{err};
+like($r->{out}, qr/^pickup zone +take out of its own ini.*: edware\.db\.ga\.state_code$/m, 'it says what is left to do by hand');
 is(slurp($ini), $original, 'the ini is what it was, byte for byte');
 is(sql_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'prod_ga'"), 0, 'the schema is gone');
 ok(!-e env('SMARTER_ARRIVALS') . '/ga', 'and its place in arrivals');
