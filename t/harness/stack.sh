@@ -314,6 +314,29 @@ stack_status()
     return $((_down * 3))
 }
 
+# What the names of a part's logs begin with. What workers of ours say is in a log of all programs.
+part_logs()
+{
+    echo "$1"
+    case $1 in
+    workers) workers_processes && echo application ;;
+    *) part_processes "$1" | tr ' ' '\n' ;;
+    esac
+}
+
+# log_files WORD...: of parts, or those that begin so; each once, but for empty ones.
+log_files()
+{
+    for _word; do
+        case " $PARTS " in
+        *" $_word "*) part_logs "$_word" ;;
+        *) echo "$_word" ;;
+        esac
+    done | while read -r _name; do
+        find "$VAR/log" -maxdepth 1 -name "$_name*.log" -size +0 2>/dev/null
+    done | sort -u
+}
+
 stack_logs()
 {
     _follow=
@@ -322,13 +345,8 @@ stack_logs()
         shift
     fi
     [ $# -gt 0 ] || set -- ''
-    _files=
-    for _part; do
-        for _file in "$VAR/log/$_part"*.log; do
-            [ ! -s "$_file" ] || _files="$_files $_file"
-        done
-    done
-    [ -n "$_files" ] || die "no log${*:+ of '$*'} in $VAR/log"
+    _files=$(log_files "$@")
+    [ -n "$_files" ] || die "no log${*:+ of '$*'} in $VAR/log, or nothing in it so far"
     # shellcheck disable=SC2086  # our own file names, without blanks
     tail $_follow -n 20 $_files
 }
@@ -354,7 +372,6 @@ stack_env()
     pair SMARTER_HTTP_URL "http://localhost:$PORT_HTTP"
     pair SMARTER_PICKUP_URL "$SMARTER_PICKUP_URL"
     pair SMARTER_PICKUP_INTERNAL_URL "$SMARTER_PICKUP_INTERNAL_URL"
-    pair SMARTER_TSB_URL "https://localhost:$((SMARTER_PORT_BASE + 4))"
     pair SMARTER_IDP_URL "http://127.0.0.1:$PORT_IDP"
     pair SMARTER_CA "$SMARTER_CA"
     pair SMARTER_INI "$SMARTER_INI"

@@ -66,6 +66,19 @@ is($code, 0, 'up after a crash');
 like($out, qr/Starting memcached/, 'starts the part that died');
 unlike($out, qr/Starting postgres/, 'and no other');
 
+# Logs of a part are those of its processes.
+spew("$var/log/worker-udl1.log", "a worker ended\n");
+spew("$var/log/security.log", "who came\n");
+($out, $code) = second('logs', 'workers');
+is($code, 0, 'logs of a part');
+like($out, qr/a worker ended/, '... are those of its processes');
+unlike($out, qr/who came|postgres\.log/, '... and no others');
+like((second('logs', 'secur'))[0], qr/who came/, 'others are named by how they begin');
+like((second('logs'))[0], qr/postgres\.log.*who came.*a worker ended/s, 'without a name: all');
+($out, $code) = second('logs', 'nonsense');
+is($code, 1, 'logs of nothing');
+like($out, qr/no log of 'nonsense'/, '... are none');
+
 # PostgreSQL, killed at once, recovers.
 kill 'KILL', $pid =~ /\A(\d+)/;
 wait_until(10, 'postgres to be gone', sub { (second('status'))[0] =~ /postgres\s+stopped/ });
