@@ -36,7 +36,7 @@ my $operations = $doc{'docs/operations.md'};
 
 my @programs = map { split } slurp("$top/Makefile.am") =~ /^sbin_PROGRAMS \+= (.*)/mg;
 cmp_ok(scalar @programs, '>=', 16, scalar(@programs) . ' programs');
-my %option_of;
+my (%option_of, $schedules);
 for my $program (@programs) {
     like($all, qr/`?\b\Q$program\E\b/, "$program is in the documents");
     like($operations, qr/\b\Q$program\E\b/, "$program is in docs/operations.md");
@@ -52,6 +52,16 @@ for my $program (@programs) {
     cmp_ok($wrong, '==', 2, "$program --no-such-option is refused as usage");
     like($said, qr/no-such-option|usage/i, '... and named');
 }
+
+# Who sets a schedule finds under which prefix; PREFIX.<name> is one for each NAME.
+for my $file (glob "$top/workers/*.c") {
+    my ($prefix, $program) = map { slurp($file) =~ /\.$_ = "([^"]+)"/ ? $1 : '' } 'schedule', 'name';
+    next if !$prefix;
+    $prefix =~ s/<(\w+)>/\U$1/;
+    like($operations, qr/^\| `\Q$prefix\E` \| `\Q$program\E`/m, "docs/operations.md has the prefix of $program");
+    $schedules++;
+}
+cmp_ok($schedules, '>=', 7, "$schedules programs with a schedule");
 
 # What the manual and the documents say of options is so.
 for my $program (@programs) {
@@ -163,6 +173,12 @@ for my $route (grep { $_ ne '/' } @routes) {
 for my $unit (map { s{.*/}{}r =~ s/@?\.(?:service|timer)\.in\z//r } glob "$top/deploy/systemd/*.in") {
     ok((grep { $_ eq $unit } @programs) || $unit eq 'smarter-lz-watch', "$unit is a unit of a program");
 }
+
+# ---- folders of the tests -----------------------------------------------------------------------
+
+my @folders = map { s{.*/}{}r } grep { -d } glob "$top/t/*";
+my $cells = join ' ', $doc{'t/README.md'} =~ /^\| ([^|]*) \|/mg;
+is(join(' ', grep { $cells !~ m{`\Q$_\E/} } @folders), '', 't/README.md tells what is in each folder');
 
 # ---- links ------------------------------------------------------------------------------------
 
