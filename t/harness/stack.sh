@@ -248,12 +248,19 @@ stack_down()
     done
 }
 
+# What is to be changed must have been made.
+need_stack()
+{
+    [ -f "$SMARTER_INI" ] || die "there is no stack in $VAR; ./smarterctl up makes one"
+}
+
 stack_restart()
 {
-    make_dirs
-    read_secrets
     # shellcheck disable=SC2048,SC2086  # words
     want ${*:-$PARTS}
+    need_stack
+    make_dirs
+    read_secrets
     # A source that does not compile must not cost a running server, either.
     if wanted httpd || wanted pickup || wanted workers; then build_programs; fi
     check_ini
@@ -267,6 +274,8 @@ stack_restart()
 # by itself reads it at its next start.
 stack_reload()
 {
+    need_stack
+    [ -n "$(stack_pids)" ] || die "nothing of the stack in $VAR runs; ./smarterctl up starts it"
     read_secrets
     check_ini
     if running httpd >/dev/null; then

@@ -107,6 +107,9 @@ is($code, 0, 'down');
 is_deeply([processes()], [], 'leaves no process');
 ($out, $code) = second('down');
 is($code, 0, 'down again has nothing to do');
+($out, $code) = second('reload');
+is($code, 1, 'nor has reload, but it is asked for something');
+like($out, qr/nothing of the stack in \Q$var\E runs/, '... and says so');
 
 sub listener {
     my ($port) = @_;
@@ -191,6 +194,13 @@ is($code, 0, 'clean') or diag $out;
 ok(!-e "$var/pg" && !-e "$var/test", 'removes the directory');
 is(waitpid($test, 0), $test, 'and ends the tests');
 is_deeply([processes()], [], 'and their servers');
+
+for my $word ('restart', 'reload') {
+    ($out, $code) = second($word);
+    is($code, 1, "$word where there is no stack");
+    like($out, qr/there is no stack in \Q$var\E; /, '... says so');
+    unlike($out, qr/Starting|Building/, '... and begins nothing');
+}
 
 ($code, $out) = ctl({ %second, SMARTER_PORT_BASE => 'x' }, 'status');
 isnt($code, 0, 'a port base that is none is refused');
