@@ -174,27 +174,44 @@ static int connect_to(sb_db_t **pdb, const program_t *prog, const tenant_t *t)
     return PROGRAM_DONE;
 }
 
-/* Who changed it: in the loader's database, which may be another one. */
-static int note(program_t *prog, const tenant_t *t, const sb_metadata_stored_t *stored)
+/* ---- who did it -------------------------------------------------------------------------------- */
+
+/* In the audit stream, and in the loader's database, which may be another one. */
+typedef struct {
+    sb_db_t *db;
+    const char *schema;
+} diary_t;
+
+/* Before anything is changed: what cannot be written down is not done. */
+static int open_diary(diary_t *d, program_t *prog)
 {
-    sb_conf_t *conf = program_section(prog, "app");
+    const sb_conf_t *conf = program_section(prog, "app");
     const char *url = conf ? sb_conf_str(conf, "udl2_db_conn.url") : NULL, *why;
     sb_db_opts_t opts = {.app = "smarter"};
-    apr_status_t rv = SB_ECONFIG;
-    sb_db_t *db;
+    apr_status_t rv;
 
     why = sb_stream_open(SB_STREAM_AUDIT, sb_conf_str(prog->conf, "logging.audit"), prog->pool);
     if (why) {
-        return program_complain(prog, "changed, but not audited", why);
+        return program_complain(prog, "logging.audit",
+                                apr_pstrcat(prog->pool, why, "; nothing is done", NULL));
     }
-    if (url) {
-        rv = sb_db_open(&db, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
+    if (!url) {
+        return program_complain(prog, "udl2_db_conn.url", "is not set; nothing is done");
     }
-    if (rv == APR_SUCCESS) {
-        rv = sb_operator_note(db, sb_conf_str(conf, "udl2_db_conn.db_schema"),
-                              sb_operator_name(prog->pool), "metadata set", t->name, NULL,
-                              stored->text, prog->pool);
+    d->schema = sb_conf_str(conf, "udl2_db_conn.db_schema");
+    rv = sb_db_open(&d->db, sb_conf_db_url(url, prog->pool), &opts, prog->pool);
+    if (rv != APR_SUCCESS) {
+        program_complain(prog, "udl2_db_conn.url", "does not answer; nothing is done");
     }
+    return program_status(rv);
+}
+
+static int note(const program_t *prog, const diary_t *d, const tenant_t *t,
+                const sb_metadata_stored_t *stored)
+{
+    apr_status_t rv = sb_operator_note(d->db, d->schema, sb_operator_name(prog->pool),
+                                       "metadata set", t->name, NULL, stored->text, prog->pool);
+
     return rv == APR_SUCCESS
                ? PROGRAM_DONE
                : program_complain(prog, t->name, "changed, but operator_action cannot be written");
@@ -207,11 +224,13 @@ static int set(program_t *prog)
     sb_metadata_change_t change = {0};
     sb_metadata_stored_t stored;
     tenant_t t;
+    diary_t d;
     sb_db_t *db;
     apr_status_t rv;
     int status = read_change(&change, prog);
 
     status = status ? status : find_tenant(&t, prog);
+    status = status ? status : open_diary(&d, prog);
     status = status ? status : connect_to(&db, prog, &t);
     if (status) {
         return status;
@@ -229,7 +248,7 @@ static int set(program_t *prog)
         return PROGRAM_DONE;
     }
     printf("%s: set; data version %" APR_INT64_T_FMT "\n", t.name, stored.version);
-    return note(prog, &t, &stored);
+    return note(prog, &d, &t, &stored);
 }
 
 static int get(const program_t *prog)

@@ -91,6 +91,20 @@ $r = smarter('set', 'nowhere', '--min-cell-size', 10);
 is($r->{exit}, 1, 'no such tenant');
 like($r->{err}, qr/nowhere: no tenant of this ini/, 'it says so');
 
+# ---- what cannot be written down ------------------------------------------------------------------------
+my $ini = slurp(env('SMARTER_INI'));
+allow_log(qr/SB1201\b/);
+for (['logging.audit' => "file:$dir/nowhere/audit.log"], ['udl2_db_conn.url' => 'postgresql://nobody@127.0.0.1:1/none']) {
+    my ($key, $value) = @$_;
+    my $copy = spew("$dir/other.ini", $ini =~ s/^\Q$key\E = .*/$key = $value/mr);
+    chmod 0600, $copy;
+    Smarter::Test::loaders($copy);
+    $r = smarter('set', $tenant, '--min-cell-size', 17, '-c', $copy);
+    cmp_ok($r->{exit}, '>', 0, "a wrong $key");
+    like($r->{err}, qr/\Q$key\E: .*nothing is done$/m, '... is named');
+}
+is(stored(), slurp($good), '... and nothing is done');
+
 # ---- two at once -------------------------------------------------------------------------------------------
 my @pids = map { run_program({ background => 1 }, 'smarter', 'metadata', 'set', $tenant, @$_)->{pid} }
     ['--min-cell-size', 15], ['--branding', 'display=Both'];
