@@ -79,6 +79,22 @@ const char *sb_view_grade(const char *grade, apr_pool_t *p)
     return !strcmp(grade, "KG") ? "Kindergarten" : apr_pstrcat(p, "Grade ", grade, NULL);
 }
 
+/* A count as pages write it: "1,234,567". @param digits NULL: there is none */
+static const char *counted(const char *digits, apr_pool_t *p)
+{
+    apr_size_t len = digits ? strlen(digits) : 0;
+    char *text = apr_palloc(p, len + len / 3 + 1), *to = text;
+
+    for (apr_size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
+            *to++ = ',';
+        }
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return text;
+}
+
 /* ---- what somebody has made of it ------------------------------------------------------------------ */
 
 #define ROW_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
@@ -306,7 +322,7 @@ static void write_head(sb_sheet_t *s, const sb_view_work_t *k, const struct tm *
     pair(s, "Sort By", k->order);
     pair(s, "Compare", k->chosen ? "On" : "Off");
     pair(s, "Assessment Type", k->types);
-    pair(s, "Total Count", apr_itoa(k->p, k->nrows));
+    pair(s, "Total Count", counted(apr_itoa(k->p, k->nrows), k->p));
     pair(s, "Academic year", apr_psprintf(k->p, "%d - %d", year - 1, year));
     while (sb_sheet_lines(s) < HEAD_LINES) {
         sb_sheet_line(s);
@@ -405,14 +421,16 @@ static void write_percent(sb_sheet_t *s, const sb_json_t *level)
                     share ? share : "0");
 }
 
-static void write_result(sb_sheet_t *s, const sb_json_t *result, int levels, int filtered)
+static void write_result(const sb_view_work_t *k, const sb_json_t *result, int levels, int filtered)
 {
     apr_int64_t all = int_of(result, "unfilteredTotal", -1);
+    sb_sheet_t *s = k->rows;
 
     for (int l = 1; l <= levels; l++) {
         const sb_json_t *level = level_at(result, l);
 
-        sb_sheet_field(s, sb_view_text(level, "count")); /* none where the share is coded */
+        /* There is none where the share is coded. */
+        sb_sheet_field(s, counted(sb_view_text(level, "count"), k->p));
         if (level) {
             write_percent(s, level);
         }
@@ -420,9 +438,9 @@ static void write_result(sb_sheet_t *s, const sb_json_t *result, int levels, int
             sb_sheet_field(s, "");
         }
     }
-    sb_sheet_field(s, sb_view_text(result, "total"));
+    sb_sheet_field(s, counted(sb_view_text(result, "total"), k->p));
     if (filtered) { /* the number without filters may be withheld */
-        sb_sheet_field(s, all > 0 ? sb_view_text(result, "unfilteredTotal") : "");
+        sb_sheet_field(s, all > 0 ? counted(sb_view_text(result, "unfilteredTotal"), k->p) : "");
     }
 }
 
@@ -442,7 +460,7 @@ static void write_row(sb_view_work_t *k, const sb_json_t *row, const char *name,
             sb_sheet_field(k->rows, no);
         }
         if (!no) {
-            write_result(k->rows, result, levels, filtered);
+            write_result(k, result, levels, filtered);
         }
     }
     sb_sheet_line(k->rows);

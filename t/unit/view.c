@@ -36,7 +36,9 @@ static const char coded[] =
     "`summary`:[{`results`:{`subject1`:" NO_BAR(0, "") "}}],"
     "`records`:["
     ROW("S1", "Elm", "{`intervals`:[{`level`:1,`percentage`:5,`coded`:`below`},"
-                     "{`level`:2,`percentage`:95,`coded`:`above`}],`total`:300}") "]}";
+                     "{`level`:2,`percentage`:95,`coded`:`above`}],`total`:300}") ","
+    ROW("S2", "Fir", "{`intervals`:[{`level`:1,`count`:999,`percentage`:0},"
+                     "{`level`:2,`count`:1233568,`percentage`:100}],`total`:1234567}") "]}";
 /* clang-format on */
 
 /* Texts here have ` for ", to be read by people. */
@@ -156,7 +158,7 @@ static void comparing_populations(void)
            "`Sort By`,`School Name`\r\n"
            "`Compare`,`Off`\r\n"
            "`Assessment Type`,`Summative`\r\n"
-           "`Total Count`,`1`\r\n"
+           "`Total Count`,`2`\r\n"
            "`Academic year`,`2015 - 2016`\r\n"
            "\r\n"
            "\r\n"
@@ -165,8 +167,9 @@ static void comparing_populations(void)
            "`Mathematics Total Assessed`\r\n"
            "`Oak District Overall`,`No data available`,`No data available`,`No data "
            "available`,`No data available`,`No data available`\r\n"
-           "`Elm`,``,`< 5%`,``,`> 95%`,`300`\r\n",
-           "limits instead of shares, and a district's name");
+           "`Elm`,``,`< 5%`,``,`> 95%`,`300`\r\n"
+           "`Fir`,`999`,`0%`,`1,233,568`,`100%`,`1,234,567`\r\n",
+           "limits instead of shares, large numbers, and a district's name");
     is_str(view_of(&view, NULL), NULL, "no body");
     is_int(sb_view_csv(&text, &len, &name, comparing(), params_of(comparing(), "stateCode=NC"),
                        &view, quoted(state), sizeof(state) - 1, NOW, p),
