@@ -21,6 +21,7 @@
 
 typedef struct {
     program_t *prog;
+    const sb_extract_t *x;
     const char *out;                   /* of the one archive, or of the first */
     const sb_extract_result_t *result; /* planned, when archives are opened */
     apr_array_header_t *paths;         /* made */
@@ -43,6 +44,7 @@ static apr_status_t open_archive(sb_zip_t **pz, void *ctx, int part)
         &(sb_zip_opts_t){.path = path,
                          .mode = 0600,
                          .level = (int)sb_conf_int(o->prog->conf, "extract.compression_level"),
+                         .when = o->x->when,
                          .ahead = 1},
         o->p);
 }
@@ -117,12 +119,12 @@ static const char *read_request(sb_extract_t *x, const program_t *prog, const ch
 
 static int once(program_t *prog, const char *request, const char *out)
 {
-    once_t o = {.prog = prog, .out = out, .p = prog->pool};
+    sb_extract_t x;
+    once_t o = {.prog = prog, .x = &x, .out = out, .p = prog->pool};
     sb_extract_run_t run = {
         .conf = prog->conf, .open = open_archive, .progress = stop_if_told, .ctx = &o};
     double start = sb_time_monotonic();
     sb_extract_result_t result = {.rows = 0};
-    sb_extract_t x;
     apr_status_t rv;
     const char *problem = read_request(&x, prog, request);
 

@@ -30,10 +30,13 @@ static const char *path_of(const items_t *t, const sb_extract_leaf_t *leaf)
     return apr_pstrcat(t->p, t->root, "/", leaf->dir, "/", leaf->name, ".csv", NULL);
 }
 
-static apr_status_t missing(const items_t *t, apr_status_t rv)
+static apr_status_t failed(const items_t *t, apr_status_t rv)
 {
-    t->k->result->why = "the items of a student are not there";
-    return APR_STATUS_IS_ENOENT(rv) ? SB_ECONFIG : rv;
+    int missing = APR_STATUS_IS_ENOENT(rv);
+
+    t->k->result->why =
+        missing ? "the items of a student are not there" : "the items of a student cannot be read";
+    return missing ? SB_ECONFIG : rv;
 }
 
 static apr_status_t add_size(void *ctx, const sb_extract_leaf_t *leaf)
@@ -42,7 +45,7 @@ static apr_status_t add_size(void *ctx, const sb_extract_leaf_t *leaf)
     struct stat st;
 
     if (stat(path_of(t, leaf), &st)) {
-        return missing(t, errno);
+        return failed(t, errno);
     }
     t->total += st.st_size;
     return APR_SUCCESS;
@@ -121,7 +124,7 @@ static apr_status_t add(void *ctx, const sb_extract_leaf_t *leaf)
     apr_status_t rv = sb_file_read(&data, &len, path_of(t, leaf), FILE_MAX, t->p);
 
     if (rv != APR_SUCCESS) {
-        return missing(t, rv);
+        return failed(t, rv);
     }
     if (has_item(t, data)) {
         rv = make_room(t, (apr_int64_t)len);

@@ -292,6 +292,7 @@ static apr_status_t open_part(sb_zip_t **pz, void *ctx, int part)
         &(sb_zip_opts_t){.path = path_of(m, part),
                          .mode = 0600,
                          .level = (int)sb_conf_int(m->w->conf, "extract.compression_level"),
+                         .when = m->x.when,
                          .ahead = 1},
         m->p);
 }

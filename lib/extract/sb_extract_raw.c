@@ -16,9 +16,12 @@
 #include <apr_strings.h>
 #include "core/sb_file.h"
 #include "core/sb_path.h"
+#include "core/sb_time.h"
 
 #define INDEX ".metadata"
 #define INDEX_MAX (256 * 1024 * 1024)
+#define LOCK_PATIENCE 3.0 /* seconds: an index is written in a moment */
+#define LOCK_EACH apr_time_from_msec(50)
 #define PIECE 65536
 #define LOOK_EACH 64 /* pieces */
 
@@ -69,18 +72,40 @@ static void read_line(raw_t *t, char *line)
     }
 }
 
-/* Whoever writes it holds a lock meanwhile. */
+/* Whoever writes it holds a lock meanwhile. Should he stand still with it, the task waits, not the worker. */
+static apr_status_t lock(raw_t *t, int fd)
+{
+    double until = sb_time_monotonic() + LOCK_PATIENCE;
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && flock(fd, LOCK_SH | LOCK_NB)) {
+        if (errno != EWOULDBLOCK) {
+            return errno;
+        }
+        if (sb_time_monotonic() > until) {
+            t->k->result->why = "the index of a directory is being written";
+            return SB_EBUSY;
+        }
+        apr_sleep(LOCK_EACH);
+        rv = sb_extract_look(t->k);
+    }
+    return rv;
+}
+
 static apr_status_t read_index(raw_t *t, const char *path)
 {
     apr_size_t len;
     char *data, *line, *last;
     apr_status_t rv;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0) {
         return errno == ENOENT ? APR_SUCCESS : errno; /* there need be none */
     }
-    rv = flock(fd, LOCK_SH) ? errno : sb_file_read(&data, &len, path, INDEX_MAX, t->dir_pool);
+    rv = lock(t, fd);
+    if (rv == APR_SUCCESS) {
+        rv = sb_file_read(&data, &len, path, INDEX_MAX, t->dir_pool);
+    }
     close(fd);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -191,6 +216,10 @@ static apr_status_t copy_in(const sb_extract_work_t *k, int fd)
     apr_status_t rv = fstat(fd, &st) ? errno : APR_SUCCESS;
     ssize_t n = 0;
 
+    if (rv == APR_SUCCESS && !S_ISREG(st.st_mode)) {
+        k->result->why = "what should be a student's file is none";
+        return SB_EINPUT;
+    }
     for (unsigned i = 1; rv == APR_SUCCESS && (n = read(fd, piece, sizeof(piece))) > 0; i++) {
         sb_zip_write(k->zip, piece, (apr_size_t)n);
         done += n;
@@ -210,7 +239,7 @@ static apr_status_t add(void *ctx, const char *path, const char *name, apr_int64
     if (apr_hash_get(t->names, name, APR_HASH_KEY_STRING)) {
         return APR_SUCCESS;
     }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us */
     if (fd < 0) {
         return errno == ENOENT ? APR_SUCCESS : errno; /* the index knows more than there is */
     }

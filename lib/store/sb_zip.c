@@ -43,6 +43,7 @@ struct sb_zip_t {
     const char *path, *temporary; /* NULL: fd is the caller's */
     int fd;
     struct archive *a;
+    time_t when; /* of members; 0: now */
     apr_status_t rv;
     ahead_t *ahead; /* NULL: no thread */
 };
@@ -54,7 +55,7 @@ static apr_status_t why(struct archive *a)
     return archive_errno(a) > 0 ? archive_errno(a) : APR_EGENERAL;
 }
 
-static apr_status_t put_member(struct archive *a, const char *name)
+static apr_status_t put_member(struct archive *a, const char *name, time_t when)
 {
     struct archive_entry *e = archive_entry_new();
     apr_status_t rv = APR_SUCCESS;
@@ -65,7 +66,7 @@ static apr_status_t put_member(struct archive *a, const char *name)
     archive_entry_set_pathname_utf8(e, name);
     archive_entry_set_filetype(e, AE_IFREG);
     archive_entry_set_perm(e, 0640);
-    archive_entry_set_mtime(e, time(NULL), 0);
+    archive_entry_set_mtime(e, when ? when : time(NULL), 0);
     if (archive_write_header(a, e) != ARCHIVE_OK) {
         rv = why(a);
     }
@@ -80,9 +81,10 @@ static apr_status_t put_data(struct archive *a, const void *data, apr_size_t len
 
 /* ---- the thread -------------------------------------------------------------------------------- */
 
-static apr_status_t put_block(struct archive *a, const block_t *b)
+static apr_status_t put_block(const sb_zip_t *z, const block_t *b)
 {
-    return b->kind == BLOCK_MEMBER ? put_member(a, b->data) : put_data(a, b->data, b->len);
+    return b->kind == BLOCK_MEMBER ? put_member(z->a, b->data, z->when)
+                                   : put_data(z->a, b->data, b->len);
 }
 
 /* After a failure blocks are only taken out, so that the caller never waits for nothing. */
@@ -104,7 +106,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&h->lock);
         kind = b->kind;
         if (rv == APR_SUCCESS && kind != BLOCK_END) {
-            rv = put_block(z->a, b);
+            rv = put_block(z, b);
         }
         pthread_mutex_lock(&h->lock);
         h->rv = rv;
@@ -241,6 +243,7 @@ apr_status_t sb_zip_open(sb_zip_t **pz, const sb_zip_opts_t *opts, apr_pool_t *p
     *pz = NULL;
     z->p = p;
     z->fd = opts->fd;
+    z->when = (time_t)apr_time_sec(opts->when);
     if (opts->path) {
         rv = open_temporary(z, opts);
     }
@@ -269,7 +272,7 @@ apr_status_t sb_zip_member(sb_zip_t *z, const char *name)
         return z->rv;
     }
     if (!z->ahead) {
-        return z->rv = put_member(z->a, name);
+        return z->rv = put_member(z->a, name, z->when);
     }
     hand_over_all(z);
     current(z->ahead)->kind = BLOCK_MEMBER;

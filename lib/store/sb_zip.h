@@ -14,9 +14,10 @@ apr_status_t sb_zip_begin(sb_zip_t **pz, const char *path, int mode, apr_pool_t 
 typedef struct {
     const char *path; /* as above; NULL: into fd */
     int mode;
-    int fd;    /* stays the caller's, also on failure; is not synchronised to disk */
-    int level; /* of compression, 1 quick to 9 small; 0: zlib's own choice */
-    int ahead; /* a thread compresses while the caller fetches more: 2 MiB of memory */
+    int fd;          /* stays the caller's, also on failure; is not synchronised to disk */
+    int level;       /* of compression, 1 quick to 9 small; 0: zlib's own choice */
+    apr_time_t when; /* of all members: the same bytes make the same archive; 0: now */
+    int ahead;       /* a thread compresses while the caller fetches more: 2 MiB of memory */
 } sb_zip_opts_t;
 apr_status_t sb_zip_open(sb_zip_t **pz, const sb_zip_opts_t *opts, apr_pool_t *p) SB_MUST_CHECK;
 

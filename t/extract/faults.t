@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Fcntl ':flock';
 use File::Path ();
 use Smarter::Test;
 use Smarter::Results;
@@ -18,8 +19,14 @@ my $year = 2075;
 my $base = env('SMARTER_VAR') . "/extraction/$tenant";
 my $school = school('FD1', 'Fault District', 'FS1', 'Fault School');
 results($school, year => $year, subject => 'Math', grade => sprintf('%02d', $_), level => 1, count => 6000) for 3 .. 8;
-# So many files of results, a year later, that they are two parts of raw data; no file is there, which is nobody's fault.
-results($school, year => $year + 1, subject => 'Math', grade => '03', level => 1, count => 150);
+# So many files of results, a year later, that they are two parts of raw data; of the last two there are files.
+results($school, year => $year + 1, subject => 'Math', grade => '03', level => 1, count => 148);
+my %raw = (year => $year + 1, subject => 'Math', grade => '03');
+results($school, %raw, student => student($_)) for 'ZZ-1', 'ZZ-2';
+# And two districts with a student each, two years later.
+my %few = (year => $year + 2, subject => 'Math', grade => '03');
+results($school, %few, student => student('ZZ-3'));
+results(school('FD2', 'Other District', 'FS2', 'Other School'), %few, student => student('ZZ-4'));
 put();
 add_user('f-state', map { [$_, $tenant, $state] } qw(SAREXTRACTS AUDITXML));
 my $jar = sign_in('f-state');
@@ -93,16 +100,45 @@ wait_until(60, 'the job', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.fi
 is(sql_one("SELECT size || ' ' || sha256 FROM jobs.file WHERE pickup_id = '$one'"), '12345 ' . sha256_of($other), '... which is good enough, and known for what it is');
 
 sub ask_raw_once {
-    return post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => $year + 1 . '', asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
+    my ($when) = (@_, $year + 1);
+    return post_json('/services/extract/raw_data', { stateCode => $state, asmtYear => "$when", asmtType => 'SUMMATIVE', asmtSubject => 'Math', asmtGrade => '03' },
         jar => $jar, headers => { Origin => env('SMARTER_URL') });
 }
 
 sub ask_raw {
-    my $r = ask_raw_once();
+    my $r = ask_raw_once(@_);
     is($r->{status}, 200, 'asked for raw data') or die "$r->{body}\n";
     return json($r);
 }
-File::Path::make_path(env('SMARTER_VAR') . '/raw_data');
+my $raw = env('SMARTER_VAR') . "/raw_data/$state";
+my $leaf = 'SUMMATIVE/20150101/MATH/03';
+END { my $status = $?; File::Path::remove_tree($raw) if $raw; $? = $status }
+sub xml_of {
+    my ($when, $district, @students) = @_;
+    my $dir = "$raw/$when/$leaf/$district";
+    File::Path::make_path($dir);
+    spew("$dir/$_.xml", "<r>$_</r>") for @students;
+    Smarter::Test::loaders(split /\n/, qx(find '$raw'));
+    return $dir;
+}
+xml_of($year + 1, 'FD1', 'ZZ-1', 'ZZ-2');
+sub job_of { my ($said, $what) = @_; return sql_one("SELECT $what FROM jobs.job j JOIN jobs.file USING (job_id) JOIN jobs.task t USING (job_id)"
+    . ' WHERE pickup_id = ' . quote(pickup_id($said, 0)) . " AND t.name = 'extract.make'") }
+
+# It died behind the first of two parts, with its work zone: what is made again is the same, to the byte.
+kill 'STOP', worker_pid('worker-extract');
+$said = ask_raw();
+my $again = spew(tmpdir() . '/again.json', job_of($said, "t.args->'request'"));
+my $made = tmpdir();
+chmod 0777, $made;
+is(run_program('smarter-worker-extract', '-c', env('SMARTER_INI'), '--once', $again, '-o', "$made/x.zip")->{exit}, 0, 'made by hand');
+is(deliver(pickup_id($said, 0), "$made/x_part0.zip")->{status}, 200, 'one of two parts was delivered');
+sleep 1; # what has the time of its making in it would differ
+kill 'CONT', worker_pid('worker-extract');
+wait_until(60, 'the job to end', sub { job_of($said, 'j.state') =~ /ready|failed/ });
+is(job_of($said, 'j.state'), 'ready', '... and the rest comes after it');
+is_deeply([map { my $got = fetch(pickup_id($said, $_), $outside); keys %{ unzip(spew(tmpdir() . '/x.zip', $got->{body})) } } 0, 1], ['ZZ-1.xml', 'ZZ-2.xml'], '... and it fits');
+
 kill 'STOP', worker_pid('worker-extract');
 $said = ask_raw();
 is(scalar @{ $said->{files} }, 2, 'two parts');
@@ -137,6 +173,22 @@ ok(scalar(grep { /SB4591.*hpz\.frs\.file_size_limit.*at most 100000 bytes/ } log
 ok(!-e env('SMARTER_PICKUP_DIR') . "/$one", '... and nothing is kept');
 zone_with($zone_before);
 allow_log(qr/SB459[01]\b/);
+
+# ---- a file of the tree that somebody holds ------------------------------------------------------------
+
+xml_of($year + 2, 'FD1', 'ZZ-3');
+my $there = xml_of($year + 2, 'FD2', 'ZZ-4');
+spew("$there/.metadata", '');
+open my $index, '<', "$there/.metadata" or die $!;
+flock $index, LOCK_EX or die "flock: $!\n";
+$said = ask_raw($year + 2);
+wait_until(20, 'it to be on its way', sub { job_of($said, 't.progress > 0.4') eq 't' });
+like(json(get('/services/jobs', jar => $jar))->{jobs}[0]{percent}, qr/\A4[45]\z/, 'how far it is: one student of two, not delivered');
+wait_until(20, 'the worker to give it back', sub { job_of($said, "t.state = 'queued'") eq 't' });
+is(job_of($said, 't.attempt <= 1'), 't', 'an index that is locked for long: the task waits, and the worker for nobody');
+close $index;
+wait_until(60, 'the job to end', sub { job_of($said, 'j.state') =~ /ready|failed/ });
+is_deeply([sort keys %{ unzip(spew(tmpdir() . '/x.zip', file_of_it($said)->{body})) }], ['ZZ-3.xml', 'ZZ-4.xml'], '... and goes on when it is free');
 
 # ---- cancelled while it is delivered -----------------------------------------------------------------
 

@@ -3,7 +3,9 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Fcntl ':flock';
 use File::Path ();
+use POSIX ();
 use Smarter::Test;
 use Smarter::Results;
 use Smarter::Extracts;
@@ -79,6 +81,9 @@ spew("$raw/$leaf/YD2/I-3.xml", $xml{'I-3.xml'});
 $r = extract(rawData => \%asked, ini => $plain);
 is($r->{exit}, 0, 'raw data') or diag $r->{err};
 is_deeply($r->{files}, \%xml, 'what the index says, else the one file; a student without is passed over');
+# What is retried after a crash must be the same to the byte: the pickup zone compares.
+my ($time, $date) = unpack 'x10 v v', slurp(extract(rawData => \%asked, ini => $plain, when => 1_460_000_000_000_000, env => { TZ => 'UTC' })->{dir} . '/out.zip');
+is_deeply([$date >> 9, $date >> 5 & 15, $date & 31, $time >> 11, $time >> 5 & 63, $time & 31], [2016 - 1980, 4, 7, 3, 33, 10], 'its members are as old as the request');
 $r = extract(rawData => \%asked, ini => $ini->('extract.partial_file.size.average.xml' => 100, 'extract.partial_file.size.soft_limit' => 150));
 is_deeply([map { join ' ', sort keys %$_ } @{ $r->{parts} }], ['I-1.1.xml', 'I-1.2.xml I-3.xml'], 'in two parts');
 $r = extract(rawData => \%asked, ini => $ini->('extract.raw_data_base_dir' => "$root/nowhere"));
@@ -87,6 +92,21 @@ File::Path::make_path("$raw/$leaf/YD2/x");
 spew("$raw/$leaf/YD2/I-3.xml", 'changed');
 $r = extract(rawData => { %asked, dmgPrgLep => ['N'] }, ini => $plain);
 is($r->{files}{'I-3.xml'}, 'changed', 'as it is now');
+unlink "$raw/$leaf/YD2/I-3.xml";
+POSIX::mkfifo("$raw/$leaf/YD2/I-3.xml", 0666) or die "mkfifo: $!\n";
+$r = extract(rawData => \%asked, ini => $plain);
+is($r->{exit}, 1, 'what is no file is not waited for');
+like($r->{err}, qr/what should be a student's file is none/, '... and said to be none');
+unlink "$raw/$leaf/YD2/I-3.xml";
+
+# In a tree of its own somebody stands still while he writes an index. What becomes of it is seen further down.
+File::Path::make_path("$root/held/$leaf/YD1");
+open my $index, '>', "$root/held/$leaf/YD1/.metadata" or die $!;
+flock $index, LOCK_EX or die "flock: $!\n";
+my $held = tmpdir();
+chmod 0777, $held;
+my $waits = run_program({ background => 1 }, 'smarter-worker-extract', '-c', $ini->('extract.raw_data_base_dir' => "$root/held"), '-o', "$held/out.zip",
+    '--once', spew(tmpdir() . '/r.json', JSON::PP->new->encode({ extract => 'rawData', params => \%asked })));
 
 # ---- a hostile id ------------------------------------------------------------------------------------
 
@@ -145,6 +165,14 @@ for my $bad (['other', {}], ['studentAssessment', { stateCode => $state }], ['it
     is_deeply($e->{files}, {}, 'nothing made');
 }
 is(extract(studentRegistrationStatistics => { stateCode => $state, academicYear => 2015 }, id => '../../x')->{exit}, 1, 'an id that is none');
+
+# ---- an index that is locked ---------------------------------------------------------------------------
+
+waitpid $waits->{pid}, 0;
+is($? >> 8, 75, 'whoever writes an index and stands still: try again later');
+like(slurp("$waits->{files}[1]"), qr/the index of a directory is being written/, '... as is said');
+is(join(' ', glob "$held/*"), '', '... and nothing is left');
+close $index;
 
 # ---- no room -----------------------------------------------------------------------------------------
 

@@ -199,6 +199,77 @@ like($r->{files}{$interim_csv}, qr/\A[^\r]+\r\n\Q$interim->{guid}\E,[^\r\n]*,INT
 is((keys %{ extract(studentAssessment => { %asked, schoolId => ['XS1'], async => 'true' }, @opt)->{files} })[0] =~ /^(?:METADATA_)?ASMT_${year}_${state}_GRADE/, 1,
     'for later: names tell the state');
 
+# ---- each column from where it belongs -----------------------------------------------------------------
+# A value of its own in each; of flags, which have only two, a pattern of its own over four students.
+
+my %in_student = (FirstName => 'first_name', MiddleName => 'middle_name', LastOrSurname => 'last_name', ExternalSSID => 'external_student_id',
+    map { ("Group${_}Id" => "group_${_}_id", "Group${_}Text" => "group_${_}_text") } 1 .. 10);
+my %in_fact = (AccommodationAmericanSignLanguage => 'acc_asl_video_embed', AccommodationNoiseBuffer => 'acc_noise_buffer_nonembed',
+    AccommodationPrintOnDemandItems => 'acc_print_on_demand_items_nonembed', AccommodationBraille => 'acc_braile_embed',
+    AccommodationClosedCaptioning => 'acc_closed_captioning_embed', AccommodationTextToSpeech => 'acc_text_to_speech_embed',
+    AccommodationAbacus => 'acc_abacus_nonembed', AccommodationAlternateResponseOptions => 'acc_alternate_response_options_nonembed',
+    AccommodationCalculator => 'acc_calculator_nonembed', AccommodationMultiplicationTable => 'acc_multiplication_table_nonembed',
+    AccommodationPrintOnDemand => 'acc_print_on_demand_nonembed', AccommodationReadAloud => 'acc_read_aloud_nonembed',
+    AccommodationScribe => 'acc_scribe_nonembed', AccommodationSpeechToText => 'acc_speech_to_text_nonembed', AccommodationStreamlineMode => 'acc_streamline_mode');
+my %in_whole = (%in_fact, AssessmentSubtestResultScoreValue => 'asmt_score', AssessmentSubtestMinimumValue => 'asmt_score_range_min',
+    AssessmentSubtestMaximumValue => 'asmt_score_range_max', AssessmentPerformanceLevelIdentifier => 'asmt_perf_lvl',
+    map { ("AssessmentSubtestResultScoreClaim${_}Value" => "asmt_claim_${_}_score", "AssessmentClaim${_}PerformanceLevelIdentifier" => "asmt_claim_${_}_perf_lvl",
+        "AssessmentSubtestClaim${_}MinimumValue" => "asmt_claim_${_}_score_range_min", "AssessmentSubtestClaim${_}MaximumValue" => "asmt_claim_${_}_score_range_max") } 1 .. 4);
+my %in_block = (%in_fact, AssessmentSubtestResultScoreValue => 'asmt_claim_1_score', AssessmentPerformanceLevelIdentifier => 'asmt_claim_1_perf_lvl',
+    AssessmentSubtestClaim1MinimumValue => 'asmt_claim_1_score_range_min', AssessmentSubtestClaim1MaximumValue => 'asmt_claim_1_score_range_max');
+my @flags = ([HispanicOrLatinoEthnicity => 'dmg_eth_hsp'], [AmericanIndianOrAlaskaNative => 'dmg_eth_ami'], [Asian => 'dmg_eth_asn'],
+    [BlackOrAfricanAmerican => 'dmg_eth_blk'], [NativeHawaiianOrOtherPacificIslander => 'dmg_eth_pcf'], [White => 'dmg_eth_wht'],
+    [DemographicRaceTwoOrMoreRaces => 'dmg_eth_2om'], [IDEAIndicator => 'dmg_prg_iep'], [LEPStatus => 'dmg_prg_lep'], [Section504Status => 'dmg_prg_504'],
+    [EconomicDisadvantageStatus => 'dmg_sts_ecd'], [MigrantStatus => 'dmg_sts_mig']);
+my $number = 300;
+my %number = map { $_ => $number++ } sort values %in_whole;
+$number{asmt_perf_lvl} = 4;
+for my $i (0 .. 3) {
+    my %row = (student => student("C-$i", sex => 'female', birthdate => '20610203', map { $in_student{$_} => "of $_" } keys %in_student), year => $year, subject => 'Math',
+        grade => '05', where_taken_id => 'taken-id', where_taken_name => 'taken', enrl_grade => 'enrolled', administration_condition => 'SD',
+        map { $flags[$_][1] => ($_ + 1) >> $i & 1 ? \1 : \0 } 0 .. $#flags);
+    results($one, %row, asmt => $math, map { $_ => $number{$_} } values %in_whole);
+    results($one, %row, asmt => $block, type => 'INTERIM ASSESSMENT BLOCKS', map { $_ => $number{$_} } values %in_block);
+}
+put();
+sub distinct {
+    my ($in, %more) = @_;
+    return map { my $i = $_; csv_line(%common, AssessmentLevelForWhichDesigned => '05', StudentIdentifier => "C-$i", Sex => 'female', Birthdate => '20610203',
+        (map { $_ => "of $_" } keys %in_student), AssessmentSessionLocationId => 'taken-id', AssessmentSessionLocation => 'taken', GradeLevelWhenAssessed => 'enrolled',
+        AdministrationCondition => 'SD', (map { $flags[$_][0] => ($_ + 1) >> $i & 1 ? 'True' : 'False' } 0 .. $#flags), (map { $_ => $number{ $in->{$_} } } keys %$in), %more) } 0 .. 3;
+}
+my %fifth = (%asked, asmtType => ['SUMMATIVE', 'INTERIM ASSESSMENT BLOCKS'], asmtGrade => ['05']);
+my ($whole_csv, $blocks_csv) = ("ASMT_${year}_GRADE_05_MATH_SUMMATIVE_${ts}_$math->{guid}.csv", "ASMT_${year}@{[$iab =~ s/_03_/_05_/r]}_TS${ts}_$block->{guid}.csv");
+my $before = extract(studentAssessment => \%fifth, @opt);
+is($before->{files}{$whole_csv}, header() . join('', distinct(\%in_whole)), 'each column of a whole assessment');
+is($before->{files}{$blocks_csv}, header() . join('', distinct(\%in_block, %empty, AssessmentGuid => $block->{guid}, AssessmentType => 'INTERIM ASSESSMENT BLOCKS')), 'and of a block');
+
+# ---- one snapshot --------------------------------------------------------------------------------------
+# While the first rows are waited for, who commits takes one of them away.
+
+my $s = env('SMARTER_SCHEMA');
+my $other_hand = fork // die "fork: $!\n";
+if (!$other_hand) {
+    eval { sql("BEGIN; LOCK TABLE $s.dim_student IN ACCESS EXCLUSIVE MODE;"
+        . "DO \$\$ BEGIN FOR i IN 1 .. 500 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE relation = '$s.dim_student'::regclass AND NOT granted);"
+        . " PERFORM pg_sleep(0.02); END LOOP; END \$\$;"
+        . "UPDATE $s.fact_asmt_outcome_vw SET rec_status = 'I' WHERE student_id = 'C-3' AND asmt_rec_id = $math->{id};"
+        . "UPDATE $s.data_version SET version = version + 1; COMMIT") };
+    POSIX::_exit($@ ? 1 : 0);
+}
+wait_until(10, 'the table to be locked', sub { sql_one("SELECT count(*) FROM pg_locks WHERE relation = '$s.dim_student'::regclass AND mode = 'AccessExclusiveLock' AND granted") });
+$r = extract(studentAssessment => \%fifth, @opt);
+waitpid $other_hand, 0;
+is($?, 0, 'somebody commits meanwhile');
+is_deeply([@$r{qw(data_version rows)}, $r->{files}{$whole_csv}], [@$before{qw(data_version rows)}, $before->{files}{$whole_csv}], '... and the extract is of the data as it was');
+is(extract(studentAssessment => \%fifth, @opt)->{rows}, $before->{rows} - 1, '... and the next one as it is');
+
+# ---- an assessment without a description -----------------------------------------------------------------
+
+sql("UPDATE $s.dim_asmt SET rec_status = 'I' WHERE asmt_rec_id = $interim->{id}");
+$r = extract(studentAssessment => { %asked, asmtType => ['INTERIM COMPREHENSIVE'], asmtSubject => ['ELA'] }, @opt);
+is_deeply([$r->{exit}, $r->{rows}, map { length $r->{files}{$_} } grep { /METADATA/ } names_of($r)], [0, 1, 0], 'its file is empty, its results are there');
+
 # ---- students and filters ----------------------------------------------------------------------------
 
 my $of = sub {
