@@ -49,6 +49,7 @@ apr_status_t sb_relay_put(sb_cache_t *cache, const sb_keyring_t *keys, const cha
     sb_jw_str(w, "request_id", relay->request_id);
     sb_jw_str(w, "target", relay->target);
     sb_jw_str(w, "browser", browser);
+    sb_jw_int(w, "fresh", relay->fresh);
     sb_jw_int(w, "made", apr_time_now());
     sb_jw_end(w);
     text = sb_jw_text(w, &len);
@@ -61,7 +62,7 @@ apr_status_t sb_relay_take(sb_relay_t *relay, sb_relay_kind_t kind, sb_cache_t *
                            apr_pool_t *p)
 {
     const char *where, *owner;
-    apr_int64_t have, made;
+    apr_int64_t have, made, fresh;
     unsigned char *text;
     apr_status_t rv;
     sb_json_t *root;
@@ -96,6 +97,7 @@ apr_status_t sb_relay_take(sb_relay_t *relay, sb_relay_kind_t kind, sb_cache_t *
     relay->kind = kind;
     relay->request_id = sb_json_str(sb_json_get(root, "request_id"), NULL);
     relay->target = sb_json_str(sb_json_get(root, "target"), "/");
+    relay->fresh = sb_json_int(&fresh, sb_json_get(root, "fresh")) == APR_SUCCESS && fresh;
     return relay->request_id ? APR_SUCCESS : APR_NOTFOUND;
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     sb_relay_kind_t kind;
     const char *request_id; /* of our message: the answer must name it */
     const char *target;     /* path to go to afterwards */
+    int fresh;              /* it asked for a fresh proof of who the person is */
 } sb_relay_t;
 
 /** A new random key or browser id: 64 hex digits; NULL when the CSPRNG fails. */

@@ -278,7 +278,7 @@ apr_status_t sb_saml_failed(const char *doing, int rc)
 /* ---- our question ------------------------------------------------------------------------------ */
 
 static int build_request(LassoLogin *login, const sb_saml_t *saml, const char *id,
-                         const char *relay_key)
+                         const char *relay_key, int fresh)
 {
     LassoProfile *profile = LASSO_PROFILE(login);
     const sb_saml_config_t *c = saml->config;
@@ -290,7 +290,7 @@ static int build_request(LassoLogin *login, const sb_saml_t *saml, const char *i
     }
     q = LASSO_SAMLP2_AUTHN_REQUEST(profile->request);
     sb_saml_set(&LASSO_SAMLP2_REQUEST_ABSTRACT(q)->ID, id);
-    q->ForceAuthn = c->force_authn;
+    q->ForceAuthn = c->force_authn || fresh;
     q->IsPassive = FALSE;
     if (c->acs_index) { /* the number stands for address and binding */
         sb_saml_set(&q->ProtocolBinding, NULL);
@@ -312,7 +312,7 @@ static int build_request(LassoLogin *login, const sb_saml_t *saml, const char *i
 }
 
 apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, const sb_saml_t *saml,
-                           const char *relay_key, apr_pool_t *p)
+                           const char *relay_key, int fresh, apr_pool_t *p)
 {
     LassoLogin *login = lasso_login_new(saml->server);
     const char *id = sb_saml_new_id(p);
@@ -324,7 +324,7 @@ apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, con
         rv = APR_EGENERAL;
         goto leave;
     }
-    rc = build_request(login, saml, id, relay_key);
+    rc = build_request(login, saml, id, relay_key, fresh);
     if (rc != 0 || !LASSO_PROFILE(login)->msg_url) {
         rv = sb_saml_failed("making a sign-in request", rc);
         goto leave;
@@ -390,6 +390,7 @@ static const char *judge(sb_saml_result_t *res, sb_saml_claims_t *claims, LassoL
     res->name_id = claims->name_id;
     res->session_index = claims->session_index;
     res->not_after = claims->session_end;
+    res->proved = claims->proved ? claims->proved + c->skew : 0;
     res->identity = apr_pcalloc(p, sizeof(*res->identity));
     sb_identity_parse(res->identity, &c->parser, claims->attributes, saml->tenants, p);
     return sb_identity_is_somebody(res->identity) ? NULL : "no_user";

@@ -80,9 +80,11 @@ const char *sb_saml_metadata(const sb_saml_t *saml);
  * Make a signed AuthnRequest.
  * @param predirect   address at the identity provider, for Location
  * @param prequest_id our random id: keep it under relay_key, pass it to sb_saml_finish
+ * @param fresh       ForceAuthn: the person is to prove who he is, whatever the provider remembers; asked for always
+ *                    where the configuration says so
  */
 apr_status_t sb_saml_begin(const char **predirect, const char **prequest_id, const sb_saml_t *saml,
-                           const char *relay_key, apr_pool_t *p) SB_MUST_CHECK;
+                           const char *relay_key, int fresh, apr_pool_t *p) SB_MUST_CHECK;
 
 /** What a verified answer says; or, with SB_EDENIED and SB_EUNAVAILABLE, only reason. */
 typedef struct {
@@ -93,6 +95,7 @@ typedef struct {
     const char *session_index; /* NULL none */
     const char *lasso_dump;    /* keep it in the session, for sb_saml_logout_*; 5-6 KB */
     apr_time_t not_after;      /* the session ends no later (SessionNotOnOrAfter); 0 not limited */
+    apr_time_t proved; /* by our clock the person proved who he is no later than this; 0 not told */
 } sb_saml_result_t;
 
 /**

@@ -192,6 +192,9 @@ static const char *check_authn(sb_saml_claims_t *claims, const xmlNode *assertio
         if (end != 0 && (claims->session_end == 0 || end < claims->session_end)) {
             claims->session_end = end;
         }
+        if (statements == 0 || instant < claims->proved) {
+            claims->proved = instant;
+        }
         if (statements++ == 0) {
             claims->session_index = sb_xml_attr(authn, "SessionIndex", p);
         }

@@ -32,6 +32,7 @@ typedef struct {
     const char *session_index; /* NULL none */
     apr_time_t not_after;      /* past it (and the skew) the assertion is too old by itself */
     apr_time_t session_end;    /* SessionNotOnOrAfter; 0 none */
+    apr_time_t proved; /* AuthnInstant, the earliest of several; 0 one of them does not say it */
     const apr_array_header_t *attributes; /* sb_saml_attribute_t, in document order */
 } sb_saml_claims_t;
 

@@ -263,7 +263,8 @@ static apr_status_t book_session(const sb_session_store_t *store, const sb_sessi
                                 .browser = s->browser ? s->browser : "",
                                 .service = store->service ? store->service : "",
                                 .created = s->created,
-                                .not_after = s->not_after};
+                                .not_after = s->not_after,
+                                .proved = s->proved};
 
     return store->book ? sb_session_book_add(store->book, &entry) : APR_SUCCESS;
 }

@@ -48,6 +48,7 @@ typedef struct {
     const char *lasso_dump;    /* to sb_session_create only; later: sb_session_lasso() */
     const char *csrf;          /* token of this session */
     const char *browser;       /* to sb_session_create only: in words; NULL unknown */
+    apr_time_t proved; /* to sb_session_create only: when the person proved who he is; 0 unknown */
     sb_identity_t *identity;
 } sb_session_t;
 
@@ -82,7 +83,8 @@ const char *sb_session_store_make(sb_session_store_t *store, const sb_conf_t *co
  * Make a new session of s->identity, name_id, session_index, lasso_dump; fills in id, csrf and times.
  * @param s not_after: the identity provider's end, 0 none; becomes the earlier of it and ours. Of a batch session
  *          its end
- * @return APR_SUCCESS; SB_EEXPIRED not_after is past; SB_EUNAVAILABLE the cache or the book is down
+ * @return APR_SUCCESS; SB_EEXPIRED not_after is past; SB_EDENIED a session of this person was ended from elsewhere since
+ *         he proved who he is; SB_EUNAVAILABLE the cache or the book is down
  */
 apr_status_t sb_session_create(sb_session_t *s, const sb_session_store_t *store,
                                apr_pool_t *p) SB_MUST_CHECK;

@@ -241,9 +241,10 @@ static void forget_sometimes(sb_db_t *db, apr_pool_t *p)
     }
 }
 
-/* @param adds one more: a good moment to forget old ones */
-static apr_status_t write_row(sb_session_book_t *book, const sb_stmt_t *st, const char *const *args,
-                              int adds)
+/* @param pwritten rows; may be NULL
+ * @param adds one more: a good moment to forget old ones */
+static apr_status_t write_row(apr_int64_t *pwritten, sb_session_book_t *book, const sb_stmt_t *st,
+                              const char *const *args, int adds)
 {
     apr_status_t rv;
     apr_pool_t *p;
@@ -252,7 +253,7 @@ static apr_status_t write_row(sb_session_book_t *book, const sb_stmt_t *st, cons
     apr_pool_create(&p, NULL);
     rv = sb_dbpool_get(&db, book->write, p); /* logs what goes wrong */
     if (rv == APR_SUCCESS) {
-        rv = sb_db_exec(NULL, db, st, args);
+        rv = sb_db_exec(pwritten, db, st, args);
         if (rv != APR_SUCCESS) {
             sb_log(SB_LOG_ERROR, SBLOGNO(1742), rv, "the book of sessions: %s", sb_db_error(db));
         }
@@ -273,13 +274,16 @@ static const char *joined(const apr_array_header_t *texts, apr_pool_t *p)
 apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry_t *e)
 {
     static const sb_stmt_t st = {
-        "session_add", 11,
+        "session_add", 12,
         "INSERT INTO {schema}.session"
         "       (hash, guid, uid, tenants, batch, browser, created, not_after,"
         "        name_hash, index_hash, service)"
-        " VALUES ($1, $2, $3, string_to_array($4, ','), $5::text::boolean, $6,"
-        "         to_timestamp($7::text::numeric / 1000000), to_timestamp($8::text::numeric / "
-        "1000000), $9, $10, $11)"};
+        " SELECT $1, $2, $3, string_to_array($4, ','), $5::text::boolean, $6,"
+        "        to_timestamp($7::text::numeric / 1000000), to_timestamp($8::text::numeric / "
+        "1000000), $9, $10, $11"
+        "  WHERE NOT EXISTS (SELECT FROM {schema}.proof_wanted w WHERE w.guid = $2"
+        "                       AND w.since > to_timestamp($12::text::numeric / 1000000))"};
+    apr_int64_t written = 0;
     apr_status_t rv;
     apr_pool_t *p;
 
@@ -294,10 +298,11 @@ apr_status_t sb_session_book_add(sb_session_book_t *book, const sb_session_entry
                           microseconds(e->not_after, p),
                           e->name_hash,
                           e->index_hash,
-                          e->service};
-    rv = write_row(book, &st, args, 1);
+                          e->service,
+                          e->batch ? NULL : microseconds(e->proved, p)};
+    rv = write_row(&written, book, &st, args, 1);
     apr_pool_destroy(p);
-    return rv;
+    return rv == APR_SUCCESS && !written ? SB_EDENIED : rv;
 }
 
 apr_status_t sb_session_book_end(sb_session_book_t *book, const char *hash)
@@ -307,7 +312,7 @@ apr_status_t sb_session_book_end(sb_session_book_t *book, const char *hash)
         "UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()"
         " WHERE hash = $1 AND ended_by IS NULL"};
     const char *args[] = {hash};
-    apr_status_t rv = write_row(book, &st, args, 0);
+    apr_status_t rv = write_row(NULL, book, &st, args, 0);
 
     if (rv == APR_SUCCESS) {
         note_ended(book, hash);
@@ -483,8 +488,16 @@ apr_status_t sb_session_book_end_all(const apr_array_header_t **pentries, sb_ses
 {
     static const sb_stmt_t st = {
         "session_end_all", CHOSEN_ARGS,
-        "UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()" CHOSEN
-        " RETURNING " COLUMNS};
+        "WITH gone AS ("
+        "    UPDATE {schema}.session SET ended_at = now(), ended_by = pg_current_xact_id()" CHOSEN
+        "    RETURNING *),"
+        " wanted AS ("
+        "    INSERT INTO {schema}.proof_wanted (guid, since)"
+        "    SELECT guid, now() FROM gone WHERE guid IS NOT NULL AND NOT batch"
+        "     UNION SELECT $1, now() WHERE $1::text IS NOT NULL AND $3::text IS NULL"
+        "     ORDER BY guid"
+        "    ON CONFLICT (guid) DO UPDATE SET since = EXCLUDED.since)"
+        " SELECT " COLUMNS " FROM gone"};
     const char *args[CHOSEN_ARGS];
     apr_status_t rv;
 

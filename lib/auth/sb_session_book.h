@@ -31,6 +31,7 @@ typedef struct {
     const char *name_hash, *index_hash; /* SHA-256 of name id and session index; NULL none */
     int batch;                          /* made by an operator for a program */
     apr_time_t created, not_after;
+    apr_time_t proved; /* to sb_session_book_add only: as in sb_session_t */
 } sb_session_entry_t;
 
 /**
@@ -40,7 +41,10 @@ typedef struct {
 apr_status_t sb_session_book_make(sb_session_book_t **pbook, const char *url, const char *schema,
                                   int prepare, apr_pool_t *p) SB_MUST_CHECK;
 
-/** @return APR_SUCCESS; SB_EUNAVAILABLE; SB_EDB */
+/**
+ * @return APR_SUCCESS; SB_EDENIED sb_session_book_end_all() ended a session of this person since he proved who he is;
+ *         SB_EUNAVAILABLE; SB_EDB
+ */
 apr_status_t sb_session_book_add(sb_session_book_t *book,
                                  const sb_session_entry_t *entry) SB_MUST_CHECK;
 
@@ -92,7 +96,8 @@ apr_status_t sb_session_book_list(const apr_array_header_t **pentries, sb_sessio
 
 /**
  * End those for which all that is given holds, durably and by one statement: also such as memcached does not know
- * just now, and however many there are.
+ * just now, and however many there are. From then on their persons have to prove anew who they are: what the identity
+ * provider remembers of a browser lets nobody in again. So has query->user, without ref, if there is none.
  * @param query    says whose, by user, guid_or_uid, ref or tenant
  * @param pentries sb_session_entry_t: those it ended
  * @return APR_SUCCESS, also if there is none; APR_EINVAL the query says nobody's; SB_EUNAVAILABLE, SB_EDB,

@@ -206,12 +206,13 @@ static const char *target_of(const sb_req_t *q)
     return sb_relay_target_is_ours(target) ? target : q->signin->home;
 }
 
-/* Send the browser to the identity provider with a request of ours. */
-static int go_to_idp(sb_req_t *q, sb_browser_t *browser)
+/* Send the browser to the identity provider with a request of ours.
+ * @param guid who is to prove anew who he is; NULL: what the provider remembers is good */
+static int go_to_idp(sb_req_t *q, sb_browser_t *browser, const char *target, const char *guid)
 {
     const sb_signin_t *in = q->signin;
     const char *key = sb_relay_random(q->r->pool), *url;
-    sb_relay_t relay = {.kind = SB_RELAY_SIGN_IN, .target = target_of(q)};
+    sb_relay_t relay = {.kind = SB_RELAY_SIGN_IN, .target = target, .fresh = guid != NULL};
     apr_status_t rv = APR_EGENERAL;
 
     if (sb_signin_limit_begun(q) != OK) {
@@ -221,7 +222,7 @@ static int go_to_idp(sb_req_t *q, sb_browser_t *browser)
         browser->id = sb_relay_random(q->r->pool);
     }
     if (key && browser->id) {
-        rv = sb_saml_begin(&url, &relay.request_id, in->saml, key, q->r->pool);
+        rv = sb_saml_begin(&url, &relay.request_id, in->saml, key, relay.fresh, q->r->pool);
     }
     if (rv == APR_SUCCESS) {
         rv = sb_relay_put(q->signin->sessions.cache, in->relay_keys, key, browser->id, &relay,
@@ -231,8 +232,15 @@ static int go_to_idp(sb_req_t *q, sb_browser_t *browser)
         return sb_signin_unavailable(q, rv, SBLOGNO(3100), "starting a sign-in");
     }
     sb_browser_set(q, browser);
-    sb_signin_event(q, SB_SECURITY_INFO, "sent to the identity provider");
-    return sb_signin_redirect(q, HTTP_MOVED_TEMPORARILY, url);
+    if (guid) {
+        sb_signin_event(q, SB_SECURITY_INFO,
+                        apr_pstrcat(q->r->pool, "sent back to prove anew who he is: ", guid, NULL));
+    }
+    else {
+        sb_signin_event(q, SB_SECURITY_INFO, "sent to the identity provider");
+    }
+    return sb_signin_redirect(
+        q, q->r->method_number == M_POST ? HTTP_SEE_OTHER : HTTP_MOVED_TEMPORARILY, url);
 }
 
 /* Pictures and frames cannot sign anybody in; a page elsewhere may be full of them, to use up what the browsers
@@ -269,7 +277,7 @@ int sb_signin_login(sb_req_t *q)
                            " minute and try again.",
                            "/login", "Sign in again");
     }
-    return go_to_idp(q, &browser);
+    return go_to_idp(q, &browser, target_of(q), NULL);
 }
 
 typedef struct {
@@ -302,8 +310,26 @@ static const char *read_form(form_t *form, const sb_req_t *q, const char *text)
     return form->answer && (form->relay_key || q->signin->idp_initiated) ? NULL : "form";
 }
 
+/* A session of this person was ended from elsewhere since he proved who he is: somebody else may sit there by now. The
+ * provider is told to find out, once; if it does not, nobody is let in. */
+static int prove_anew(sb_req_t *q, const sb_saml_result_t *res, const sb_relay_t *relay,
+                      sb_browser_t *browser)
+{
+    if (!relay->fresh) {
+        return go_to_idp(q, browser, relay->target, res->identity->guid);
+    }
+    sb_signin_event(q, SB_SECURITY_WARNING, "sign-in refused: authn_instant");
+    return sb_web_page(
+        q->r, HTTP_FORBIDDEN, "Please prove who you are",
+        "One of your sessions was ended from elsewhere. Since then your password is needed, but the"
+        " sign-in service did not ask for it. Sign out there, or close the browser, then sign in"
+        " again.",
+        "/login", "Sign in again");
+}
+
 /* A new session with a new id, whatever the browser had before. @return OK, or DONE: answered */
-static int start_session(sb_req_t *q, const sb_saml_result_t *res)
+static int start_session(sb_req_t *q, const sb_saml_result_t *res, const sb_relay_t *relay,
+                         sb_browser_t *browser)
 {
     sb_session_t *s = apr_pcalloc(q->r->pool, sizeof(*s));
     const char *old = sb_signin_cookie(q);
@@ -314,6 +340,7 @@ static int start_session(sb_req_t *q, const sb_saml_result_t *res)
     s->session_index = res->session_index;
     s->lasso_dump = res->lasso_dump;
     s->not_after = res->not_after;
+    s->proved = res->proved;
     s->browser = sb_browser_words(apr_table_get(q->r->headers_in, "User-Agent"), q->r->pool);
     rv = old ? sb_session_end(&q->signin->sessions, old) : APR_SUCCESS;
     if (rv == APR_SUCCESS) {
@@ -321,6 +348,10 @@ static int start_session(sb_req_t *q, const sb_saml_result_t *res)
     }
     if (rv == SB_EEXPIRED) {
         refuse_sign_in(q, "session_expired");
+        return DONE;
+    }
+    if (rv == SB_EDENIED) {
+        prove_anew(q, res, relay, browser);
         return DONE;
     }
     if (rv != APR_SUCCESS) {
@@ -372,7 +403,7 @@ static int accept_answer(sb_req_t *q, const form_t *form, sb_browser_t *browser)
         return sb_signin_unavailable(q, rv, SBLOGNO(3104),
                                      "judging an answer of the identity provider");
     }
-    if (start_session(q, &res) != OK) {
+    if (start_session(q, &res, &relay, browser) != OK) {
         return OK;
     }
     if (browser->id) {

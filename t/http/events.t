@@ -77,20 +77,21 @@ happens('sign-in refused: other_browser', 1, undef, sub { deliver_answer({ %$for
 my $broken = idp_answer('school', jar => jar());
 happens('sign-in refused: base64', 1, undef, sub { deliver_answer({ %$broken, SAMLResponse => "*$broken->{SAMLResponse}" }) });
 
+# What the provider says of somebody, in answer to a fresh question: $deliver->(options of the answer)
+my $forge = Forge->new(key => env('SMARTER_VAR') . '/tls/idp.key', cert => env('SMARTER_VAR') . '/tls/idp.pem',
+    issuer => (slurp(env('SMARTER_VAR') . '/etc/idp_metadata.xml') =~ /entityID="([^"]*)"/)[0], sp => url('/saml_post'), acs => url('/saml_post'), slo => url('/logout_redirect'));
+my $deliver = sub {
+    my $browser = jar();
+    my %q = get('/login', jar => $browser)->{headers}{location} =~ /[?&](SAMLRequest|RelayState)=([^&]*)/g;
+    $q{SAMLRequest} =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
+    my ($request) = Forge::inflate(decode_base64($q{SAMLRequest})) =~ /\bID="([^"]*)"/;
+    security_events();
+    return post('/saml_post', jar => $browser, form => { SAMLResponse => Forge::post_form($forge->response(request => $request, @_)), RelayState => $q{RelayState} });
+};
 {
-    my $idp = Forge->new(key => env('SMARTER_VAR') . '/tls/idp.key', cert => env('SMARTER_VAR') . '/tls/idp.pem',
-        issuer => (slurp(env('SMARTER_VAR') . '/etc/idp_metadata.xml') =~ /entityID="([^"]*)"/)[0], sp => url('/saml_post'), acs => url('/saml_post'), slo => url('/logout_redirect'));
-    my $id = Forge::new_id();
-    my $deliver = sub {
-        my $browser = jar();
-        my %q = get('/login', jar => $browser)->{headers}{location} =~ /[?&](SAMLRequest|RelayState)=([^&]*)/g;
-        $q{SAMLRequest} =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
-        my ($request) = Forge::inflate(decode_base64($q{SAMLRequest})) =~ /\bID="([^"]*)"/;
-        security_events();
-        return post('/saml_post', jar => $browser, form => { SAMLResponse => Forge::post_form($idp->response(request => $request, assertion_id => $id)), RelayState => $q{RelayState} });
-    };
-    is($deliver->()->{status}, 303, 'an assertion');
-    happens('sign-in refused: replay', 1, undef, $deliver);
+    my @once = (assertion_id => Forge::new_id());
+    is($deliver->(@once)->{status}, 303, 'an assertion');
+    happens('sign-in refused: replay', 1, undef, sub { $deliver->(@once) });
 }
 
 # ---- signed in -----------------------------------------------------------------------------------------------------
@@ -117,6 +118,8 @@ happens('sign-out refused: another site asked for it', 1, $guid, sub { get('/log
     my $spare = sign_in('super');
     my ($ref) = map { $_->{ref} } grep { $_->{this} } @{ json(get('/services/sessions', jar => $spare))->{sessions} };
     happens("ended session $ref of $super_guid", 0, $super_guid, sub { http('DELETE', "/services/sessions/$ref", jar => $super, headers => \%OURS) });
+    my $long_ago = '<saml:AuthnStatement AuthnInstant="' . Forge::stamp(-7200) . '"><saml:AuthnContext/></saml:AuthnStatement>';
+    happens("sent back to prove anew who he is: $super_guid", 0, undef, sub { $deliver->(attributes => { guid => [$super_guid] }, authn => $long_ago) });
 }
 
 # ---- out again ------------------------------------------------------------------------------------------------------

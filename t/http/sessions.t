@@ -2,9 +2,11 @@
 # what becomes of them when secrets change, web nodes differ and a cache is lost; and those of programs.
 use strict;
 use warnings;
-use lib 't/lib';
+use lib 't/lib', 't/saml';
+use MIME::Base64 'decode_base64';
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Forge;
 use Smarter::Sanitized;
 use Smarter::Test;
 
@@ -122,6 +124,52 @@ subtest 'ended by an operator' => sub {
     ok((grep { /operator \S+: session end, session $ref of \Q$guid\E/ } log_since('security')), 'and the security stream');
 };
 
+# A browser whose session was ended from elsewhere: the provider knows it still and would send it back without a question.
+subtest 'not let in again by what the identity provider remembers' => sub {
+    my $var = env('SMARTER_VAR');
+    my ($issuer) = slurp("$var/etc/idp_metadata.xml") =~ /entityID="([^"]*)"/;
+    my $idp = Forge->new(key => "$var/tls/idp.key", cert => "$var/tls/idp.pem", issuer => $issuer, sp => url('/saml_post'), acs => url('/saml_post'));
+    my $xml_of = sub { Forge::inflate(decode_base64(query_value($_[0], 'SAMLRequest'))) };
+    # The answer to a request, about somebody who gave his password so many seconds ago.
+    my $answer = sub {
+        my ($jar, $to, $ago, $name) = @_;
+        my ($request) = $xml_of->($to) =~ /\bID="([^"]*)"/;
+        my $xml = $idp->response(request => $request, attributes => { guid => [$name // "device$who"], memberOf => ["||PII||||||$tenant|$state|||||||||"] },
+            authn => '<saml:AuthnStatement AuthnInstant="' . Forge::stamp(-$ago) . '" SessionIndex="_s"><saml:AuthnContext><saml:AuthnContextClassRef>'
+                . 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>');
+        return post('/saml_post', jar => $jar, headers => { Origin => env('SMARTER_IDP_URL'), 'Sec-Fetch-Site' => 'cross-site' },
+            form => { SAMLResponse => Forge::post_form($xml), RelayState => query_value($to, 'RelayState') });
+    };
+    my $leave = sub { get('/login?target=/b', jar => $_[0])->{headers}{location} };
+    my ($lost, $mine) = (jar(), jar());
+    security_events();
+    is(join(' ', map { $answer->($_, $leave->($_), 7200)->{status} } $lost, $mine), '303 303', 'two browsers that the provider has known for hours');
+    http('DELETE', '/services/sessions/' . ref_of($lost), jar => $mine, @OURS);
+    is(status($lost), 401, 'one of them is lost, and its session ended from the other');
+
+    my $to = $leave->($lost);
+    unlike($xml_of->($to), qr/ForceAuthn="(?:true|1)"/, 'who sits there now is sent to the provider as nobody in particular');
+    spew($lost, join '', grep { !/\t\Q$SESSION\E\t/ } map { "$_\n" } split /\n/, slurp($lost));    # as whoever has it may do
+    my $back = $answer->($lost, $to, 7200);
+    is($back->{status}, 303, 'and what it remembers');
+    like($back->{headers}{location}, qr/\A\Q@{[env('SMARTER_IDP_URL')]}\E\/.*SAMLRequest=/, 'sends him there again');
+    like($xml_of->($back->{headers}{location}), qr/ForceAuthn="(?:true|1)"/, 'to prove who he is');
+    is(status($lost), 401, 'not in');
+    is(scalar(grep { /sent back to prove anew who he is: device\Q$who\E"/ } log_since('security')), 1, 'one event');
+    $back = $answer->($lost, $back->{headers}{location}, 7200);
+    is($back->{status}, 403, 'a provider that does not ask him');
+    like($back->{body}, qr/Please prove who you are.*Sign in again/s, 'gets him to a page');
+    is(join('|', grep { /refused/ } security_texts(1)), 'sign-in refused: authn_instant', 'and into the security stream');
+    is(status($lost), 401, 'but not in');
+
+    $back = $answer->($lost, $answer->($lost, $leave->($lost), 7200)->{headers}{location}, 0);
+    is("$back->{status} $back->{headers}{location}", '303 ' . url('/b'), 'who has given the password comes where he wanted to go');
+    is(status($lost), 200, 'signed in');
+    is(status($mine), 200, 'the other has been all the while');
+    my $other = jar();
+    is($answer->($other, $leave->($other), 7200, "elsewhere$who")->{headers}{location}, url('/b'), 'nobody else is asked');
+};
+
 subtest 'how long it lasts' => sub {
     my $jar = sign_in($who);
     my $left = json(get('/services/session', jar => $jar));
@@ -237,7 +285,7 @@ my $ini_before = slurp($INI);
 
 END {
     my $status = $?;
-    if (slurp($INI) ne $ini_before) {
+    if (defined $ini_before && slurp($INI) ne $ini_before) {
         spew($INI, $ini_before);
         kill 'USR1', server_pid('httpd');
     }

@@ -287,6 +287,53 @@ static void single_logout(void)
     ok(!alive(&two, school), "other processes know it within a second");
 }
 
+/* @param ago when he proved who he is; -1 nobody says when. @return what becomes of his sign-in */
+static apr_status_t comes(const char *guid, const char *batch, int ago)
+{
+    sb_session_t *s = apr_pmemdup(p, sign_in(me, NULL), sizeof(*s));
+
+    s->identity = apr_pmemdup(p, s->identity, sizeof(*s->identity));
+    s->identity->guid = guid;
+    s->identity->batch = batch;
+    s->proved = ago < 0 ? 0 : apr_time_now() - apr_time_from_sec(ago);
+    return sb_session_create(s, &one, p);
+}
+
+/* The identity provider may know a browser longer than its session here lived. */
+static void proofs(void)
+{
+    const char *who = sb_random_hex(8, p), *other = sb_random_hex(8, p);
+    sb_session_t *lost = sign_in(who, NULL), *program = sign_in(who, "night work");
+    sb_session_query_t by_ref = {.ref = sb_session_ref(lost->id, p)}, all = {.user = other},
+                       none = {.user = other, .ref = "000000000000"},
+                       programs = {.guid_or_uid = who, .batch = 1};
+    const apr_array_header_t *ended;
+
+    is_int(comes(who, NULL, 7200), APR_SUCCESS, "who proved long ago who he is gets a session");
+    is_int(comes(who, NULL, -1), APR_SUCCESS, "and he of whom nobody says when");
+    ok(sb_session_end(&one, sign_in(who, NULL)->id) == APR_SUCCESS &&
+           comes(who, NULL, 7200) == APR_SUCCESS,
+       "also after he has signed out");
+    ok(sb_session_end_all(&ended, &one, &programs, p) == APR_SUCCESS && ended->nelts == 1 &&
+           !alive(&one, program) && comes(who, NULL, 7200) == APR_SUCCESS,
+       "or a program's session was ended");
+    ok(sb_session_end_all(&ended, &one, &by_ref, p) == APR_SUCCESS && ended->nelts == 1,
+       "one of his is ended from elsewhere");
+    is_int(comes(who, NULL, 2), SB_EDENIED, "who proved it before that gets none");
+    is_int(comes(who, NULL, -1), SB_EDENIED, "nor he of whom nobody says when");
+    is_int(comes(other, NULL, 7200), APR_SUCCESS, "others do");
+    is_int(comes(who, "night work", -1), APR_SUCCESS, "a program proves nothing");
+    apr_sleep(APR_USEC_PER_SEC / 100);
+    is_int(comes(who, NULL, 0), APR_SUCCESS, "who has proved it since does, too");
+    ok(sb_session_end_all(&ended, &one, &none, p) == APR_SUCCESS && ended->nelts == 0 &&
+           comes(other, NULL, 7200) == APR_SUCCESS,
+       "ending one that there is not asks for nothing");
+    ok(sb_session_end_all(&ended, &one, &all, p) == APR_SUCCESS && ended->nelts > 0 &&
+           sb_session_end_all(&ended, &one, &all, p) == APR_SUCCESS && ended->nelts == 0 &&
+           comes(other, NULL, 1) == SB_EDENIED,
+       "ending all does, whether there are any");
+}
+
 /* Nobody can be told that a session is over for sure. */
 static void without_book(void)
 {
@@ -335,6 +382,7 @@ int main(void)
     late_commit();
     lists();
     single_logout();
+    proofs();
     without_book();
     return done();
 }

@@ -75,7 +75,7 @@ int main(void)
     char port[16];
     const char *argv[] = {"memcached", "-l", "127.0.0.1", "-p",     port,
                           "-m",        "8",  "-u",        "nobody", NULL};
-    sb_relay_t relay = {SB_RELAY_SIGN_IN, "_id", "/a?b"}, got;
+    sb_relay_t relay = {SB_RELAY_SIGN_IN, "_id", "/a?b", 0}, got;
     const char *key = sb_relay_random(p), *me = sb_relay_random(p), *you = sb_relay_random(p);
     sb_keyring_t *keys, *wrong;
     sb_cache_t *cache;
@@ -137,6 +137,7 @@ int main(void)
            "the right one still finds it");
     is_str(got.request_id, "_id", "request id");
     is_str(got.target, "/a?b", "target");
+    ok(!got.fresh, "and that no fresh proof was asked for");
     is_int(sb_relay_take(&got, SB_RELAY_SIGN_IN, cache, keys, key, me, p), APR_NOTFOUND, "once");
     is_int(take_old(cache, keys, NULL, "\"_id\"", 590, p), APR_SUCCESS,
            "ten minutes it is waited for");
@@ -145,6 +146,11 @@ int main(void)
     is_int(take_old(cache, keys, "smarter_relay_x", "\"_id\"", 0, p), APR_NOTFOUND,
            "nor one put in the place of another");
     is_int(take_old(cache, keys, NULL, "null", 0, p), APR_NOTFOUND, "nor one that asked nothing");
+    relay.fresh = 1;
+    ok(sb_relay_put(cache, keys, key, me, &relay, p) == APR_SUCCESS &&
+           sb_relay_take(&got, SB_RELAY_SIGN_IN, cache, keys, key, me, p) == APR_SUCCESS &&
+           got.fresh,
+       "or that it was");
     server_stop(pid, SIGTERM);
     apr_pool_destroy(p);
     return done();

@@ -433,7 +433,7 @@ static void sound(void)
     is_str(judge(0, sample(0), 0), "signature", "and unsigned not");
     is_str(judge(1, sample(1), 1), NULL, "a LogoutResponse is fine");
     is_str(judge(1, sample(1), 0), "signature", "and unsigned not");
-    is_int(sb_saml_begin(&url, &id, saml, "key", q), APR_SUCCESS, "a request is made");
+    is_int(sb_saml_begin(&url, &id, saml, "key", 0, q), APR_SUCCESS, "a request is made");
     ok(!strncmp(url, "https://idp.example/sso?SAMLRequest=", 36) && strstr(url, "&RelayState=key&"),
        "for the identity provider, with our key");
     is_int((int)strlen(id), 41, "with an id of 160 bits");

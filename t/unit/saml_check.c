@@ -222,6 +222,31 @@ static void unasked(sb_saml_claims_t *claims)
     special.authn_max_age = 0;
 }
 
+/* When did the person prove who he is? */
+static void proofs(sb_saml_claims_t *claims)
+{
+    const char *statement = "<saml:AttributeStatement>";
+    char buf[SB_ISO_TIME_SIZE];
+
+    is_str(judge(claims, sound, NOW), NULL, "one AuthnStatement");
+    is_str(sb_time_iso(buf, claims->proved), "2024-03-01T10:00:00.000Z", "says when");
+    is_str(judge(claims,
+                 replace(sound, statement,
+                         "<saml:AuthnStatement AuthnInstant='2024-03-01T08:00:00Z'/>"
+                         "<saml:AuthnStatement AuthnInstant='2024-03-01T09:00:00Z'/>"
+                         "<saml:AttributeStatement>"),
+                 NOW),
+           NULL, "of several");
+    is_str(sb_time_iso(buf, claims->proved), "2024-03-01T08:00:00.000Z", "the earliest counts");
+    is_str(judge(claims, replace(sound, "AuthnInstant='2024-03-01T10:00:00Z'", ""), NOW), NULL,
+           "one that does not say it");
+    ok(claims->proved == 0, "is told as such");
+    is_str(judge(claims,
+                 replace(sound, statement, "<saml:AuthnStatement/><saml:AttributeStatement>"), NOW),
+           NULL, "also beside one that does");
+    ok(claims->proved == 0, "which counts no more");
+}
+
 int main(void)
 {
     sb_saml_claims_t claims;
@@ -261,6 +286,7 @@ int main(void)
     is_str(judge(&claims, replace(sound, "saml:Assertion", "saml:Other"), NOW), "assertion",
            "no assertion");
 
+    proofs(&claims);
     unasked(&claims);
     for (int i = 0; i < 51; i++) {
         many = apr_pstrcat(p, many, "<saml:AttributeValue>x</saml:AttributeValue>", NULL);
