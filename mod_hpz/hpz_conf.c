@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <apr_strings.h>
+#include <ap_mpm.h>
 #include <http_log.h>
 #include "core/sb_log.h"
 #include "pickup/sb_pickup_mail.h"
@@ -192,10 +193,26 @@ static apr_status_t make_sign_in(hpz_child_t *child, const sb_signin_config_t *c
     return rv;
 }
 
+/* How many may be under way by a key. Each holds a thread, and a quarter of these is for others: without it a
+ * process that is busy with files would not even say so. */
+static int most_of(const sb_conf_t *conf, const char *key)
+{
+    int most = (int)sb_conf_int(conf, key), threads = 0;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 2 ||
+        most <= threads - threads / 4) {
+        return most;
+    }
+    sb_log(SB_LOG_NOTICE, SBLOGNO(4592), SB_NO_STATUS,
+           "%s = %d: %d are taken for it, of a process's %d threads", key, most,
+           threads - threads / 4, threads);
+    return threads - threads / 4;
+}
+
 static apr_status_t make_places(hpz_child_t *child)
 {
-    int uploads = (int)sb_conf_int(child->conf, "hpz.frs.max_uploads");
-    int downloads = (int)sb_conf_int(child->conf, "hpz.frs.max_downloads");
+    int uploads = most_of(child->conf, "hpz.frs.max_uploads");
+    int downloads = most_of(child->conf, "hpz.frs.max_downloads");
     int each = (int)sb_conf_int(child->conf, "hpz.frs.max_downloads_per_user");
     apr_status_t rv = sb_places_make(&child->uploads, uploads, 0, child->pool);
 

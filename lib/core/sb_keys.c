@@ -252,7 +252,7 @@ const sb_key_t sb_keys[] = {
     PATH("hpz.frs.upload_base_path", "/opt/edware/hpz/uploads", "where files wait: a directory of their own, on a disk that is encrypted"),
     BYTES("hpz.frs.file_size_limit", "4294967296", 1, 0, "size of a file above which an upload is refused (413)"),
     URL("hpz.frs.download_base_url", "https address of the external face, as browsers see it; links are made from it"),
-    INT("hpz.frs.max_uploads", "24", 1, 100000, "uploads at a time in one httpd process; 503 for more. Below its threads, or nothing else is answered"),
+    INT("hpz.frs.max_uploads", "24", 1, 100000, "uploads at a time in one httpd process; 503 for more. Three quarters of its threads at most"),
     INT("hpz.frs.max_downloads", "24", 1, 100000, "the same for downloads"),
     INT("hpz.frs.max_downloads_per_user", "6", 1, 100000, "how many of them one person may have, while more than a third are free; 429 for more"),
     INT("hpz.record_expiration", "7", 1, 36500, "days a file waits before smarter-hpz-cleanup removes it"),

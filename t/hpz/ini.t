@@ -57,13 +57,15 @@ is(judged('internal', {}, sub { $_[0] =~ s/^Define HPZ_INTERNAL$/Define HPZ_INTE
 my ($http, $https) = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport } 1, 2;
 is(judged('external', {}, sub {
     my %set = (Listen => "127.0.0.1:$https\nListen 127.0.0.1:$http", PidFile => "$dir/httpd.pid", DefaultRuntimeDir => $dir, ErrorLog => "$dir/error.log",
-        SSLSessionCache => "shmcb:$dir/tls_cache(512000)", 'Define HPZ_EXTERNAL_PORT' => "$https\nDefine HPZ_HTTP_PORT $http", 'Define HPZ_LOGDIR' => $dir);
+        SSLSessionCache => "shmcb:$dir/tls_cache(512000)",
+        ThreadsPerChild => 8, MaxRequestWorkers => 16, 'Define HPZ_EXTERNAL_PORT' => "$https\nDefine HPZ_HTTP_PORT $http", 'Define HPZ_LOGDIR' => $dir);
     $_[0] =~ s/^$_ .*/$_ $set{$_}/m for keys %set;
 })->[0], 0, 'a port without TLS');
 my $server = Smarter::Test::run({ background => 1 }, '/usr/sbin/apache2', '-f', "$dir/$n.conf", '-D', 'FOREGROUND');
 END { my $status = $?; Smarter::Test::end_process($server->{pid}, 'TERM') if $server; $? = $status }
 my $plain = "http://127.0.0.1:$http";
 wait_until(20, 'it to answer', sub { get("$plain/")->{status} });
+like(slurp("$dir/error.log"), qr/SB4592\b.*hpz\.frs\.$_ = 24: 6 are taken for it, of a process's 8 threads/, "$_: not all threads") for 'max_uploads', 'max_downloads';
 for (['/', '/'], ['/download/x?sl=1', '/download/x?sl=1']) {
     my $led = get("$plain$_->[0]", headers => { Host => 'evil.example' });
     is("$led->{status} $led->{headers}{location}", '301 ' . outside($_->[1]), "$_->[0] leads to the external face, whatever host was asked for");
