@@ -54,6 +54,7 @@ END
 demo_steps()
 {
     stack_up
+    : "${SMARTER_SAMPLE_KINDS:=summative,registration}"
     # shellcheck disable=SC2086  # three words: districts, schools, students a year
     sample_load ${SMARTER_DEMO_SIZE:-12 60 20000}
     sample_publish

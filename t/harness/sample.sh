@@ -10,8 +10,8 @@ pg_owner()
         -h 127.0.0.1 -p "$PORT_PG" -U smarter_owner -d smarter "$@"
 }
 
-# sample_load DISTRICTS SCHOOLS STUDENTS: all steps. SMARTER_SAMPLE_KINDS: what else than summative results,
-# as smarter-datagen --kinds takes it.
+# sample_load DISTRICTS SCHOOLS STUDENTS: all steps. SMARTER_SAMPLE_KINDS: of which kinds, as smarter-datagen --kinds
+# takes them; summative results, if not set.
 sample_load()
 {
     [ ! -f "$VAR/done/sample" ] || return 0

@@ -52,9 +52,9 @@ unlike($out, qr/Starting|Loading/, 'and does nothing');
 
 my %second = map { /^(PG\w+)=(.*)$/ ? ($1, $2) : () } split /\n/, second('env')->{out};
 my $r = Smarter::Test::run({ env => \%second }, 'psql', '-XqAt', '-c',
-    "SELECT count(DISTINCT student_id) FILTER (WHERE asmt_year = 2016) = $students, count(*) = count(DISTINCT (student_id, asmt_subject, asmt_year, asmt_type))"
+    "SELECT count(DISTINCT student_id) FILTER (WHERE asmt_year = 2016) = $students, (SELECT count(*) > 0 FROM prod_nc.student_reg), count(*) = count(DISTINCT (student_id, asmt_subject, asmt_year, asmt_type))"
         . " FROM prod_nc.fact_asmt_outcome_vw WHERE rec_status = 'C'");
-is($r->{out}, "t|t\n", 'every student is there, every result once') or diag $r->{err};
+is($r->{out}, "t|t|t\n", 'every student is there, registered, and every result once') or diag $r->{err};
 
 is(second('clean')->{exit}, 0, 'clean');
 finish();

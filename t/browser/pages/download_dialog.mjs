@@ -118,9 +118,21 @@ test('files of the state ask for a year', async () => {
     await open(page);
     await page.check('#download input[value=student_registration_statistics]');
     await page.waitForSelector('#download select[name=dl-academic-year]');
+    assert.deepEqual(await page.$$eval('#download select[name=dl-academic-year] option', (o) => o.map((e) => e.value)), ['2016'], 'of those with registrations');
     await shot(page, 'download-state');
     await page.click('#download-go');
     await page.waitForSelector('#download-answer');
+    noComplaints(page);
+});
+
+test('statistics of students want students', async () => {
+    await page.route('**/data/academic_year', (r) => r.fulfill({ contentType: 'application/json', body: '{"studentRegAcademicYear":[],"asmt_period_year":[2016]}' }));
+    await page.goto(`${URL_BASE}${REPORT}?stateCode=${STATE}`);
+    await settled(page);
+    await Promise.all([page.waitForResponse('**/data/academic_year'), open(page)]);
+    await page.waitForFunction(() => /No registrations/.test(document.querySelector('#download').textContent));
+    assert.deepEqual(await options(page), [['view', true], ['results', true], ['student_registration_statistics', false]]);
+    await page.unroute('**/data/academic_year');
     noComplaints(page);
 });
 

@@ -59,7 +59,7 @@ class SbDownloadDialog extends LitElement {
     declare sending: boolean;
     declare asked: FilesAsked | null;
     declare problem: Problem | null;
-    /** Years with registrations; null: not asked for yet. */
+    /** Years with registrations; null: not known. */
     declare years: number[] | null;
 
     /** Counts how often it was opened: an answer to an earlier time is of no interest. */
@@ -89,7 +89,7 @@ class SbDownloadDialog extends LitElement {
     open(): void {
         this.opened++;
         this.reset();
-        this.choice = this.rows.length ? 'view' : (this.stateFiles()[0]?.file ?? 'view');
+        this.choice = (['view', ...this.stateFiles().map((f) => f.file)] as Choice[]).find((c) => this.allows(c)) ?? 'view';
         void this.updateComplete.then(() => {
             this.box().showModal();
             this.querySelector<HTMLInputElement>('input[name=download]:checked')?.focus();
@@ -97,13 +97,23 @@ class SbDownloadDialog extends LitElement {
         if (this.years === null && this.stateFiles().some((f) => f.form === 'year')) {
             registrationYears(this.view.stateCode ?? '').then(
                 (years) => (this.years = years),
-                () => (this.years = [])
+                () => undefined // then those of the report are offered
             );
         }
     }
 
     private stateFiles() {
         return this.view.sid ? [] : STATE_FILES.filter((f) => holdsAll(this.report, f.right));
+    }
+
+    /** Is there anything that could be made of it? */
+    private allows(choice: Choice): boolean {
+        if (choice === 'view') {
+            return this.rows.length > 0;
+        }
+        return choice === 'results'
+            ? holdsAll(this.report, 'sar_extracts') && hasResults(this.report)
+            : this.years?.length !== 0 || STATE_FILES.some((f) => f.file === choice && f.form === 'test');
     }
 
     // ---- asking
@@ -182,7 +192,8 @@ class SbDownloadDialog extends LitElement {
 
     // ---- rendering
 
-    private option(choice: Choice, text: string, note: string | null, enabled: boolean): TemplateResult {
+    private option(choice: Choice, text: string, note: string | null): TemplateResult {
+        const enabled = this.allows(choice);
         return html`<label class="download-option ${enabled ? '' : 'disabled'}">
             <input type="radio" name="download" value=${choice} ?disabled=${!enabled || this.sending} .checked=${this.choice === choice}
                 @change=${() => (this.choice = choice)}>
@@ -192,9 +203,8 @@ class SbDownloadDialog extends LitElement {
     private resultsOption(): TemplateResult {
         const level = placeOf(this.report)?.level ?? 'state';
         const may = holdsAll(this.report, 'sar_extracts');
-        const any = hasResults(this.report);
-        const note = !may ? 'download.results.forbidden' : any ? `download.results.${level}` : 'download.results.none';
-        return this.option('results', t('download.results'), tr(note), may && any);
+        const note = !may ? 'download.results.forbidden' : this.allows('results') ? `download.results.${level}` : 'download.results.none';
+        return this.option('results', t('download.results'), tr(note));
     }
 
     private select(name: string, label: string, options: [string, string][]): TemplateResult {
@@ -204,7 +214,7 @@ class SbDownloadDialog extends LitElement {
 
     private form(): TemplateResult | typeof nothing {
         const file = STATE_FILES.find((f) => f.file === this.choice);
-        if (!file) {
+        if (!file || !this.allows(file.file)) {
             return nothing;
         }
         if (file.form === 'year') {
@@ -240,19 +250,19 @@ class SbDownloadDialog extends LitElement {
         const problem = this.problem;
         return html`<form id="download-form" @submit=${(e: Event) => void this.send(e)}>
             <fieldset><legend class="vh">${t('download.title')}</legend>
-                ${this.option('view', t('download.view'), t(this.rows.length ? 'download.view.note' : 'download.results.none'), this.rows.length > 0)}
+                ${this.option('view', t('download.view'), t(this.allows('view') ? 'download.view.note' : 'download.results.none'))}
                 ${this.view.sid ? nothing : this.resultsOption()}
             </fieldset>
             ${state.length
                 ? html`<fieldset><legend>${t('download.state')}</legend>
-                      ${state.map((f) => this.option(f.file, t(`download.${f.file}`), null, true))}</fieldset>`
+                      ${state.map((f) => this.option(f.file, t(`download.${f.file}`), this.allows(f.file) ? null : t('download.registrations.none')))}</fieldset>`
                 : nothing}
             ${this.form()}
             ${problem
                 ? html`<p class="download-problem" role="alert">${this.words(problem)}
                       ${problem.detail ? html`<span class="note" lang="en">${problem.detail}</span>` : nothing}</p>`
                 : nothing}
-            <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending || (this.choice === 'view' && !this.rows.length)}>${t(this.sending ? 'download.sending' : this.choice === 'view' ? 'download.go' : 'download.request')}</button>
+            <p class="actions"><button type="submit" id="download-go" class="button primary" ?disabled=${this.sending || !this.allows(this.choice)}>${t(this.sending ? 'download.sending' : this.choice === 'view' ? 'download.go' : 'download.request')}</button>
                 ${this.view.sid ? nothing : html`<a class="button" href=${MY_DOWNLOADS}>${t('downloads.title')}</a>`}</p>
         </form>`;
     }
