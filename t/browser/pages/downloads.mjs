@@ -59,6 +59,18 @@ test('for everybody: axe, 320 pixels, another language', async () => {
     await accessible(page, 'list at 320 px');
     await picture('narrow');
     await page.setViewportSize({ width: 1280, height: 900 });
+    await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
+    await fits(page, 'larger text');
+    assert.deepEqual(await page.$$eval('.listing thead th, .state', (all) => all.flatMap((e) => {
+        const text = document.createTreeWalker(e, NodeFilter.SHOW_TEXT).nextNode();
+        return [...text.data.matchAll(/\S+/g)].filter(({ 0: word, index }) => {
+            const range = document.createRange();
+            range.setStart(text, index);
+            range.setEnd(text, index + word.length);
+            return range.getClientRects().length > 1;
+        }).map(String);
+    })), [], 'no word of ours is broken');
+    await picture('larger');
     await open(`${PAGE}?lang=es`);
     assert.equal(await page.textContent('h1'), 'Mis descargas');
     await picture('spanish');
@@ -124,7 +136,7 @@ test('progress is seen and the end is said, without a storm of questions', async
     await page.waitForFunction(() => document.querySelector('.state').textContent === 'Ready');
     assert.equal(await page.textContent('#said'), '“Grade 03” is ready.');
     assert.equal(await page.$eval('.files a', (a) => a.getAttribute('href')), 'https://x.example/f');
-    await page.waitForTimeout(2500);
+    await page.waitForTimeout(1500);
     assert.equal(asked, 3, 'when nothing changes any more nobody asks');
     assert.deepEqual(byItself, [false, true, true], 'what the page asks by itself keeps no session alive');
     await page.unroute('**/services/jobs');
@@ -212,7 +224,7 @@ test('a question by itself that finds nobody signed in does not sign anybody in'
     await page.waitForSelector('dialog.timeout[open]');
     assert.match(await page.textContent('dialog.timeout'), /You have been signed out/);
     assert.equal(await page.$('sb-downloads'), null, 'nothing stays on the screen');
-    await page.waitForTimeout(2500);
+    await page.waitForTimeout(1500);
     assert.equal(asked, 2, 'and nobody asks any more');
     assert.equal(page.url(), PAGE);
     await page.unroute('**/services/jobs');
