@@ -151,7 +151,9 @@ subtest 'as they are' => sub {
     my $xml = xml_of($idp->begin);
     like($xml, qr/ AssertionConsumerServiceURL="\Q$acs\E"/, 'a request says where the answer goes');
     unlike($xml, qr/AssertionConsumerServiceIndex|ForceAuthn="(?:true|1)"/, 'not by a number, and the password need not be asked for');
-    is(outcome(by($mine, authn => authn(7200))), '303', 'who signed in there two hours ago comes in');
+    my $b = $idp->begin;
+    is($idp->deliver($b, by($mine, authn => authn(7200), attributes => { guid => ["keys$$"], memberOf => ['||GENERAL||||||nc|NC|||||||||'] })->($b))->{headers}{location}, url($HOME),
+        'who signed in there two hours ago comes in');
     is((deliver_unasked(unsolicited()))[0], '403 form', 'who begins there does not');
     is((deliver_unasked(unsolicited(), relay => 'x'))[0], '403 relay_state', 'nor with a relay state');
 };

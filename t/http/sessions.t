@@ -33,8 +33,8 @@ add_user("admin$who", ['SUPER_USER', $tenant, $state]);
 add_user("school$who", ['SUPER_USER', $tenant, $state, 'D001', 'S0001'], ['PII', $tenant, $state]);
 my $guid = json(get('/services/userinfo', jar => sign_in($who)))->{user_info}{_User__info}{guid};
 
-# A web node where sessions that are not used end soon; what is put off there is written after six seconds.
-my $soon = Smarter::Sanitized->new('none', 'auth.session.idle' => '60s');
+# A web node where sessions that are not used end soon; what is put off there is written after six seconds. And clocks agree.
+my $soon = Smarter::Sanitized->new('none', 'auth.session.idle' => '60s', 'auth.clock_skew' => '0s');
 add_user("waits$who", ['PII', $tenant, $state]);
 my $waiting = sign_in("waits$who");
 my $waits_since = time;
@@ -168,6 +168,25 @@ subtest 'not let in again by what the identity provider remembers' => sub {
     is(status($mine), 200, 'the other has been all the while');
     my $other = jar();
     is($answer->($other, $leave->($other), 7200, "elsewhere$who")->{headers}{location}, url('/b'), 'nobody else is asked');
+};
+
+subtest 'SimpleSAMLphp remembers, and asks when it is told to' => sub {
+    my ($lost, $mine) = (jar(), sign_in($who));
+    my $deliver = sub {
+        my ($start) = @_;
+        my $form = idp_answer($who, jar => $lost, start => $start);
+        $form->{action} =~ s{^https://[^/]+}{$soon->url('')}e;
+        return deliver_answer($form);
+    };
+    is($deliver->($soon->url('/login'))->{status}, 303, 'signed in');
+    is(http('DELETE', '/services/sessions/' . ref_of($lost), jar => $mine, @OURS)->{status}, 200, 'and signed out from elsewhere');
+    sleep 1.1;    # it writes whole seconds
+    my $back = $deliver->($soon->url('/login?target=/b'));
+    like($back->{headers}{location}, qr/SAMLRequest=/, 'what it says without asking leads back to it');
+    like(get($back->{headers}{location}, jar => $lost, follow => 1)->{body}, qr/name="password"/, 'where the password is asked for');
+    $back = $deliver->($back->{headers}{location});
+    is($back->{headers}{location}, url('/b'), 'with it one comes in');
+    is(status($lost), 200, 'signed in');
 };
 
 subtest 'how long it lasts' => sub {
