@@ -66,6 +66,8 @@ cmp_ok($schedules, '>=', 7, "$schedules programs with a schedule");
 # What the manual and the documents say of options is so.
 for my $program (@programs) {
     my $man = slurp("$top/docs/man/$program.h2m");
+    # Else groff takes the words behind a dot for a request of its own, and leaves the line out.
+    unlike($man, qr/^[.'](?!(?:B|BR|TP|PP|nf|fi)\b)/m, "docs/man/$program.h2m: no line is taken for a request");
     my @unknown = grep { !$option_of{$program}{$_} } $man =~ s/\\-/-/gr =~ /^$program [^\n]*?(--[a-z][\w-]+)/mg;
     is("@unknown", '', "docs/man/$program.h2m: examples with options there are") if $program !~ /^smarter(?:-lz|-schema)?\z/;
 }
