@@ -125,8 +125,7 @@ static void print_text(const cache_t *all, apr_pool_t *p)
     smarter_table_print(columns, NCOLUMNS, rows, p);
     for (int i = 0; i < SB_GENERATIONS; i++) {
         if (all[i].generation) {
-            printf("%s of %s: generation %" APR_INT64_T_FMT "\n", i ? "Reports" : "Sessions",
-                   caches[i].name, all[i].generation);
+            printf("%s: generation %" APR_INT64_T_FMT "\n", caches[i].name, all[i].generation);
         }
     }
 }

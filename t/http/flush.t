@@ -130,6 +130,7 @@ subtest 'by the operator' => sub {
     cmp_ok($nodes[0]{items} + $nodes[1]{items}, '>', 0, 'something is kept');
     cmp_ok($nodes[0]{hits} + $nodes[1]{hits}, '>', 0, 'and was found');
     my $generation = $status->{caches}[1]{generation};
+    like(run_program({ as_me => 1 }, 'smarter', 'cache', 'status')->{out}, qr/^data: generation $generation$/m, 'people are told, too');
     $r = run_program({ as_me => 1 }, 'smarter', 'cache', 'flush', 'data');
     is($r->{exit}, 2, 'nothing without --yes where nobody can be asked');
     is(made_again(), 0, 'nothing');
