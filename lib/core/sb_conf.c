@@ -337,15 +337,83 @@ static const char *take(sb_conf_t *conf, const char *name, char *value, int line
     return NULL;
 }
 
+/* ---- reading the file -------------------------------------------------------------------------- */
+
+typedef struct {
+    sb_conf_t *conf;
+    const char *section; /* the one that is wanted */
+    int inside, seen;    /* it */
+    int number;          /* of the line */
+    char *name, *value;  /* the last key, whose value may go on in the next line; name NULL: none */
+    int name_line;
+    apr_pool_t *p;
+} reader_t;
+
+/* The value of the last key is whole. */
+static const char *end_key(reader_t *r)
+{
+    const char *name = r->name;
+
+    r->name = NULL;
+    return name && r->inside ? take(r->conf, name, r->value, r->name_line, r->p) : NULL;
+}
+
+static const char *begin_section(reader_t *r, char *body)
+{
+    char *close = strchr(body, ']');
+
+    if (!close) {
+        return apr_psprintf(r->p, "%s:%d: '%s': a section is written [name]", r->conf->path,
+                            r->number, body);
+    }
+    *close = '\0';
+    r->inside = !strcmp(trim(body + 1), r->section);
+    r->seen |= r->inside;
+    return NULL;
+}
+
+static const char *begin_key(reader_t *r, char *body)
+{
+    char *eq = strchr(body, '=');
+
+    if (!eq) {
+        return apr_psprintf(r->p, "%s:%d: not of the form 'key = value'", r->conf->path, r->number);
+    }
+    *eq = '\0';
+    r->name = trim(body);
+    r->value = trim(eq + 1);
+    r->name_line = r->number;
+    return NULL;
+}
+
+static const char *read_line(reader_t *r, char *line)
+{
+    int goes_on = r->name && (*line == ' ' || *line == '\t');
+    char *body = trim(line);
+    const char *complaint;
+
+    if (!*body || *body == '#' || *body == ';') {
+        return NULL;
+    }
+    if (goes_on) {
+        r->value = *r->value ? apr_pstrcat(r->p, r->value, " ", body, NULL) : body;
+        return NULL;
+    }
+    complaint = end_key(r);
+    if (complaint) {
+        return complaint;
+    }
+    return *body == '[' ? begin_section(r, body) : begin_key(r, body);
+}
+
 const char *sb_conf_load(sb_conf_t **pconf, const char *path, const char *section, apr_pool_t *p)
 {
     sb_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
-    char *text, *line, *next, *name = NULL, *value = NULL;
+    reader_t r = {.conf = conf, .section = section, .p = p};
     const char *complaint = NULL;
-    char why[200];
+    char *text, *line, *next, why[200];
     apr_size_t len;
     apr_status_t rv;
-    int number = 0, name_line = 0, inside = 0, seen = 0;
 
     *pconf = NULL;
     rv = sb_file_read(&text, &len, path, MAX_FILE, p);
@@ -359,58 +427,17 @@ const char *sb_conf_load(sb_conf_t **pconf, const char *path, const char *sectio
     conf->pool = p;
     conf->entries = apr_hash_make(p);
     for (line = text; line && !complaint; line = next) {
-        char *body, *eq;
-
-        number++;
+        r.number++;
         next = strchr(line, '\n');
         if (next) {
             *next++ = '\0';
         }
-        if ((*line == ' ' || *line == '\t') && name) {
-            body = trim(line);
-            if (*body && *body != '#' && *body != ';') {
-                value = *value ? apr_pstrcat(p, value, " ", body, NULL) : body;
-            }
-            continue;
-        }
-        body = trim(line);
-        if (!*body || *body == '#' || *body == ';') {
-            continue;
-        }
-        if (name && inside) {
-            complaint = take(conf, name, value, name_line, p);
-            if (complaint) {
-                break;
-            }
-        }
-        name = NULL;
-        if (*body == '[') {
-            char *close = strchr(body, ']');
-
-            if (!close) {
-                complaint =
-                    apr_psprintf(p, "%s:%d: '%s': a section is written [name]", path, number, body);
-                break;
-            }
-            *close = '\0';
-            inside = !strcmp(trim(body + 1), section);
-            seen |= inside;
-            continue;
-        }
-        eq = strchr(body, '=');
-        if (!eq) {
-            complaint = apr_psprintf(p, "%s:%d: not of the form 'key = value'", path, number);
-            break;
-        }
-        *eq = '\0';
-        name = trim(body);
-        value = trim(eq + 1);
-        name_line = number;
+        complaint = read_line(&r, line);
     }
-    if (!complaint && name && inside) {
-        complaint = take(conf, name, value, name_line, p);
+    if (!complaint) {
+        complaint = end_key(&r);
     }
-    if (!complaint && !seen) {
+    if (!complaint && !r.seen) {
         complaint = apr_psprintf(p, "%s: has no section [%s]", path, section);
     }
     if (!complaint) {
