@@ -1,7 +1,13 @@
 /* sb_db against a real server: SMARTER_TEST_DB is its address, as a role that may create schemas. */
 #include "../unit/tap.h"
+#include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <apr_strings.h>
 #include <apr_thread_proc.h>
 #include "core/sb_log.h"
 #include "core/sb_time.h"
@@ -329,6 +335,104 @@ static void unwanted(const char *url, sb_db_t *mine, apr_pool_t *p)
     apr_pool_clear(two);
 }
 
+/* ---- a server that is silent ------------------------------------------------------------------- */
+
+static void pass_on(int from, int to)
+{
+    char some[4096];
+    ssize_t n = read(from, some, sizeof(some));
+
+    if (n <= 0 || write(to, some, (size_t)n) != n) {
+        _exit(0);
+    }
+}
+
+static int to_server(int port)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ? -1 : fd;
+}
+
+/* A process between us and the server, for one connection; others are accepted by the kernel, and never served.
+ * @param purl its address, like url; @return the process */
+static pid_t stand_between(const char **purl, const char *url, apr_pool_t *p)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    const char *port = strchr(strchr(url, '@'), ':') + 1, *rest = strchr(port, '/');
+    int lis = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(sa);
+    pid_t pid;
+
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(lis, (struct sockaddr *)&sa, len) || listen(lis, 8) ||
+        getsockname(lis, (struct sockaddr *)&sa, &len)) {
+        return -1;
+    }
+    *purl = apr_psprintf(p, "%.*s%d%s", (int)(port - url), url, ntohs(sa.sin_port), rest);
+    pid = fork();
+    if (pid == 0) {
+        struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also while it stands still */
+        fds[0].fd = accept(lis, NULL, NULL);
+        fds[1].fd = to_server(atoi(port));
+        while (poll(fds, 2, -1) > 0) {
+            for (int i = 0; i < 2; i++) {
+                if (fds[i].revents) {
+                    pass_on(fds[i].fd, fds[1 - i].fd);
+                }
+            }
+        }
+        _exit(0);
+    }
+    close(lis); /* the process has it */
+    return pid;
+}
+
+static apr_status_t silence(void *pid, const char *data, apr_size_t len)
+{
+    (void)data;
+    (void)len;
+    kill(*(pid_t *)pid, SIGSTOP);
+    return APR_EINTR; /* no more */
+}
+
+/* Neither who waits for a first row, nor who has had enough of them, is held by a server that does not take the word
+ * to cancel. */
+static void silent(const char *url, apr_pool_t *p)
+{
+    static const char *const what[] = {"before the first row", "behind it"};
+
+    for (int i = 0; i < 2; i++) {
+        double begun = sb_time_monotonic();
+        const char *between = NULL;
+        pid_t pid = stand_between(&between, url, p);
+        int asked = 0;
+        apr_status_t rv;
+        apr_int64_t n;
+        sb_db_t *db;
+
+        ok(pid > 0 && sb_db_open(&db, between, NULL, p) == APR_SUCCESS, "silent %s", what[i]);
+        alarm(20); /* else for ever */
+        if (i == 0) {
+            sb_db_watch(db, not_for_long, &asked);
+            kill(pid, SIGSTOP);
+            rv = sb_copy_out(&n, db, sleeping, 0, NULL, take_row, &asked, p);
+        }
+        else {
+            rv = sb_copy_out(&n, db, "COPY (SELECT 1) TO STDOUT", 0, NULL, silence, &pid, p);
+        }
+        alarm(0);
+        ok(rv == APR_EINTR && sb_time_monotonic() - begun < 6, "... it is left soon");
+        ok(sb_db_script(db, "SELECT 1") != APR_SUCCESS, "... for good");
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+}
+
 int main(void)
 {
     const char *url = getenv("SMARTER_TEST_DB");
@@ -359,6 +463,7 @@ int main(void)
     copies(db, p);
     pools(url, p);
     unwanted(url, db, p);
+    silent(url, p);
     ok(sb_db_wait_notify(db, apr_time_from_msec(20)) == APR_TIMEUP, "no notice");
     ok(sb_db_script(db, "LISTEN x; NOTIFY x") == APR_SUCCESS &&
            sb_db_wait_notify(db, apr_time_from_sec(1)) == APR_SUCCESS,
