@@ -317,8 +317,10 @@ sub stop_load {
 sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return;
-    kill 'TERM', $pid;
-    eval { wait_until(30, 'the sanitized program to end', sub { waitpid($pid, 1) == $pid && defined($self->{status} = $?) }) } or kill 'KILL', -$pid;
+    # httpd kills processes that take ten seconds to end, and valgrind looks through all memory then.
+    my $patient = $self->{valgrind} && $self->{port};
+    kill $patient ? 'WINCH' : 'TERM', $pid;
+    eval { wait_until($patient ? 120 : 30, 'the sanitized program to end', sub { waitpid($pid, 1) == $pid && defined($self->{status} = $?) }) } or kill 'KILL', -$pid;
     return $self->findings;
 }
 
