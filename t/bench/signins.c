@@ -253,8 +253,9 @@ static int make(const char *const *argv)
     for (int i = 0; i < atoi(argv[3]); i++) {
         const char *key = sb_relay_random(one), *browser = sb_relay_random(one), *text;
         const char *id = apr_pstrcat(one, "_", sb_random_hex(20, one), NULL);
-        sb_relay_t relay = {SB_RELAY_SIGN_IN, apr_pstrcat(one, "_", sb_random_hex(20, one), NULL),
-                            "/"};
+        sb_relay_t relay = {.kind = SB_RELAY_SIGN_IN,
+                            .request_id = apr_pstrcat(one, "_", sb_random_hex(20, one), NULL),
+                            .target = "/"};
 
         if (sb_relay_put(cache, ring, key, browser, &relay, one) != APR_SUCCESS) {
             die("the cache does not answer");

@@ -75,7 +75,7 @@ int main(void)
     char port[16];
     const char *argv[] = {"memcached", "-l", "127.0.0.1", "-p",     port,
                           "-m",        "8",  "-u",        "nobody", NULL};
-    sb_relay_t relay = {SB_RELAY_SIGN_IN, "_id", "/a?b", 0}, got;
+    sb_relay_t relay = {.kind = SB_RELAY_SIGN_IN, .request_id = "_id", .target = "/a?b"}, got;
     const char *key = sb_relay_random(p), *me = sb_relay_random(p), *you = sb_relay_random(p);
     sb_keyring_t *keys, *wrong;
     sb_cache_t *cache;
