@@ -203,7 +203,7 @@ static int most_of(const sb_conf_t *conf, const char *key)
         most <= threads - threads / 4) {
         return most;
     }
-    sb_log(SB_LOG_NOTICE, SBLOGNO(4592), SB_NO_STATUS,
+    sb_log(SB_LOG_NOTICE, SBLOGNO(3226), SB_NO_STATUS,
            "%s = %d: %d are taken for it, of a process's %d threads", key, most,
            threads - threads / 4, threads);
     return threads - threads / 4;

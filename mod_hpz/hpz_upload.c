@@ -153,7 +153,7 @@ static int too_big(const upload_t *u)
 {
     const char *id = sb_uuid_is_valid(u->q->rest) ? u->q->rest : "?";
 
-    sb_log(SB_LOG_WARN, SBLOGNO(4590), SB_NO_STATUS,
+    sb_log(SB_LOG_WARN, SBLOGNO(3225), SB_NO_STATUS,
            "%s: a file larger than hpz.frs.file_size_limit = %" APR_INT64_T_FMT " was refused", id,
            u->max_size);
     return refuse(u->q, HTTP_REQUEST_ENTITY_TOO_LARGE,

@@ -399,7 +399,7 @@ static void explain_size(const make_t *m, int part, const char *error)
 
     (void)!stat(path_of(m, part), &st);
     mib = (long)((st.st_size + MIB - 1) / MIB);
-    sb_log(SB_LOG_WARN, SBLOGNO(4591), SB_ETOOBIG,
+    sb_log(SB_LOG_WARN, SBLOGNO(2307), SB_ETOOBIG,
            "extract %s: part %d has %ld MiB, over hpz.frs.file_size_limit of the pickup zone: %s",
            m->x.id, part, mib, error ? error : "");
     sb_task_reason(m->task,

@@ -169,7 +169,7 @@ $one = pickup_id($said, 0);
 wait_until(60, 'the job to end', sub { sql_one("SELECT state FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'") =~ /ready|failed/ });
 like(sql_one("SELECT state || ': ' || error FROM jobs.job JOIN jobs.file USING (job_id) WHERE pickup_id = '$one'"),
     qr/\Afailed: The file has \d+ MiB, more than can be kept for download\. Please ask for less/, 'larger than the pickup zone takes: its owner is told, and what he can do');
-ok(scalar(grep { /SB4591.*hpz\.frs\.file_size_limit.*at most 100000 bytes/ } log_since()), '... the operator, where the limit stands');
+ok(scalar(grep { /SB2307.*hpz\.frs\.file_size_limit.*at most 100000 bytes/ } log_since()), '... the operator, where the limit stands');
 ok(!-e env('SMARTER_PICKUP_DIR') . "/$one", '... and nothing is kept');
 zone_with($zone_before);
 allow_log(qr/SB459[01]\b/);

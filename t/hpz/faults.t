@@ -251,8 +251,8 @@ reload_with($ini =~ s/^(hpz\.db\.url = \S+\@[^:\n]+:)\d+/$1 . $between->port/emr
 $id = announce($uid);
 is(deliver($id, $file, headers => { 'Transfer-Encoding' => 'chunked' })->{status}, 413, 'more than the limit, in chunks: refused when it is reached');
 is_deeply([in_depot($id)], [], '... and nothing is left of it');
-allow_log(qr/SB4590\b.*file_size_limit = 10000000/);
-ok(scalar(grep { /SB4590\b.*$id.*hpz\.frs\.file_size_limit = 10000000/ } log_since()), '... which is said to the operator, with the key');
+allow_log(qr/SB3225\b.*file_size_limit = 10000000/);
+ok(scalar(grep { /SB3225\b.*$id.*hpz\.frs\.file_size_limit = 10000000/ } log_since()), '... which is said to the operator, with the key');
 is(deliver($id, file_of(10_000_000), headers => { 'Transfer-Encoding' => 'chunked' })->{status}, 200, 'the limit itself is fine');
 is(http('GET', inside('/services/heartbeat'))->{status}, 200, 'the database by way of our port');
 my $found = time;

@@ -65,7 +65,7 @@ my $server = Smarter::Test::run({ background => 1 }, '/usr/sbin/apache2', '-f', 
 END { my $status = $?; Smarter::Test::end_process($server->{pid}, 'TERM') if $server; $? = $status }
 my $plain = "http://127.0.0.1:$http";
 wait_until(20, 'it to answer', sub { get("$plain/")->{status} });
-like(slurp("$dir/error.log"), qr/SB4592\b.*hpz\.frs\.$_ = 24: 6 are taken for it, of a process's 8 threads/, "$_: not all threads") for 'max_uploads', 'max_downloads';
+like(slurp("$dir/error.log"), qr/SB3226\b.*hpz\.frs\.$_ = 24: 6 are taken for it, of a process's 8 threads/, "$_: not all threads") for 'max_uploads', 'max_downloads';
 for (['/', '/'], ['/download/x?sl=1', '/download/x?sl=1']) {
     my $led = get("$plain$_->[0]", headers => { Host => 'evil.example' });
     is("$led->{status} $led->{headers}{location}", '301 ' . outside($_->[1]), "$_->[0] leads to the external face, whatever host was asked for");

@@ -197,5 +197,5 @@ is_deeply([map { $_->[0] } sql(q(SELECT n.nspname || '.' || c.relname FROM pg_cl
     . q( WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'hpz'))
     . q( AND has_schema_privilege('smarter_hpz', n.oid, 'USAGE') AND has_table_privilege('smarter_hpz', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') ORDER BY 1))],
     [qw(edware_stats.cache_generation edware_stats.schedule_run)], "what the role of the pickup zone has of others");
-allow_log(qr/SB4590\b/, qr/AH10244: invalid URI path/, qr/AH01630: client denied/);    # paths out of the place, which httpd itself refuses
+allow_log(qr/SB3225\b/, qr/AH10244: invalid URI path/, qr/AH01630: client denied/);    # paths out of the place, which httpd itself refuses
 finish();
