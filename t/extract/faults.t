@@ -172,7 +172,7 @@ like(sql_one("SELECT state || ': ' || error FROM jobs.job JOIN jobs.file USING (
 ok(scalar(grep { /SB2307.*hpz\.frs\.file_size_limit.*at most 100000 bytes/ } log_since()), '... the operator, where the limit stands');
 ok(!-e env('SMARTER_PICKUP_DIR') . "/$one", '... and nothing is kept');
 zone_with($zone_before);
-allow_log(qr/SB459[01]\b/);
+allow_log(qr/SB3225\b/);
 
 # ---- a file of the tree that somebody holds ------------------------------------------------------------
 
