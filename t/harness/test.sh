@@ -16,7 +16,7 @@ all is well; 1, a test failed, or none could be run; 2, wrong words; 130 or 143,
 
 Only by name: $TEST_BY_NAME
 
-  SMARTER_TEST_SECONDS    when tests are ended that are not through (default 1500)
+  SMARTER_TEST_SECONDS    when tests are ended that are not through (default 1800)
 END
 }
 
@@ -210,7 +210,7 @@ test_outcome()
 
 test_run()
 {
-    TEST_SECONDS=${SMARTER_TEST_SECONDS:-1500}
+    TEST_SECONDS=${SMARTER_TEST_SECONDS:-1800}
     TEST_BUILD=$VAR/asan
     [ $# -eq 0 ] || TEST_BUILD=$SMARTER_BUILD
     _tests=$(test_files "$@")

@@ -10,7 +10,7 @@ use Smarter::Loader;
 use Time::HiRes qw(sleep time);
 
 need('postgres', 'rabbitmq');
-my $n = 100_000;
+my $n = 60_000;
 my $l = Smarter::Loader->new('t_crash');
 my ($udl, $stats, $dir) = @$l{qw(udl stats dir)};
 $l->{ini} = $l->ini('smarter.ini', 'udl2_trigger.file_system_scan_delay = 1', 'udl2.max_attempts = 20');

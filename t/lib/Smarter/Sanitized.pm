@@ -319,8 +319,14 @@ sub stop {
     my $pid = delete $self->{pid} or return;
     # httpd kills processes that take ten seconds to end, and valgrind looks through all memory then.
     my $patient = $self->{valgrind} && $self->{port};
-    kill $patient ? 'WINCH' : 'TERM', $pid;
-    eval { wait_until($patient ? 120 : 30, 'the sanitized program to end', sub { waitpid($pid, 1) == $pid && defined($self->{status} = $?) }) } or kill 'KILL', -$pid;
+    my $signal = $patient ? 'WINCH' : 'TERM';
+    my $again = 0;
+    eval { wait_until($patient ? 120 : 30, 'the sanitized program to end', sub {
+        if (time > $again) {    # httpd forgets one that comes while it begins anew, which takes seconds here
+            kill $signal, $pid;
+            $again = time + 5;
+        }
+        return waitpid($pid, 1) == $pid && defined($self->{status} = $?) }) } or kill 'KILL', -$pid;
     return $self->findings;
 }
 
